@@ -1,0 +1,34 @@
+/* main.c - the bot: options, then the run. */
+#include <stdlib.h>
+
+#include "bot.h"
+
+static const daemon_option options[] = {
+    DAEMON_SETTINGS(bot_config, daemon),
+    SERVICE_SETTINGS(bot_config, service),
+    {"discord-token", "DISCORD_TOKEN", NULL, NULL, "token of the bot in the customers' guild",
+     DAEMON_SECRET, DAEMON_REQUIRED, offsetof(bot_config, discord_token), 0, 0},
+    {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
+     "Discord's REST API", DAEMON_URL, 0, offsetof(bot_config, discord_api_url), 0, 0},
+    DAEMON_OPTIONS_END};
+
+static const daemon_program program = {
+    .name = "bot",
+    .version = BOT_VERSION,
+    .summary = "mirrors signals into the customers' Discord guild",
+    .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=bot.pem \\\n"
+               "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/bot bot\n",
+};
+
+int main(int argc, char **argv)
+{
+    bot_config config = {0};
+    bot *self = NULL;
+
+    daemon_init(argc, argv, &program, options, &config);
+    int status = DAEMON_EXIT_FAILED;
+    if (bot_open(&self, &config) == 0)
+        status = bot_run(self);
+    bot_close(self);
+    return status;
+}

@@ -1,0 +1,653 @@
+/* bot.c - mirrors signals into the customers' guild.
+ * Owns the backend link, the REST object, the lanes and their jobs. Loop thread only.
+ * Invariants: a row is in at most one job; a lane runs at most one job; work is claimed only after
+ * the leases of an earlier life were released. */
+#include "bot.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/backoff.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/metrics.h"
+#include "daemon/notify.h"
+#include "discord/rest.h"
+#include "files.h"
+#include "job.h"
+#include "payload.h"
+
+enum {
+    CLAIM_MAX = 32,
+    IN_HAND_MAX = 64,         /* leased and not reported */
+    CALL_DEADLINE_MS = 10000, /* below the lease of 15 s: an outcome is known before it ends */
+    RETRY_BASE_MS = 500,
+    RETRY_CAP_MS = 30000,
+    DRAIN_MS = 6000,
+    DRAIN_LOOK_MS = 20
+};
+
+typedef struct waiting {
+    struct waiting *next;
+    job *job;
+} waiting;
+
+/* One mirror channel. */
+typedef struct lane {
+    struct lane *next;
+    char channel_id[24];
+    waiting *first; /* the running one, then those behind it, in source order */
+} lane;
+
+/* What the REST thread tells the loop. */
+typedef struct identity {
+    char user_id[24], name[64]; /* user_id "": not known yet */
+    bool refused;
+    discord_error error;
+} identity;
+
+struct bot {
+    const bot_config *config;
+    daemon_loop *loop;
+    daemon_timer *claim_later, *release_later, *ask_later, *drain;
+    daemon_waker *who_waker;
+    pthread_mutex_t who_lock; /* of `who` */
+    identity who;
+    daemon_metrics *metrics;
+    daemon_counter *posted, *edited, *deleted, *retried, *dead;
+    daemon_gauge *in_hand_gauge;
+    daemon_histogram *latency;
+    service_link *link;
+    convex_sub *queue;
+    discord_rest *rest;
+    files *files;
+    job_desk *desk;
+    lane *lanes;
+    size_t in_hand;
+    bool released;   /* the leases of an earlier life are given up */
+    bool user_known; /* Discord accepted the token */
+    bool claiming, claim_again;
+    backoff claim_backoff, release_backoff;
+    double ready; /* the newest answer of mirrors:queue */
+    double next_at;
+    convex_builder *outcomes; /* finished jobs not yet under report */
+    size_t n_outcomes;
+    bool reporting;
+    bool stopping, closing;
+    int64_t drain_until_ms;
+    int exit_status;
+};
+
+static void claim(bot *self);
+static void flush_outcomes(bot *self);
+
+static void end_with(bot *self, int status)
+{
+    self->exit_status = status;
+    daemon_loop_stop(self->loop);
+}
+
+static void report_state(bot *self)
+{
+    daemon_gauge_set(self->in_hand_gauge, (int64_t)self->in_hand);
+    if (self->stopping)
+        return service_link_report(self->link, "stopping", "");
+    if (!self->released || !self->user_known)
+        return;
+    service_link_report(self->link, "ready", "");
+    daemon_notify_ready();
+}
+
+/* Calls a mutation with {instance[, limit]} or with args made by the caller. */
+static bool call(bot *self, const char *path, convex_builder *b, unsigned flags,
+                 convex_done_fn *done)
+{
+    convex_value *args = NULL;
+    convex_status status = convex_builder_finish(b, &args, NULL);
+    if (status == CONVEX_OK)
+        status = convex_client_mutation(service_link_client(self->link), path, args, flags, done,
+                                        self, NULL);
+    convex_value_unref(args);
+    if (status != CONVEX_OK)
+        daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", path,
+                   convex_status_text(status));
+    return status == CONVEX_OK;
+}
+
+static convex_builder *begin_args(bot *self)
+{
+    convex_builder *b = convex_builder_new(NULL);
+    if (!b)
+        return NULL;
+    convex_builder_begin_object(b);
+    convex_builder_key(b, "instance");
+    convex_builder_cstring(b, self->config->daemon.instance);
+    return b;
+}
+
+/* NULL: the call failed, which is logged unless the client is being closed. */
+static const convex_value *returned(const char *path, convex_status status,
+                                    const convex_result *result)
+{
+    if (status != CONVEX_OK)
+        return NULL;
+    if (!convex_result_success(result))
+        daemon_log(DAEMON_ERROR, "the backend refused a call", "function=%s why=%s", path,
+                   convex_result_error_message(result, NULL));
+    return convex_result_value(result);
+}
+
+/* ---- lanes ---- */
+
+static lane *lane_of(bot *self, const char *channel_id)
+{
+    for (lane *l = self->lanes; l; l = l->next)
+        if (strcmp(l->channel_id, channel_id) == 0)
+            return l;
+    lane *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    snprintf(l->channel_id, sizeof l->channel_id, "%s", channel_id);
+    l->next = self->lanes;
+    self->lanes = l;
+    return l;
+}
+
+static job *find_job(const bot *self, const char *mirror_id)
+{
+    for (lane *l = self->lanes; l; l = l->next)
+        for (waiting *w = l->first; w; w = w->next)
+            if (strcmp(payload_text(job_work(w->job), "mirrorId"), mirror_id) == 0)
+                return w->job;
+    return NULL;
+}
+
+/* Without memory the lease simply ends, and the row is claimed again. */
+static void take_work(bot *self, const convex_value *work)
+{
+    job *known = find_job(self, payload_text(work, "mirrorId"));
+    if (known)
+        return job_set_fence(known, payload_number(work, "fence", 0));
+    lane *l = lane_of(self, payload_text(work, "channelId"));
+    waiting *w = calloc(1, sizeof *w), **last;
+    job *j = l && w ? job_new(self->desk, work) : NULL;
+    if (!j) {
+        free(w);
+        return;
+    }
+    w->job = j;
+    for (last = &l->first; *last; last = &(*last)->next)
+        ;
+    *last = w;
+    self->in_hand++;
+    if (l->first == w)
+        job_run(j);
+}
+
+/* ---- outcomes ---- */
+
+static void on_reported(convex_status status, const convex_result *result, void *user)
+{
+    bot *self = user;
+    self->reporting = false;
+    if (self->closing)
+        return;
+    /* What was refused, or lost with the backend, is leased again when its lease has ended. */
+    const convex_value *accepted =
+        convex_value_field(returned("mirrors:report", status, result), "accepted");
+    for (size_t i = 0; i < convex_value_count(accepted); i++) {
+        bool taken = false;
+        convex_value_bool(convex_value_at(accepted, i), &taken);
+        if (!taken)
+            daemon_log(DAEMON_WARN, "the backend refused an outcome: its lease was not the newest",
+                       NULL);
+    }
+    flush_outcomes(self);
+    if (self->ready > 0)
+        claim(self);
+}
+
+static void flush_outcomes(bot *self)
+{
+    if (self->reporting || self->n_outcomes == 0)
+        return;
+    convex_builder *b = self->outcomes;
+    self->outcomes = NULL;
+    self->n_outcomes = 0;
+    convex_builder_end(b);
+    convex_builder_end(b);
+    /* Told when our own queries show it, so that `ready` is of after this report. */
+    self->reporting = call(self, "mirrors:report", b, 0, on_reported);
+    convex_builder_free(b);
+}
+
+static bool add_outcome(bot *self, const job *j, job_outcome outcome)
+{
+    if (!self->outcomes) {
+        self->outcomes = begin_args(self);
+        if (!self->outcomes)
+            return false;
+        convex_builder_key(self->outcomes, "results");
+        convex_builder_begin_array(self->outcomes);
+    }
+    job_write_report(j, outcome, self->outcomes);
+    self->n_outcomes++;
+    return true;
+}
+
+static void count_outcome(bot *self, const job *j, job_outcome outcome)
+{
+    double ms;
+    switch (outcome) {
+    case JOB_POSTED:
+        daemon_counter_add(job_was_posted_now(j, &ms) ? self->posted : self->edited, 1);
+        if (job_was_posted_now(j, &ms))
+            daemon_histogram_observe(self->latency, (int64_t)(ms * 1000));
+        return;
+    case JOB_DELETED:
+        return daemon_counter_add(self->deleted, 1);
+    case JOB_RETRY:
+        daemon_counter_add(self->retried, 1);
+        daemon_log(DAEMON_WARN, "a post is put off", "mirror=%s why=%s",
+                   payload_text(job_work(j), "mirrorId"), job_error(j));
+        return;
+    case JOB_DEAD:
+        daemon_counter_add(self->dead, 1);
+        daemon_log(DAEMON_ERROR, "a post is given up", "mirror=%s why=%s",
+                   payload_text(job_work(j), "mirrorId"), job_error(j));
+        return;
+    case JOB_STOP:
+        return;
+    }
+}
+
+/* Those behind a post that is put off would overtake it: back to the backend with them, due at once
+ * (its lane is held by the first anyway). */
+static void give_back(bot *self, lane *l)
+{
+    while (l->first) {
+        waiting *w = l->first;
+        l->first = w->next;
+        self->in_hand--;
+        add_outcome(self, w->job, JOB_RETRY);
+        job_free(w->job);
+        free(w);
+    }
+}
+
+static void on_job_done(job *j, job_outcome outcome, void *user)
+{
+    bot *self = user;
+    lane *l = lane_of(self, payload_text(job_work(j), "channelId"));
+    waiting *w = l->first;
+    l->first = w->next;
+    self->in_hand--;
+    count_outcome(self, j, outcome);
+    if (outcome != JOB_STOP)
+        add_outcome(self, j, outcome);
+    job_free(j);
+    free(w);
+    if (outcome == JOB_RETRY)
+        give_back(self, l);
+    flush_outcomes(self);
+    if (l->first && outcome != JOB_STOP)
+        job_run(l->first->job);
+}
+
+/* ---- claiming ---- */
+
+static void claim_after(bot *self, int64_t delay_ms)
+{
+    daemon_timer_set(self->claim_later, delay_ms);
+}
+
+static void on_claimed(convex_status status, const convex_result *result, void *user)
+{
+    bot *self = user;
+    self->claiming = false;
+    if (self->closing)
+        return;
+    const convex_value *value = returned("mirrors:claim", status, result);
+    if (!value)
+        return claim_after(self, backoff_next_ms(&self->claim_backoff, 0));
+    backoff_reset(&self->claim_backoff);
+    const convex_value *work = convex_value_field(value, "work");
+    for (size_t i = 0; i < convex_value_count(work); i++)
+        take_work(self, convex_value_at(work, i));
+    daemon_gauge_set(self->in_hand_gauge, (int64_t)self->in_hand);
+    if (self->claim_again || convex_value_count(work) == CLAIM_MAX)
+        claim(self);
+}
+
+static void claim(bot *self)
+{
+    if (!self->released || !self->user_known || self->stopping || self->in_hand >= IN_HAND_MAX)
+        return;
+    self->claim_again = self->claiming;
+    if (self->claiming)
+        return;
+    convex_builder *b = begin_args(self);
+    if (!b)
+        return claim_after(self, RETRY_BASE_MS);
+    convex_builder_key(b, "limit");
+    convex_builder_float64(b, CLAIM_MAX);
+    convex_builder_end(b);
+    self->claiming = call(self, "mirrors:claim", b, CONVEX_AT_COMMIT, on_claimed);
+    convex_builder_free(b);
+    if (!self->claiming)
+        claim_after(self, backoff_next_ms(&self->claim_backoff, 0));
+}
+
+static void on_claim_due(void *user)
+{
+    claim(user);
+}
+
+static void on_queue(const convex_result *result, void *user)
+{
+    bot *self = user;
+    const convex_value *value = convex_result_value(result);
+    if (!convex_result_success(result)) {
+        daemon_log(DAEMON_ERROR, "the backend does not say what to mirror", "why=%s",
+                   convex_result_error_message(result, NULL));
+        return;
+    }
+    self->ready = payload_number(value, "ready", 0);
+    self->next_at = payload_number(value, "nextAt", 0);
+    int64_t wait = (int64_t)self->next_at - daemon_wall_ms();
+    if (self->next_at > 0)
+        claim_after(self, wait > 0 ? wait : 0);
+    if (self->ready > 0)
+        claim(self);
+}
+
+/* ---- start ---- */
+
+static void release(bot *self);
+
+static void on_released(convex_status status, const convex_result *result, void *user)
+{
+    bot *self = user;
+    if (self->closing)
+        return;
+    const convex_value *value = returned("mirrors:release", status, result);
+    if (!value)
+        return daemon_timer_set(self->release_later, backoff_next_ms(&self->release_backoff, 0));
+    self->released = true;
+    daemon_log(DAEMON_INFO, "ready to mirror", "leases_of_an_earlier_life=%.0f",
+               payload_number(value, "released", 0));
+    report_state(self);
+    claim(self);
+}
+
+static void release(bot *self)
+{
+    convex_builder *b = begin_args(self);
+    bool sent = false;
+    if (b) {
+        convex_builder_end(b);
+        sent = call(self, "mirrors:release", b, CONVEX_AT_COMMIT, on_released);
+    }
+    convex_builder_free(b);
+    if (!sent)
+        daemon_timer_set(self->release_later, backoff_next_ms(&self->release_backoff, 0));
+}
+
+static void on_release_due(void *user)
+{
+    release(user);
+}
+
+static void on_backend_ready(void *user)
+{
+    report_state(user);
+}
+
+static void on_backend_refused(void *user)
+{
+    end_with(user, DAEMON_EXIT_NOT_CONFIGURED);
+}
+
+/* ---- Discord ---- */
+
+static void ask_who(void *user);
+
+/* The REST thread says who we are, or that the token is refused; the loop takes it from here. */
+static void on_identity_wake(void *user)
+{
+    bot *self = user;
+    pthread_mutex_lock(&self->who_lock);
+    identity who = self->who;
+    pthread_mutex_unlock(&self->who_lock);
+    if (who.refused) {
+        daemon_log(DAEMON_ERROR, "Discord refused DISCORD_TOKEN", "why=%s", who.error.message);
+        return end_with(self, DAEMON_EXIT_NOT_CONFIGURED);
+    }
+    if (who.user_id[0] == '\0') {
+        daemon_log(DAEMON_WARN, "Discord does not answer yet", "why=%s", who.error.message);
+        return daemon_timer_set(self->ask_later, RETRY_BASE_MS);
+    }
+    daemon_log(DAEMON_INFO, "Discord accepted the token", "user=%s id=%s", who.name, who.user_id);
+    job_desk_set_user(self->desk, who.user_id);
+    self->user_known = true;
+    report_state(self);
+    claim(self);
+}
+
+static void tell_loop(bot *self, const identity *who)
+{
+    pthread_mutex_lock(&self->who_lock);
+    if (!self->who.refused)
+        self->who = *who;
+    pthread_mutex_unlock(&self->who_lock);
+    daemon_waker_wake(self->who_waker);
+}
+
+static void on_current_user(const discord_result *result, void *user)
+{
+    identity who = {.error = result->error};
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result->json, "id"));
+    const char *name =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result->json, "username"));
+    if (result->error.status == DISCORD_EAUTH || result->error.status == DISCORD_ECLOSED)
+        return; /* on_refused says it; or we are ending */
+    if (result->error.status == DISCORD_OK && id)
+        snprintf(who.user_id, sizeof who.user_id, "%s", id);
+    snprintf(who.name, sizeof who.name, "%s", name ? name : "");
+    tell_loop(user, &who);
+}
+
+static void on_refused(const discord_error *error, void *user)
+{
+    identity who = {.refused = true, .error = *error};
+    tell_loop(user, &who);
+}
+
+static void ask_who(void *user)
+{
+    bot *self = user;
+    discord_status status = discord_rest_get_current_user(self->rest, on_current_user, self);
+    if (status != DISCORD_OK && status != DISCORD_EAUTH)
+        daemon_timer_set(self->ask_later, RETRY_BASE_MS);
+}
+
+static void log_discord(discord_log_level level, const char *text, void *user)
+{
+    static const daemon_level levels[] = {DAEMON_DEBUG, DAEMON_INFO, DAEMON_WARN, DAEMON_ERROR};
+    daemon_log(levels[level], "discord", "detail=%s", text);
+}
+
+/* ---- end ---- */
+
+static void on_stop(void *user)
+{
+    bot *self = user;
+    daemon_log(DAEMON_INFO, "stopping", "in_hand=%zu", self->in_hand);
+    daemon_notify_stopping();
+    self->stopping = true;
+    self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
+    report_state(self);
+    daemon_timer_set(self->drain, 0);
+}
+
+static void on_drain(void *user)
+{
+    bot *self = user;
+    bool idle = self->in_hand == 0 && !self->reporting && self->n_outcomes == 0;
+    if (idle || daemon_monotonic_ms() >= self->drain_until_ms)
+        return end_with(self, DAEMON_EXIT_DONE);
+    daemon_timer_set(self->drain, DRAIN_LOOK_MS);
+}
+
+/* ---- lifetime ---- */
+
+static int open_metrics(bot *self)
+{
+    daemon_metrics *m = self->metrics = daemon_metrics_new();
+    if (!m)
+        return -ENOMEM;
+    self->posted = daemon_counter_new(m, "posts_total", NULL, "messages posted");
+    self->edited = daemon_counter_new(m, "edits_total", NULL, "messages edited");
+    self->deleted = daemon_counter_new(m, "deletes_total", NULL, "messages deleted");
+    self->retried = daemon_counter_new(m, "retries_total", NULL, "jobs put off");
+    self->dead = daemon_counter_new(m, "dead_total", NULL, "jobs given up");
+    self->in_hand_gauge = daemon_gauge_new(m, "in_hand", NULL, "jobs leased and not reported");
+    self->latency = daemon_histogram_new(m, "source_to_posted_seconds", NULL,
+                                         "from the source message to its post");
+    return 0;
+}
+
+static int open_loop(bot *self)
+{
+    int r = daemon_loop_new(&self->loop);
+    if (r == 0)
+        r = daemon_timer_new(self->loop, on_claim_due, self, &self->claim_later);
+    if (r == 0)
+        r = daemon_timer_new(self->loop, on_release_due, self, &self->release_later);
+    if (r == 0)
+        r = daemon_timer_new(self->loop, on_drain, self, &self->drain);
+    if (r == 0)
+        r = daemon_timer_new(self->loop, ask_who, self, &self->ask_later);
+    if (r == 0)
+        r = daemon_waker_new(self->loop, on_identity_wake, self, &self->who_waker);
+    if (r == 0)
+        daemon_loop_on_stop(self->loop, on_stop, self);
+    return r;
+}
+
+static int open_backend(bot *self)
+{
+    service_link_options options = {.loop = self->loop,
+                                    .settings = &self->config->service,
+                                    .role = "bot",
+                                    .instance = self->config->daemon.instance,
+                                    .version = BOT_VERSION,
+                                    .metrics = self->metrics,
+                                    .on_ready = on_backend_ready,
+                                    .on_refused = on_backend_refused,
+                                    .user = self};
+    int r = service_link_open(&options, &self->link);
+    if (r == 0) {
+        release(self); /* before the queue can bring work */
+        if (convex_client_subscribe(service_link_client(self->link), "mirrors:queue", NULL,
+                                    on_queue, NULL, self, &self->queue) != CONVEX_OK)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
+static int open_discord(bot *self)
+{
+    discord_error error = {0};
+    discord_rest_options options = DISCORD_REST_OPTIONS_INIT;
+    options.api_url = self->config->discord_api_url;
+    options.token = self->config->discord_token;
+    options.deadline_ms = CALL_DEADLINE_MS;
+    options.on_refused = on_refused;
+    options.user = self;
+    options.log.line = log_discord;
+    discord_status status = discord_rest_new(&options, &self->rest, &error);
+    if (status == DISCORD_EINVAL)
+        daemon_misconfigured("discord-api-url", "%s", error.message);
+    if (status != DISCORD_OK)
+        return -ENOMEM;
+    int r = files_new(self->loop, &self->files);
+    if (r == 0) {
+        job_desk_options desk = {self->loop, self->rest, self->files, on_job_done, self};
+        r = job_desk_new(&desk, &self->desk);
+    }
+    return r;
+}
+
+int bot_open(bot **ret, const bot_config *config)
+{
+    bot *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    self->config = config;
+    self->exit_status = DAEMON_EXIT_FAILED;
+    self->claim_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    self->release_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    pthread_mutex_init(&self->who_lock, NULL);
+    *ret = self; /* on failure bot_close() takes what there is */
+    int r = open_metrics(self);
+    if (r == 0)
+        r = open_loop(self);
+    if (r == 0)
+        r = open_discord(self);
+    if (r == 0)
+        r = open_backend(self);
+    if (r == 0)
+        ask_who(self);
+    else
+        daemon_log(DAEMON_ERROR, "cannot start", "why=%s", strerror(-r));
+    return r;
+}
+
+int bot_run(bot *self)
+{
+    int r = daemon_loop_run(self->loop);
+    return r == 0 ? self->exit_status : DAEMON_EXIT_FAILED;
+}
+
+static void free_lanes(bot *self)
+{
+    while (self->lanes) {
+        lane *l = self->lanes;
+        self->lanes = l->next;
+        while (l->first) {
+            waiting *w = l->first;
+            l->first = w->next;
+            job_free(w->job);
+            free(w);
+        }
+        free(l);
+    }
+}
+
+void bot_close(bot *self)
+{
+    if (!self)
+        return;
+    self->closing = true;
+    discord_rest_free(self->rest); /* its last callbacks go to the desk */
+    files_free(self->files);
+    convex_sub_unref(self->queue);
+    service_link_close(self->link);
+    free_lanes(self);
+    job_desk_free(self->desk);
+    convex_builder_free(self->outcomes);
+    daemon_timer_free(self->claim_later);
+    daemon_timer_free(self->release_later);
+    daemon_timer_free(self->drain);
+    daemon_timer_free(self->ask_later);
+    daemon_waker_free(self->who_waker);
+    pthread_mutex_destroy(&self->who_lock);
+    daemon_loop_free(self->loop);
+    daemon_metrics_free(self->metrics);
+    free(self);
+}

@@ -1,0 +1,34 @@
+/* files.h - fetches attachments so that they can be posted again.
+ *
+ * Owns a thread that fetches one set after the other; results arrive on the loop thread.
+ * Limits: Discord's 10 files, 10 MiB each and 25 MiB together for one post; 10 s a file. */
+#ifndef BOT_FILES_H
+#define BOT_FILES_H
+
+#include <stddef.h>
+
+#include "convex/value.h"
+#include "daemon/loop.h"
+#include "discord/rest.h"
+
+typedef struct files files;       /* opaque, one owner */
+typedef struct file_set file_set; /* opaque, one owner */
+
+/* Returns 0 or a negative errno. */
+int files_new(daemon_loop *loop, files **ret);
+/* Ends the fetch under way; callbacks of unfinished sets do not run. NULL is fine. */
+void files_free(files *self);
+
+/* Called once on the loop thread. `set` is yours, release with file_set_free(). */
+typedef void files_done_fn(file_set *set, void *user);
+
+/* Fetches the attachments of a unit of work (kept by ref). Returns 0 or -ENOMEM. */
+int files_fetch(files *self, const convex_value *attachments, files_done_fn *done, void *user);
+
+/* What arrived, borrowed from the set. */
+const discord_file *file_set_files(const file_set *set, size_t *ret_count);
+/* A line naming the files that could not be fetched and why, or NULL if all were. */
+const char *file_set_notice(const file_set *set);
+void file_set_free(file_set *set); /* NULL is fine */
+
+#endif

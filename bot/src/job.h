@@ -1,0 +1,57 @@
+/* job.h - one unit of work carried out against Discord.
+ *
+ * Loop thread only. A job runs its calls one after the other: fetch the attachments, look for a
+ * post whose outcome is unknown, create, edit or delete each part. It ends in one outcome for
+ * mirrors:report. Posting twice is harmless while Discord remembers the nonce; after that a job
+ * first looks for its own post. */
+#ifndef BOT_JOB_H
+#define BOT_JOB_H
+
+#include <stdbool.h>
+
+#include "convex/value.h"
+#include "daemon/loop.h"
+#include "discord/rest.h"
+#include "files.h"
+
+typedef struct job job;           /* opaque, one owner */
+typedef struct job_desk job_desk; /* opaque: what the jobs of one bot share */
+
+typedef enum job_outcome { JOB_POSTED, JOB_DELETED, JOB_RETRY, JOB_DEAD, JOB_STOP } job_outcome;
+
+/* Called once, on the loop thread; the job may be freed in it. */
+typedef void job_done_fn(job *job, job_outcome outcome, void *user);
+
+typedef struct job_desk_options {
+    daemon_loop *loop;  /* all borrowed for the desk's life */
+    discord_rest *rest; /* freed before the desk: its callbacks come here */
+    files *files;
+    job_done_fn *done;
+    void *user;
+} job_desk_options;
+
+/* Returns 0 or a negative errno. */
+int job_desk_new(const job_desk_options *options, job_desk **ret);
+/* After the files and every job. NULL is fine. */
+void job_desk_free(job_desk *desk);
+/* Our own user id, once known: posts are recognised by it. Copied. */
+void job_desk_set_user(job_desk *desk, const char *user_id);
+
+/*   work  one item of mirrors:claim, kept by ref
+ * Returns NULL when out of memory. Begins to fetch its attachments. */
+job *job_new(job_desk *desk, const convex_value *work);
+/* Only before job_run() or after done. NULL is fine. */
+void job_free(job *job);
+void job_run(job *job);
+
+const convex_value *job_work(const job *job);
+/* The same row was leased to us again while the job was waiting or running. */
+void job_set_fence(job *job, double fence);
+
+/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. Only after done. */
+void job_write_report(const job *job, job_outcome outcome, convex_builder *b);
+/* One line for the log; "" on success. */
+const char *job_error(const job *job);
+bool job_was_posted_now(const job *job, double *ret_source_to_posted_ms);
+
+#endif

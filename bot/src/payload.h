@@ -1,0 +1,36 @@
+/* payload.h - from a unit of work of mirrors:claim to what Discord's message calls take.
+ * Pure: no I/O, any thread. */
+#ifndef BOT_PAYLOAD_H
+#define BOT_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "convex/value.h"
+#include "discord/error.h"
+#include "discord/text.h"
+
+/* A text field of the work, "" when absent. Borrowed from it. */
+const char *payload_text(const convex_value *work, const char *path);
+double payload_number(const convex_value *work, const char *path, double fallback);
+
+/* The embeds as Discord's JSON array ("[]" for none).
+ *   ret  owned, release with convex_text_free(ret, NULL)
+ * Returns 0 or -ENOMEM. */
+int payload_embeds(const convex_value *work, char **ret);
+
+/* The texts of the posts that this work becomes, in order: at least one, which may be "" when the
+ * embeds or files stand alone. ret: release with discord_parts_done().
+ *   notice  a line added at the end, or NULL
+ * Returns 0, -ENOMEM, or -ENODATA when there is nothing at all to post. */
+int payload_parts(const convex_value *work, const char *notice, discord_parts *ret);
+
+/* What to do about a failed call. */
+typedef enum payload_verdict {
+    PAYLOAD_RETRY, /* later, after at least *ret_after_ms */
+    PAYLOAD_DEAD,  /* this work can never succeed */
+    PAYLOAD_STOP   /* the token is refused: the program ends */
+} payload_verdict;
+payload_verdict payload_judge(const discord_error *error, long attempts, long long *ret_after_ms);
+
+#endif

@@ -1,0 +1,42 @@
+/* main.c - the collector: options, then the run. */
+#include <stdlib.h>
+
+#include "collector.h"
+
+static const daemon_option options[] = {
+    DAEMON_SETTINGS(collector_config, daemon),
+    SERVICE_SETTINGS(collector_config, service),
+    {"discord-token", "DISCORD_TOKEN", NULL, NULL,
+     "token of the bot in the source guild, with the message content intent", DAEMON_SECRET,
+     DAEMON_REQUIRED, offsetof(collector_config, discord_token), 0, 0},
+    {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
+     "Discord's REST API", DAEMON_URL, 0, offsetof(collector_config, discord_api_url), 0, 0},
+    {"outbox-max-entries", "OUTBOX_MAX_ENTRIES", "1000000", "N",
+     "events kept while the backend is away; then the source is no longer read", DAEMON_INTEGER, 0,
+     offsetof(collector_config, outbox_max_entries), 1, 100000000},
+    {"outbox-max-bytes", "OUTBOX_MAX_BYTES", "1073741824", "N", "the same bound in bytes",
+     DAEMON_INTEGER, 0, offsetof(collector_config, outbox_max_bytes), 4096, INT64_MAX},
+    DAEMON_OPTIONS_END};
+
+static const daemon_program program = {
+    .name = "collector",
+    .version = COLLECTOR_VERSION,
+    .summary = "records what the analysts of a source Discord guild write",
+    .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=collector.pem \\\n"
+               "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/collector collector\n",
+    .files = "    STATE_DIRECTORY/outbox.db  events accepted and not yet in the backend, and the\n"
+             "                               gateway session (SQLite)\n",
+};
+
+int main(int argc, char **argv)
+{
+    collector_config config = {0};
+    collector *self = NULL;
+
+    daemon_init(argc, argv, &program, options, &config);
+    int status = DAEMON_EXIT_FAILED;
+    if (collector_open(&self, &config) == 0)
+        status = collector_run(self);
+    collector_close(self);
+    return status;
+}

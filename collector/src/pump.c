@@ -1,0 +1,334 @@
+/* pump.c - carries the outbox to the backend.
+ * Owns the batches under way. Loop thread only.
+ * Invariant: an entry is in at most one batch under way; it is deleted from the outbox only after
+ * the backend's success for its batch. */
+#include "pump.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "convex/value.h"
+#include "daemon/backoff.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+
+enum {
+    BATCH_MAX = 64,            /* the limit of signals:record */
+    BATCH_BYTES_MAX = 1 << 20, /* far below Convex's 16 MiB for arguments */
+    BATCHES_MAX = 8,           /* under way at once */
+    SETTLE_MS = 250,           /* delivered entries wait this long for a commit to join */
+    RETRY_BASE_MS = 500,
+    RETRY_CAP_MS = 60000
+};
+
+typedef struct batch {
+    struct pump *pump;
+    size_t count;
+    int64_t ids[BATCH_MAX];
+} batch;
+
+struct pump {
+    outbox *box;
+    convex_client *client;
+    daemon_timer *wake; /* next entry due */
+    daemon_timer *settle;
+    size_t under_way;         /* batches */
+    int64_t cursor;           /* entries up to here were sent or must wait */
+    int64_t one_by_one_until; /* entries up to here are sent alone */
+    bool rescan;              /* start again from the oldest once nothing is under way */
+    int64_t *delivered;       /* ids to delete */
+    size_t n_delivered, cap_delivered;
+    bool closing;
+    daemon_counter *recorded, *unchanged, *ignored, *retried, *dead;
+};
+
+/* ---- building a batch ---- */
+
+typedef struct gathering {
+    batch *batch;
+    convex_builder *args;
+    size_t bytes;
+    size_t limit;
+    int64_t cursor;
+    int64_t alone_until;
+    int64_t damaged; /* an entry that is no value any more; 0: none */
+} gathering;
+
+static bool gather(const outbox_entry *entry, void *user)
+{
+    gathering *g = user;
+    convex_value *event = NULL;
+    if (g->batch->count > 0 && (g->bytes + entry->size > BATCH_BYTES_MAX ||
+                                g->batch->count >= g->limit || entry->id <= g->alone_until))
+        return false;
+    convex_status status =
+        convex_value_parse(entry->payload, entry->size, CONVEX_ENCODED_JSON, 0, NULL, &event, NULL);
+    if (status != CONVEX_OK) {
+        if (status != CONVEX_ENOMEM)
+            g->damaged = entry->id;
+        return false;
+    }
+    convex_builder_value(g->args, event);
+    convex_value_unref(event);
+    g->batch->ids[g->batch->count++] = entry->id;
+    g->bytes += entry->size;
+    g->cursor = entry->id;
+    return g->batch->count < g->limit && entry->id > g->alone_until;
+}
+
+static void on_recorded(convex_status status, const convex_result *result, void *user);
+static void bury(pump *self, int64_t id, const char *why);
+
+/* Returns the number of entries sent, or a negative errno. */
+static int send_batch(pump *self)
+{
+    convex_value *args = NULL;
+    batch *b = calloc(1, sizeof *b);
+    convex_builder *builder = convex_builder_new(NULL);
+    gathering g = {b, builder, 0, BATCH_MAX, self->cursor, self->one_by_one_until, 0};
+    int r = b && builder ? 0 : -ENOMEM;
+    if (r == 0) {
+        b->pump = self;
+        convex_builder_begin_object(builder);
+        convex_builder_key(builder, "events");
+        convex_builder_begin_array(builder);
+        r = outbox_peek(self->box, self->cursor, daemon_wall_ms(), BATCH_MAX, gather, &g);
+        convex_builder_end(builder);
+        convex_builder_end(builder);
+    }
+    if (g.damaged)
+        bury(self, g.damaged, "the stored event cannot be read");
+    int count = r == 0 ? (int)b->count : r;
+    if (count > 0 && convex_builder_finish(builder, &args, NULL) != CONVEX_OK)
+        count = -ENOMEM;
+    if (count > 0) {
+        convex_status status = convex_client_mutation(self->client, "signals:record", args,
+                                                      CONVEX_AT_COMMIT, on_recorded, b, NULL);
+        if (status != CONVEX_OK)
+            count = status == CONVEX_EBUSY ? -EAGAIN : -EIO;
+    }
+    convex_value_unref(args);
+    convex_builder_free(builder);
+    if (count <= 0) {
+        free(b);
+        return count;
+    }
+    self->cursor = g.cursor;
+    self->under_way++;
+    return count;
+}
+
+/* ---- what came of it ---- */
+
+static int remember_delivered(pump *self, const batch *b)
+{
+    if (self->n_delivered + b->count > self->cap_delivered) {
+        size_t cap = (self->n_delivered + b->count) * 2;
+        int64_t *grown = realloc(self->delivered, cap * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        self->delivered = grown;
+        self->cap_delivered = cap;
+    }
+    memcpy(self->delivered + self->n_delivered, b->ids, b->count * sizeof *b->ids);
+    self->n_delivered += b->count;
+    return 0;
+}
+
+static void count_outcomes(pump *self, const convex_value *value)
+{
+    const convex_value *outcomes = convex_value_field(value, "results");
+    for (size_t i = 0; i < convex_value_count(outcomes); i++) {
+        const char *outcome = convex_value_string(convex_value_at(outcomes, i), NULL);
+        if (!outcome)
+            continue;
+        daemon_counter_add(strcmp(outcome, "recorded") == 0    ? self->recorded
+                           : strcmp(outcome, "unchanged") == 0 ? self->unchanged
+                                                               : self->ignored,
+                           1);
+    }
+}
+
+static void log_outbox(pump *self, const char *what, int r)
+{
+    if (r != 0)
+        daemon_log(DAEMON_ERROR, what, "why=%s detail=%s", strerror(-r),
+                   outbox_last_error(self->box));
+}
+
+static void bury(pump *self, int64_t id, const char *why)
+{
+    int r = outbox_bury(self->box, id, daemon_wall_ms(), why);
+    daemon_counter_add(self->dead, 1);
+    daemon_log(DAEMON_ERROR, "the backend cannot take an event: kept in the dead letters",
+               "entry=%lld why=%s", (long long)id, why);
+    log_outbox(self, "cannot bury an entry", r);
+}
+
+static bool find_attempts(const outbox_entry *entry, void *user)
+{
+    *(int64_t *)user = entry->attempts;
+    return false;
+}
+
+static void retry(pump *self, int64_t id, const char *why)
+{
+    static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    int64_t attempts = 0;
+    int r = outbox_list(self->box, id - 1, 1, find_attempts, &attempts);
+    int64_t delay = backoff_delay_ms(&policy, (unsigned)attempts, backoff_random());
+    if (r == 0)
+        r = outbox_retry(self->box, id, daemon_wall_ms() + delay, why);
+    daemon_counter_add(self->retried, 1);
+    daemon_log(DAEMON_WARN, "the backend refused an event", "entry=%lld retry_in_ms=%lld why=%s",
+               (long long)id, (long long)delay, why);
+    log_outbox(self, "cannot put an entry off", r);
+}
+
+static void failed(pump *self, const batch *b, const convex_result *result)
+{
+    const char *why = convex_result_error_message(result, NULL);
+    self->rescan = true;
+    if (b->count > 1) { /* find the one that fails */
+        if (b->ids[b->count - 1] > self->one_by_one_until)
+            self->one_by_one_until = b->ids[b->count - 1];
+        return;
+    }
+    if (strstr(why, "ArgumentValidationError"))
+        bury(self, b->ids[0], why);
+    else
+        retry(self, b->ids[0], why);
+}
+
+static void on_recorded(convex_status status, const convex_result *result, void *user)
+{
+    batch *b = user;
+    pump *self = b->pump;
+    self->under_way--;
+    if (status != CONVEX_OK) { /* only when the client is being closed */
+        self->rescan = true;
+    } else if (!convex_result_success(result)) {
+        failed(self, b, result);
+    } else {
+        count_outcomes(self, convex_result_value(result));
+        if (remember_delivered(self, b) != 0)
+            self->rescan = true; /* sent again: harmless */
+        daemon_timer_set(self->settle, SETTLE_MS);
+    }
+    free(b);
+    pump_kick(self);
+}
+
+int pump_settle(pump *self)
+{
+    if (self->n_delivered == 0)
+        return 0;
+    int r = outbox_delete(self->box, self->delivered, self->n_delivered);
+    if (r == 0)
+        self->n_delivered = 0;
+    return r;
+}
+
+static void on_settle(void *user)
+{
+    pump *self = user;
+    log_outbox(self, "cannot take delivered events out of the outbox", pump_settle(self));
+    if (self->n_delivered > 0)
+        daemon_timer_set(self->settle, 4 * SETTLE_MS);
+    else if (self->under_way == 0)
+        log_outbox(self, "cannot check-point the outbox", outbox_checkpoint(self->box));
+}
+
+/* ---- driving ---- */
+
+static void arm_wake(pump *self)
+{
+    int64_t due = INT64_MAX;
+    if (outbox_next_due(self->box, &due) != 0 || due == INT64_MAX)
+        return;
+    int64_t wait = due - daemon_wall_ms();
+    if (wait > 0) { /* what is due already is under way, or delivered and not yet deleted */
+        self->rescan = true;
+        daemon_timer_set(self->wake, wait);
+    }
+}
+
+void pump_kick(pump *self)
+{
+    int sent = 0;
+    if (self->closing)
+        return;
+    if (self->rescan && self->under_way == 0) {
+        if (pump_settle(self) != 0)
+            return daemon_timer_set(self->wake, RETRY_BASE_MS);
+        self->cursor = 0;
+        self->rescan = false;
+    }
+    while (!self->rescan && self->under_way < BATCHES_MAX && (sent = send_batch(self)) > 0)
+        ;
+    if (sent < 0 && sent != -EAGAIN) {
+        log_outbox(self, "cannot send from the outbox", sent);
+        self->rescan = true;
+        daemon_timer_set(self->wake, RETRY_BASE_MS);
+    } else if (self->under_way == 0) {
+        arm_wake(self);
+    }
+}
+
+static void on_wake(void *user)
+{
+    pump_kick(user);
+}
+
+bool pump_idle(const pump *self)
+{
+    outbox_counts counts = {0};
+    outbox_count(self->box, &counts);
+    return self->under_way == 0 && counts.waiting == (int64_t)self->n_delivered;
+}
+
+int pump_new(daemon_loop *loop, outbox *box, convex_client *client, daemon_metrics *metrics,
+             pump **ret)
+{
+    pump *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    self->box = box;
+    self->client = client;
+    self->recorded = daemon_counter_new(metrics, "events_recorded_total", NULL,
+                                        "events that changed the backend's state");
+    self->unchanged = daemon_counter_new(metrics, "events_unchanged_total", NULL,
+                                         "events that the backend knew already");
+    self->ignored = daemon_counter_new(metrics, "events_ignored_total", NULL,
+                                       "events of channels that are not captured");
+    self->retried = daemon_counter_new(metrics, "events_retried_total", NULL,
+                                       "events put off because the backend refused them");
+    self->dead = daemon_counter_new(metrics, "events_dead_total", NULL,
+                                    "events the backend's validators refused");
+    int r = daemon_timer_new(loop, on_wake, self, &self->wake);
+    if (r == 0)
+        r = daemon_timer_new(loop, on_settle, self, &self->settle);
+    if (r != 0) {
+        pump_free(self);
+        return r;
+    }
+    *ret = self;
+    return 0;
+}
+
+void pump_stop(pump *self)
+{
+    if (self)
+        self->closing = true;
+}
+
+void pump_free(pump *self)
+{
+    if (!self)
+        return;
+    daemon_timer_free(self->wake);
+    daemon_timer_free(self->settle);
+    free(self->delivered);
+    free(self);
+}

@@ -1,0 +1,240 @@
+/* convex/client.h - one live connection to one Convex deployment.
+ *
+ * Live queries, and mutations that take effect exactly once, over the sync
+ * WebSocket. The connection is kept: it reconnects by itself, sends the identity,
+ * the queries and the unanswered mutations again, and keeps the last results.
+ *
+ * Two ways to drive it, chosen by which is called first:
+ *  - convex_client_start_thread(): the client runs on a thread of its own;
+ *  - a host loop with three calls: wait until convex_client_fd() is readable or
+ *    convex_client_timeout_ms() has passed, then call convex_client_process().
+ *
+ * Thread-safe unless a function says otherwise. Callbacks run on the loop thread
+ * (the own thread, or the one inside convex_client_process()), one at a time, with
+ * no lock held, and may call anything here except convex_client_join(),
+ * convex_client_process() and convex_client_start_thread(). Closing or releasing
+ * the client or a subscription inside a callback is legal and takes effect when
+ * the callback has returned.
+ *
+ * Signals, standard streams and process-wide state are left alone. Programs should
+ * ignore SIGPIPE, as TLS libraries may raise it. */
+#ifndef CONVEX_CLIENT_H
+#define CONVEX_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convex/auth.h"
+#include "convex/error.h"
+#include "convex/mem.h"
+#include "convex/result.h"
+#include "convex/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct convex_client convex_client; /* opaque, counted */
+typedef struct convex_sub convex_sub;       /* opaque, counted */
+
+/* ---- state ---- */
+
+typedef enum convex_connection {
+    CONVEX_CONNECTION_CONNECTING = 0, /* the first attempt */
+    CONVEX_CONNECTION_CONNECTED,      /* the WebSocket is open */
+    CONVEX_CONNECTION_RECONNECTING,   /* it was lost, or could not be made, and is tried again */
+    CONVEX_CONNECTION_CLOSED          /* convex_client_close(); final */
+} convex_connection;
+
+typedef enum convex_identity {
+    CONVEX_IDENTITY_NONE = 0,  /* anonymous, by choice */
+    CONVEX_IDENTITY_PENDING,   /* being fetched, or sent and not yet confirmed */
+    CONVEX_IDENTITY_CONFIRMED, /* the server accepted it */
+    CONVEX_IDENTITY_REJECTED   /* the server refused it (a fetched token: also the fresh ones made
+                                  after it), or none could be fetched: anonymous until
+                                  convex_client_set_auth(). `auth_error` has the words */
+} convex_identity;
+
+/* A copy; nothing to release. */
+typedef struct convex_state {
+    convex_connection connection;
+    convex_identity identity;
+    char close_reason[128]; /* why the last connection ended or could not be made; "" if none did */
+    char auth_error[512];   /* last refusal, in the server's words, or why no token could be had;
+                               "" once an identity is confirmed */
+    char server_error[512]; /* last FatalError or handshake refusal, in the server's words; "" once
+                               connected and answered again */
+    int64_t retry_in_ms;    /* until the next attempt; -1: none is waiting */
+    uint32_t connections;   /* WebSockets opened so far */
+    uint32_t retries;       /* attempts since the last healthy connection */
+    size_t queries;         /* distinct live queries */
+    size_t queries_loading; /* of these, without a result of the present identity and connection */
+    size_t requests;        /* mutations and actions not finished */
+} convex_state;
+
+/* Called when connection, identity or one of the three texts changed, and after each failed
+ * attempt. A daemon that must not run anonymously stops at CONVEX_IDENTITY_REJECTED. */
+typedef void convex_state_fn(const convex_state *state, void *user);
+
+/* ---- options ---- */
+
+typedef enum convex_log_level {
+    CONVEX_LOG_ERROR = 0,
+    CONVEX_LOG_WARN,
+    CONVEX_LOG_INFO,
+    CONVEX_LOG_DEBUG
+} convex_log_level;
+
+/* `text` is one line without a newline, borrowed; never contains a credential.
+ * Called on the loop thread; may not call the client. */
+typedef struct convex_log {
+    void (*fn)(convex_log_level level, const char *text, void *user);
+    void *user;
+} convex_log;
+
+typedef struct convex_options {
+    size_t size;               /* set by CONVEX_OPTIONS_INIT */
+    const char *url;           /* copied; the deployment: "https://happy-animal-1.convex.cloud" */
+    const convex_auth *auth;   /* copied; NULL: anonymous. Nothing is sent before the first token
+                                  was fetched */
+    const char *client_name;   /* copied; sent as Convex-Client, "<name>-<semver>"; NULL: ours */
+    convex_log log;            /* default: silent */
+    convex_mem mem;            /* default: libc */
+    convex_state_fn *on_state; /* NULL: none */
+    void *state_user;          /* passed to on_state; must live until CONVEX_CONNECTION_CLOSED was
+                                  reported, which is the last call */
+
+    unsigned connect_timeout_ms; /* DNS to the upgrade's answer; 0: 10 000 */
+    unsigned inactivity_ms;      /* silence after which a connection is given up; 0: 60 000 */
+    unsigned backoff_initial_ms; /* first delay, doubled per failure; 0: as the server's reason
+                                    asks, 1000 or 3000, and 100 after giving up a connection */
+    unsigned backoff_max_ms;     /* ceiling before jitter (x 0.5 to 1.5); 0: 16 000 */
+    unsigned auth_leeway_ms;     /* a token is renewed this long before it ends; 0: 10 000 */
+    size_t max_requests;      /* unfinished mutations and actions; 0: 1000. Beyond: CONVEX_EBUSY */
+    size_t max_request_bytes; /* their arguments together; 0: 64 MiB. Beyond: CONVEX_EBUSY */
+    size_t max_subscriptions; /* open convex_subs; 0: 10 000. Beyond: CONVEX_EBUSY */
+    size_t max_message_bytes; /* one server message; 0: 64 MiB. Beyond: reconnect */
+
+    const char *ca_file; /* copied; PEM file of trusted CAs; NULL: the system's */
+    const char *proxy;   /* copied; NULL: from the environment as curl does; "": none */
+} convex_options;
+
+#define CONVEX_OPTIONS_INIT                                                                        \
+    {                                                                                              \
+        sizeof(convex_options)                                                                     \
+    }
+
+/* ---- lifetime ---- */
+
+/* Makes a client; no connection is made and no callback runs before it is driven.
+ *   ret  owned, release with convex_client_unref(); untouched on error
+ * Returns CONVEX_OK, CONVEX_EINVAL (the URL or another option; see reterr), CONVEX_ENOMEM, or
+ * CONVEX_ELIMIT (no file descriptor to be had). */
+CONVEX_API convex_status convex_client_new(const convex_options *options, convex_client **ret,
+                                           convex_error *reterr);
+CONVEX_API convex_client *convex_client_ref(convex_client *client);
+/* Releasing the last reference closes the client first. Without an own thread the
+ * last callbacks then run inside this call; with one they run there, soon. */
+CONVEX_API void convex_client_unref(convex_client *client); /* NULL is fine */
+
+/* Begins to close, and returns at once: subscriptions end with CONVEX_ECLOSED,
+ * unfinished requests with CONVEX_ECLOSED when never sent and CONVEX_EUNKNOWN when sent,
+ * and CONVEX_CONNECTION_CLOSED is reported last. Calling it again does nothing. */
+CONVEX_API void convex_client_close(convex_client *client);
+
+/* ---- driving: own thread ---- */
+
+/* Starts the client's own thread (all signals blocked in it). Returns CONVEX_OK, CONVEX_EINVAL
+ * when it is already driven, CONVEX_ECLOSED, CONVEX_ELIMIT. */
+CONVEX_API convex_status convex_client_start_thread(convex_client *client);
+/* Closes, then waits until the thread has run the last callback. No callback runs
+ * afterwards. Without an own thread: closes and runs the last callbacks here. */
+CONVEX_API void convex_client_join(convex_client *client);
+
+/* ---- driving: host loop (one thread at a time) ---- */
+
+CONVEX_API int
+convex_client_fd(const convex_client *client); /* same fd for life; wait for POLLIN */
+/* Milliseconds until convex_client_process() wants to run without the fd; -1: none. */
+CONVEX_API int convex_client_timeout_ms(const convex_client *client);
+/* Does what there is to do, never blocks (except as long as a token callback takes).
+ * Call it once to begin. Returns CONVEX_OK, or CONVEX_ECLOSED once closed: the last callback
+ * has run and there is nothing more to drive. */
+CONVEX_API convex_status convex_client_process(convex_client *client);
+
+/* ---- live queries ---- */
+
+/* `result` is borrowed until the callback returns; keep it by ref. Called once for each
+ * distinct result, in order; a slow consumer skips to the newest. */
+typedef void convex_result_fn(const convex_result *result, void *user);
+/* Called exactly once, after the last result: free `user` here. `why` is
+ * CONVEX_ECANCELED after convex_sub_close() or the last unref, or CONVEX_ECLOSED. */
+typedef void convex_end_fn(convex_status why, void *user);
+
+/* Subscribes to the query `path`; survives reconnects. Equal queries share one on the wire.
+ *   path       copied; "module:function"
+ *   args       an object, kept by ref; NULL means {}
+ *   on_end     may be NULL
+ *   user       passed back untouched, yours until on_end
+ *   ret        owned, release with convex_sub_unref(); untouched on error. NULL: the
+ *              subscription lives as long as the client
+ * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY or CONVEX_ECLOSED; on error no
+ * callback will run. */
+CONVEX_API convex_status convex_client_subscribe(convex_client *client, const char *path,
+                                                 const convex_value *args,
+                                                 convex_result_fn *on_result, convex_end_fn *on_end,
+                                                 void *user, convex_sub **ret);
+CONVEX_API convex_sub *convex_sub_ref(convex_sub *sub);
+CONVEX_API void convex_sub_unref(convex_sub *sub); /* the last one closes; NULL is fine */
+/* Ends it. From the loop thread: no result is delivered after this returns. From
+ * another thread: one that is being delivered may still run. */
+CONVEX_API void convex_sub_close(convex_sub *sub); /* NULL is fine */
+
+/* ---- mutations and actions ---- */
+
+/* Called exactly once.
+ *   status  CONVEX_OK: `result` says whether the function returned or threw. Else `result` is
+ *           NULL and: CONVEX_EUNKNOWN (sent, outcome unknown: an action whose connection was
+ *           lost, or the client closed), CONVEX_ECLOSED (never sent), CONVEX_EINVAL,
+ *           CONVEX_ENOMEM
+ *   result  borrowed until the callback returns; keep it by ref */
+typedef void convex_done_fn(convex_status status, const convex_result *result, void *user);
+
+enum {
+    /* Call on_done as soon as the server answers, when the mutation is committed but the
+     * subscriptions of this client may not show it yet. Default: wait until they do. */
+    CONVEX_AT_COMMIT = 1u << 0
+};
+
+/* Runs the mutation `path`, exactly once, after all mutations called before it; it
+ * is sent again after a reconnect until answered.
+ *   args     an object, kept by ref; NULL means {}
+ *   flags    0 or CONVEX_AT_COMMIT
+ *   on_done  may be NULL
+ *   ret_id   may be NULL: the request's number, unique within the client
+ * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY (a limit of the options) or
+ * CONVEX_ECLOSED; on error on_done will not run. */
+CONVEX_API convex_status convex_client_mutation(convex_client *client, const char *path,
+                                                const convex_value *args, unsigned flags,
+                                                convex_done_fn *on_done, void *user,
+                                                uint32_t *ret_id);
+/* Runs the action `path`, at most once: it is not sent again after its connection was lost. */
+CONVEX_API convex_status convex_client_action(convex_client *client, const char *path,
+                                              const convex_value *args, convex_done_fn *on_done,
+                                              void *user, uint32_t *ret_id);
+
+/* ---- the rest ---- */
+
+/* Changes the identity; NULL or CONVEX_AUTH_NONE signs out. Requests made later run as the
+ * new identity. The credential is copied; a fetch callback's `user` must live until
+ * the next set_auth has been processed or the client is closed.
+ * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM or CONVEX_ECLOSED. */
+CONVEX_API convex_status convex_client_set_auth(convex_client *client, const convex_auth *auth);
+CONVEX_API void convex_client_state(const convex_client *client, convex_state *ret);
+/* Ends a wait for the next attempt: call when the network is known to be back. */
+CONVEX_API void convex_client_reconnect_now(convex_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
