@@ -15,7 +15,7 @@ enum { HEARTBEAT_MS = 30000, AUTH_RETRY_BASE_MS = 1000, AUTH_RETRY_CAP_MS = 6000
 
 struct service_link {
     service_link_options options;
-    convex_identity *identity;
+    convex_service_identity *identity;
     convex_client *client;
     daemon_timer *heartbeat;
     daemon_timer *auth_retry;
@@ -36,18 +36,10 @@ static void log_convex(convex_log_level level, const char *text, void *user)
     daemon_log(levels[level], "convex", "detail=%s", text);
 }
 
-static convex_auth credential(service_link *self)
-{
-    convex_auth auth = {.kind = CONVEX_AUTH_FETCH};
-    auth.fetch = convex_identity_fetch;
-    auth.user = self->identity;
-    return auth;
-}
-
 static void present_again(void *user)
 {
     service_link *self = user;
-    convex_auth auth = credential(self);
+    convex_auth auth = convex_identity_auth(self->identity);
     convex_status status = convex_client_set_auth(self->client, &auth);
     if (status != CONVEX_OK)
         daemon_log(DAEMON_ERROR, "cannot present the service identity", "why=%s",
@@ -219,7 +211,7 @@ static void open_identity(service_link *self)
 static int open_client(service_link *self)
 {
     convex_error error;
-    convex_auth auth = credential(self);
+    convex_auth auth = convex_identity_auth(self->identity);
     convex_options options = CONVEX_OPTIONS_INIT;
     options.url = self->options.settings->convex_url;
     options.auth = &auth;

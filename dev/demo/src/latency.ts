@@ -20,11 +20,15 @@ export interface Times {
 
 export function percentile(sorted: number[], p: number): number {
   if (sorted.length === 0) return NaN;
-  return sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)]!;
+  return sorted[
+    Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)
+  ]!;
 }
 
 export class Latency {
-  private readonly samples = new Map<Hop, number[]>(HOPS.map((hop) => [hop, []]));
+  private readonly samples = new Map<Hop, number[]>(
+    HOPS.map((hop) => [hop, []]),
+  );
 
   constructor(private readonly window = 5000) {}
 
@@ -47,7 +51,13 @@ export class Latency {
     }
   }
 
-  row(hop: Hop): { n: number; p50: number; p95: number; p99: number; max: number } {
+  row(hop: Hop): {
+    n: number;
+    p50: number;
+    p95: number;
+    p99: number;
+    max: number;
+  } {
     const sorted = [...this.samples.get(hop)!].sort((a, b) => a - b);
     return {
       n: sorted.length,
@@ -59,7 +69,8 @@ export class Latency {
   }
 
   table(): string[] {
-    const cell = (n: number) => (Number.isNaN(n) ? "–" : n.toFixed(0)).padStart(8);
+    const cell = (n: number) =>
+      (Number.isNaN(n) ? "–" : n.toFixed(0)).padStart(8);
     return [
       `${"hop, ms".padEnd(24)}${["n", "p50", "p95", "p99", "max"].map((h) => h.padStart(8)).join("")}`,
       ...HOPS.map((hop) => {

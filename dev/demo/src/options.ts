@@ -25,7 +25,9 @@ class UsageError extends Error {}
 function number(name: string, text: string, low: number, high: number): number {
   const n = Number(text);
   if (!Number.isFinite(n) || n < low || n > high)
-    throw new UsageError(`${name}: '${text}' is not a number from ${low} to ${high}`);
+    throw new UsageError(
+      `${name}: '${text}' is not a number from ${low} to ${high}`,
+    );
   return n;
 }
 
@@ -35,15 +37,28 @@ const flags: Flag[] = [
     help: "run without a person: play the feed, kill processes, compare both ends, exit 0 or 1",
     set: (o) => (o.mode = "check"),
   },
-  { name: "--bench", help: "measure the pipeline at 1, 20 and 50 messages a second", set: (o) => (o.mode = "bench") },
-  { name: "--soak", help: "long fault run: random kills under load, ends compared", set: (o) => (o.mode = "soak") },
-  { name: "--reset", help: "forget the data of earlier runs first", set: (o) => (o.reset = true) },
+  {
+    name: "--bench",
+    help: "measure the pipeline at 1, 20 and 50 messages a second",
+    set: (o) => (o.mode = "bench"),
+  },
+  {
+    name: "--soak",
+    help: "long fault run: random kills under load, ends compared",
+    set: (o) => (o.mode = "soak"),
+  },
+  {
+    name: "--reset",
+    help: "forget the data of earlier runs first",
+    set: (o) => (o.reset = true),
+  },
   {
     name: "--backend",
     value: "URL",
     help: "use this Convex deployment instead of the development backend; needs CONVEX_SELF_HOSTED_ADMIN_KEY, and CONVEX_SITE_URL when its site origin is another host or port",
     set: (o, v) => {
-      if (!/^https?:\/\/[^/]+/.test(v)) throw new UsageError(`--backend: '${v}' is not an http(s) URL`);
+      if (!/^https?:\/\/[^/]+/.test(v))
+        throw new UsageError(`--backend: '${v}' is not an http(s) URL`);
       o.backend = v.replace(/\/+$/, "");
     },
   },
@@ -59,7 +74,11 @@ const flags: Flag[] = [
     help: "use the ports N to N+4 (default 3210 3211 3900 8787 5180; --check takes free ones)",
     set: (o, v) => (o.portBase = number("--port-base", v, 1024, 65531)),
   },
-  { name: "--keep", help: "--check, --bench and --soak: keep the data folder and the logs", set: (o) => (o.keep = true) },
+  {
+    name: "--keep",
+    help: "--check, --bench and --soak: keep the data folder and the logs",
+    set: (o) => (o.keep = true),
+  },
   {
     name: "--messages",
     value: "N",
@@ -72,12 +91,25 @@ const flags: Flag[] = [
     help: "--check and --soak: messages a second in that run (default 20)",
     set: (o, v) => (o.rate = number("--rate", v, 0.1, 1000)),
   },
-  { name: "--kills", value: "N", help: "--soak: kill -9 this often (default 20)", set: (o, v) => (o.kills = number("--kills", v, 0, 10000)) },
-  { name: "--seed", value: "N", help: "--soak: the same seed gives the same faults (default 1)", set: (o, v) => (o.seed = number("--seed", v, 0, 2 ** 31)) },
+  {
+    name: "--kills",
+    value: "N",
+    help: "--soak: kill -9 this often (default 20)",
+    set: (o, v) => (o.kills = number("--kills", v, 0, 10000)),
+  },
+  {
+    name: "--seed",
+    value: "N",
+    help: "--soak: the same seed gives the same faults (default 1)",
+    set: (o, v) => (o.seed = number("--seed", v, 0, 2 ** 31)),
+  },
 ];
 
 export function help(): string {
-  const lines = flags.map((f) => `    ${(f.name + (f.value ? " " + f.value : "")).padEnd(16)}${f.help}`);
+  const lines = flags.map(
+    (f) =>
+      `    ${(f.name + (f.value ? " " + f.value : "")).padEnd(16)}${f.help}`,
+  );
   return `NAME
     run demo - the whole signal service on this machine, on sample data
 
@@ -117,25 +149,33 @@ export function parseOptions(argv: string[]): Options {
   };
   try {
     for (let i = 0; i < argv.length; i++) {
-      const [name, inline] = argv[i]!.split(/=(.*)/s, 2) as [string, string | undefined];
+      const [name, inline] = argv[i]!.split(/=(.*)/s, 2) as [
+        string,
+        string | undefined,
+      ];
       if (name === "--help" || name === "-h") {
         process.stdout.write(help());
         process.exit(0);
       }
       const flag = flags.find((f) => f.name === name);
       if (!flag) throw new UsageError(`unknown option '${name}'`);
-      if (!flag.value && inline !== undefined) throw new UsageError(`${name} takes no value`);
+      if (!flag.value && inline !== undefined)
+        throw new UsageError(`${name} takes no value`);
       const value = flag.value ? (inline ?? argv[++i]) : "";
-      if (value === undefined) throw new UsageError(`${name} needs a value: ${flag.value}`);
+      if (value === undefined)
+        throw new UsageError(`${name} needs a value: ${flag.value}`);
       flag.set(options, value);
     }
     if (options.backend && !process.env.CONVEX_SELF_HOSTED_ADMIN_KEY)
-      throw new UsageError("--backend needs CONVEX_SELF_HOSTED_ADMIN_KEY in the environment");
+      throw new UsageError(
+        "--backend needs CONVEX_SELF_HOSTED_ADMIN_KEY in the environment",
+      );
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`run demo: ${error.message}. See ./run demo --help\n`);
     process.exit(2);
   }
-  if (options.messages === 0) options.messages = options.mode === "soak" ? 2000 : 500;
+  if (options.messages === 0)
+    options.messages = options.mode === "soak" ? 2000 : 500;
   return options;
 }

@@ -15,35 +15,55 @@ const TYPES: Record<string, string> = {
   ".webmanifest": "application/manifest+json",
 };
 
-export function serveStatic(root: string, config: object, port: number): Promise<Server> {
+export function serveStatic(
+  root: string,
+  config: object,
+  port: number,
+): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.writeHead(405, { allow: "GET, HEAD" }).end();
       return;
     }
-    const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
+    const path = decodeURIComponent(
+      new URL(request.url ?? "/", "http://localhost").pathname,
+    );
     if (path === "/config.json") {
-      response.writeHead(200, { "content-type": TYPES[".json"], "cache-control": "no-store" });
+      response.writeHead(200, {
+        "content-type": TYPES[".json"],
+        "cache-control": "no-store",
+      });
       response.end(JSON.stringify(config));
       return;
     }
     let file = join(root, normalize("/" + path));
     // a single-page app: an unknown path without an extension is the app itself
-    if (!existsSync(file) || statSync(file).isDirectory()) file = extname(path) ? "" : join(root, "index.html");
+    if (!existsSync(file) || statSync(file).isDirectory())
+      file = extname(path) ? "" : join(root, "index.html");
     if (!file) {
-      response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+      response
+        .writeHead(404, { "content-type": "text/plain" })
+        .end("not found\n");
       return;
     }
     response.writeHead(200, {
       "content-type": TYPES[extname(file)] ?? "application/octet-stream",
-      "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+      "cache-control": path.startsWith("/assets/")
+        ? "public, max-age=31536000, immutable"
+        : "no-cache",
       "x-content-type-options": "nosniff",
     });
     createReadStream(file).pipe(response);
   });
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
-      reject(error.code === "EADDRINUSE" ? new Error(`port ${port} (dashboard) is in use; give another with --port-base`) : error),
+      reject(
+        error.code === "EADDRINUSE"
+          ? new Error(
+              `port ${port} (dashboard) is in use; give another with --port-base`,
+            )
+          : error,
+      ),
     );
     server.listen(port, "127.0.0.1", () => resolve(server));
   });

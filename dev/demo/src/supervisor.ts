@@ -1,10 +1,17 @@
 // Child processes: each in its own process group (so that Ctrl-C reaches only us
 // and the order of the end is ours), output in a log file, restarted when it dies.
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  createWriteStream,
+  existsSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
-export type State = "starting" | "running" | "restarting" | "stopped" | "failed";
+export type State =
+  "starting" | "running" | "restarting" | "stopped" | "failed";
 
 export interface Spec {
   name: string;
@@ -27,7 +34,7 @@ export class Child {
   exitText = "";
   private child: ChildProcess | null = null;
   private wanted = true;
-  private startedAt = 0;
+  since = 0; // ms since 1970: start of the present life
   private exited: Promise<void> = Promise.resolve();
 
   constructor(
@@ -50,7 +57,7 @@ export class Child {
 
   start(): void {
     this.wanted = true;
-    this.startedAt = Date.now();
+    this.since = Date.now();
     const log = createWriteStream(this.logFile, { flags: "a" });
     const child = spawn(this.spec.command, this.spec.args, {
       cwd: this.spec.cwd,
@@ -77,7 +84,9 @@ export class Child {
         this.afterExit(code);
       };
       child.once("error", (error) => ended(error.message, null));
-      child.once("exit", (code, signal) => ended(signal ? `ended by ${signal}` : `exit ${code}`, code));
+      child.once("exit", (code, signal) =>
+        ended(signal ? `ended by ${signal}` : `exit ${code}`, code),
+      );
     });
     this.change("running");
   }
@@ -88,8 +97,11 @@ export class Child {
     this.restarts++;
     this.change("restarting");
     // at once after a long life, slower and slower for one that dies young
-    const young = Date.now() - this.startedAt < 2000;
-    setTimeout(() => this.wanted && this.start(), young ? Math.min(5000, 200 * this.restarts) : 50);
+    const young = Date.now() - this.since < 2000;
+    setTimeout(
+      () => this.wanted && this.start(),
+      young ? Math.min(5000, 200 * this.restarts) : 50,
+    );
   }
 
   private change(state: State): void {
@@ -102,15 +114,25 @@ export class Child {
     const deadline = Date.now() + timeoutMs;
     while (Date.now() < deadline) {
       if (this.state === "failed") break;
-      if (this.state === "running" && (!this.spec.ready || (await this.spec.ready().catch(() => false)))) return;
+      if (
+        this.state === "running" &&
+        (!this.spec.ready || (await this.spec.ready().catch(() => false)))
+      )
+        return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    throw new Error(`${this.spec.name} did not become ready (${this.exitText || "no answer"}).\n${this.tail()}`);
+    throw new Error(
+      `${this.spec.name} did not become ready (${this.exitText || "no answer"}).\n${this.tail()}`,
+    );
   }
 
   tail(lines = 15): string {
     if (!existsSync(this.logFile)) return "";
-    return readFileSync(this.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+    return readFileSync(this.logFile, "utf8")
+      .trimEnd()
+      .split("\n")
+      .slice(-lines)
+      .join("\n");
   }
 
   /** kill -9; the supervisor starts it again. */

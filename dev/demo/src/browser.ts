@@ -1,0 +1,120 @@
+// The dashboard in a real browser, driven as a customer would.
+import { existsSync } from "node:fs";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { LOGIN, type Stack } from "./stack";
+import type { Row } from "./compare";
+
+const CANDIDATES = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/snap/bin/chromium",
+];
+
+export function browserPath(): string {
+  const path =
+    process.env.CHROMIUM ??
+    CANDIDATES.find((candidate) => existsSync(candidate));
+  if (!path || !existsSync(path))
+    throw new Error(
+      "no Chromium found: install it, or name it in CHROMIUM=/path/to/chromium",
+    );
+  return path;
+}
+
+export async function launch(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: browserPath(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+export class Dashboard {
+  readonly problems: string[] = []; // what the page's console and network complained of
+
+  private constructor(readonly page: Page) {}
+
+  /** Opens the page, signs in through its form and waits for the feed. */
+  static async open(browser: Browser, stack: Stack): Promise<Dashboard> {
+    const page = await browser.newPage();
+    const self = new Dashboard(page);
+    page.on("console", (message) => {
+      if (message.type() === "error") self.problems.push(message.text());
+    });
+    page.on("pageerror", (error) => self.problems.push(String(error)));
+    await page.addInitScript(notePaints);
+    await page.goto(stack.webUrl);
+    await page.locator('input[type="email"]').fill(LOGIN.email);
+    await page.locator('input[type="password"]').fill(LOGIN.password);
+    await page.locator('button[type="submit"]').click();
+    await page.locator("[data-feed]").waitFor({ timeout: 30000 });
+    return self;
+  }
+
+  /** All rows, newest first; loads the older pages. */
+  async rows(): Promise<Row[]> {
+    const more = this.page.locator("[data-load-more]");
+    while (
+      (await more.count()) > 0 &&
+      (await more.isEnabled().catch(() => false))
+    ) {
+      await more.click().catch(() => undefined); // it may vanish as it is clicked
+      await this.page.waitForTimeout(50);
+    }
+    return await this.page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
+        (element) => ({
+          messageId: element.dataset.messageId!,
+          text:
+            element.querySelector<HTMLElement>("[data-text]")?.innerText ?? "",
+        }),
+      ),
+    );
+  }
+
+  /** When each message was first painted, ms since 1970. */
+  async paints(): Promise<Map<string, number>> {
+    return new Map(
+      await this.page.evaluate(() => [
+        ...(window as unknown as PaintWindow).__paints,
+      ]),
+    );
+  }
+}
+
+interface PaintWindow {
+  __paints: Map<string, number>;
+}
+
+// Runs in the page before it: the time of the first frame that shows a message.
+function notePaints(): void {
+  const paints = new Map<string, number>();
+  (window as unknown as PaintWindow).__paints = paints;
+  const note = (element: Element) => {
+    const id = (element as HTMLElement).dataset.messageId;
+    if (!id || paints.has(id)) return;
+    paints.set(id, Infinity);
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel(); // after the frame was produced
+      channel.port1.onmessage = () => paints.set(id, Date.now());
+      channel.port2.postMessage(null);
+    });
+  };
+  new MutationObserver((records) => {
+    for (const record of records)
+      for (const node of record.addedNodes)
+        if (node instanceof Element) {
+          if (node.matches("[data-message-id]")) note(node);
+          for (const inner of node.querySelectorAll("[data-message-id]"))
+            note(inner);
+        }
+  }).observe(document, { childList: true, subtree: true });
+}

@@ -1,0 +1,90 @@
+/* eslint-disable */
+/**
+ * Generated `api` utility.
+ *
+ * THIS CODE IS AUTOMATICALLY GENERATED.
+ *
+ * To regenerate, run `npx convex dev`.
+ * @module
+ */
+
+import type {
+  ApiFromModules,
+  FilterApi,
+  FunctionReference,
+} from "convex/server";
+import type * as access from "../access.js";
+import type * as auth from "../auth.js";
+import type * as channels from "../channels.js";
+import type * as communities from "../communities.js";
+import type * as feed from "../feed.js";
+import type * as http from "../http.js";
+import type * as latency from "../latency.js";
+import type * as mirrors from "../mirrors.js";
+import type * as model_access from "../model/access.js";
+import type * as model_accounts from "../model/accounts.js";
+import type * as model_audit from "../model/audit.js";
+import type * as model_caller from "../model/caller.js";
+import type * as model_channels from "../model/channels.js";
+import type * as model_communities from "../model/communities.js";
+import type * as model_digest from "../model/digest.js";
+import type * as model_failure from "../model/failure.js";
+import type * as model_feed from "../model/feed.js";
+import type * as model_fields from "../model/fields.js";
+import type * as model_latency from "../model/latency.js";
+import type * as model_mirrors from "../model/mirrors.js";
+import type * as model_services from "../model/services.js";
+import type * as model_signals from "../model/signals.js";
+import type * as model_versions from "../model/versions.js";
+import type * as model_webhooks from "../model/webhooks.js";
+import type * as model_work from "../model/work.js";
+import type * as services from "../services.js";
+import type * as signals from "../signals.js";
+import type * as webhooks from "../webhooks.js";
+
+/**
+ * A utility for referencing Convex functions in your app's API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = api.myModule.myFunction;
+ * ```
+ */
+declare const fullApi: ApiFromModules<{
+  access: typeof access;
+  auth: typeof auth;
+  channels: typeof channels;
+  communities: typeof communities;
+  feed: typeof feed;
+  http: typeof http;
+  latency: typeof latency;
+  mirrors: typeof mirrors;
+  "model/access": typeof model_access;
+  "model/accounts": typeof model_accounts;
+  "model/audit": typeof model_audit;
+  "model/caller": typeof model_caller;
+  "model/channels": typeof model_channels;
+  "model/communities": typeof model_communities;
+  "model/digest": typeof model_digest;
+  "model/failure": typeof model_failure;
+  "model/feed": typeof model_feed;
+  "model/fields": typeof model_fields;
+  "model/latency": typeof model_latency;
+  "model/mirrors": typeof model_mirrors;
+  "model/services": typeof model_services;
+  "model/signals": typeof model_signals;
+  "model/versions": typeof model_versions;
+  "model/webhooks": typeof model_webhooks;
+  "model/work": typeof model_work;
+  services: typeof services;
+  signals: typeof signals;
+  webhooks: typeof webhooks;
+}>;
+export declare const api: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "public">
+>;
+export declare const internal: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "internal">
+>;

@@ -1,0 +1,15 @@
+import { v } from "convex/values";
+import { internalMutation } from "./_generated/server";
+import * as Communities from "./model/communities";
+
+/** Makes a community, or changes it. */
+export const setUp = internalMutation({
+  args: {
+    slug: v.string(),
+    name: v.string(),
+    sourceGuildId: v.string(),
+    customerGuildId: v.string(),
+  },
+  returns: v.id("communities"),
+  handler: async (ctx, wanted) => await Communities.setUp(ctx, wanted),
+});

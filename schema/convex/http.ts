@@ -1,0 +1,9 @@
+// http.ts - the keys that people's tokens are checked with.
+
+import { httpRouter } from "convex/server";
+import { auth } from "./auth";
+
+const http = httpRouter();
+auth.addHttpRoutes(http);
+
+export default http;

@@ -1,0 +1,71 @@
+import { v } from "convex/values";
+import { mutation, query } from "./_generated/server";
+import { requireService } from "./model/caller";
+import * as Mirrors from "./model/mirrors";
+import * as Work from "./model/work";
+
+/** What waits for the bot; changes whenever there is something new to claim. */
+export const queue = query({
+  args: {},
+  returns: v.object({
+    ready: v.number(),
+    head: v.union(v.id("mirrors"), v.null()),
+    nextAt: v.union(v.number(), v.null()),
+    mark: v.number(),
+  }),
+  handler: async (ctx) => {
+    await requireService(ctx, "bot");
+    return await Mirrors.queue(ctx);
+  },
+});
+
+/** Leases work to `instance`, in source order within each mirror channel. */
+export const claim = mutation({
+  args: { instance: v.string(), limit: v.number() },
+  returns: v.object({ work: v.array(Work.work) }),
+  handler: async (ctx, { instance, limit }) => {
+    await requireService(ctx, "bot");
+    return { work: await Work.claim(ctx, instance, limit) };
+  },
+});
+
+const outcome = v.union(
+  v.object({
+    type: v.literal("posted"), // or edited
+    messageIds: v.array(v.string()), // ours, in order; several for a long text
+    postedAt: v.number(),
+    version: v.string(),
+  }),
+  v.object({ type: v.literal("deleted") }),
+  v.object({
+    type: v.literal("retry"),
+    error: v.string(),
+    retryAfterMs: v.number(),
+  }),
+  v.object({ type: v.literal("dead"), error: v.string() }),
+);
+
+/** Takes outcomes; false for those whose lease is no longer the newest. */
+export const report = mutation({
+  args: {
+    instance: v.string(),
+    results: v.array(
+      v.object({ mirrorId: v.id("mirrors"), fence: v.number(), outcome }),
+    ),
+  },
+  returns: v.object({ accepted: v.array(v.boolean()) }),
+  handler: async (ctx, { instance, results }) => {
+    await requireService(ctx, "bot");
+    return { accepted: await Mirrors.report(ctx, instance, results) };
+  },
+});
+
+/** Gives up the leases of an earlier life of `instance`. */
+export const release = mutation({
+  args: { instance: v.string() },
+  returns: v.object({ released: v.number() }),
+  handler: async (ctx, { instance }) => {
+    await requireService(ctx, "bot");
+    return { released: await Mirrors.release(ctx, instance) };
+  },
+});

@@ -1,0 +1,132 @@
+// fields.ts - the shapes that tables, arguments and results share.
+
+import { v, type Infer } from "convex/values";
+
+export const embed = v.object({
+  title: v.optional(v.string()),
+  description: v.optional(v.string()),
+  url: v.optional(v.string()),
+  color: v.optional(v.number()),
+  author: v.optional(
+    v.object({
+      name: v.string(),
+      url: v.optional(v.string()),
+      iconUrl: v.optional(v.string()),
+    }),
+  ),
+  footer: v.optional(
+    v.object({ text: v.string(), iconUrl: v.optional(v.string()) }),
+  ),
+  fields: v.optional(
+    v.array(
+      v.object({ name: v.string(), value: v.string(), inline: v.boolean() }),
+    ),
+  ),
+  image: v.optional(v.object({ url: v.string() })),
+  thumbnail: v.optional(v.object({ url: v.string() })),
+  timestamp: v.optional(v.string()), // ISO 8601, shown, never computed with
+});
+
+export const attachment = v.object({
+  id: v.string(), // snowflake
+  filename: v.string(),
+  url: v.string(), // signed by Discord: the query part changes, the file does not
+  contentType: v.optional(v.string()),
+  size: v.number(), // bytes
+  description: v.optional(v.string()),
+});
+
+export const author = v.object({
+  id: v.string(),
+  name: v.string(),
+  avatarUrl: v.optional(v.string()),
+  bot: v.boolean(),
+});
+
+export const messageKind = v.union(
+  v.literal("default"),
+  v.literal("reply"),
+  v.literal("forward"),
+);
+
+// What a source message says. A tombstone has none.
+export const body = v.object({
+  author,
+  content: v.string(),
+  embeds: v.array(embed),
+  attachments: v.array(attachment),
+  replyToId: v.optional(v.string()), // source message id
+  kind: messageKind,
+  sentAt: v.number(), // ms, Discord's clock
+  editedAt: v.union(v.number(), v.null()),
+});
+
+// The same keys, any of them absent: what a partial event carries.
+export const bodyPatch = v.object({
+  author: v.optional(author),
+  content: v.optional(v.string()),
+  embeds: v.optional(v.array(embed)),
+  attachments: v.optional(v.array(attachment)),
+  replyToId: v.optional(v.string()),
+  kind: v.optional(messageKind),
+  sentAt: v.optional(v.number()),
+  editedAt: v.optional(v.union(v.number(), v.null())),
+});
+
+// Where an event stands among the events of its message; see versions.ts.
+export const stamp = v.object({
+  at: v.union(v.number(), v.null()), // editedAt ?? sentAt; null: not known
+  capturedAt: v.number(),
+  digest: v.string(),
+});
+
+export const layer = v.object({
+  stamp,
+  whole: v.boolean(),
+  fields: bodyPatch,
+});
+
+export const upsertEvent = v.object({
+  type: v.literal("upsert"),
+  guildId: v.string(),
+  channelId: v.string(),
+  messageId: v.string(),
+  ...bodyPatch.fields,
+  partial: v.boolean(), // true: merge only the keys that are present
+  capturedAt: v.number(),
+});
+
+export const deleteEvent = v.object({
+  type: v.literal("delete"),
+  guildId: v.string(),
+  channelId: v.string(),
+  messageId: v.string(),
+  capturedAt: v.number(),
+});
+
+export const sourceEvent = v.union(upsertEvent, deleteEvent);
+
+export const recordResult = v.union(
+  v.literal("recorded"),
+  v.literal("unchanged"),
+  v.literal("ignored"),
+);
+
+export type Author = Infer<typeof author>;
+export type Embed = Infer<typeof embed>;
+export type Attachment = Infer<typeof attachment>;
+export type Body = Infer<typeof body>;
+export type BodyPatch = Infer<typeof bodyPatch>;
+export type Stamp = Infer<typeof stamp>;
+export type Layer = Infer<typeof layer>;
+export type UpsertEvent = Infer<typeof upsertEvent>;
+export type DeleteEvent = Infer<typeof deleteEvent>;
+export type SourceEvent = Infer<typeof sourceEvent>;
+export type RecordResult = Infer<typeof recordResult>;
+
+export const serviceRole = v.union(
+  v.literal("collector"),
+  v.literal("bot"),
+  v.literal("webhook-proxy"),
+);
+export type ServiceRole = Infer<typeof serviceRole>;

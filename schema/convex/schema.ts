@@ -1,0 +1,198 @@
+// schema.ts - every table, what one row is, who writes and who reads it.
+//
+// Tenants: a row with customer or signal data carries communityId and every
+// index on it starts with it. The exceptions are the look-ups that find the
+// tenant in the first place (communities), accounts and operators, which are
+// above tenants, and the daemons, which serve all of them.
+
+import { authTables } from "@convex-dev/auth/server";
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+import { body, layer, serviceRole, stamp } from "./model/fields";
+
+// A tenant. Written by the operator's set-up; read by everything.
+const communities = defineTable({
+  slug: v.string(),
+  name: v.string(),
+  sourceGuildId: v.string(), // snowflakes are strings: 64 bits
+  customerGuildId: v.string(),
+})
+  .index("by_slug", ["slug"])
+  .index("by_sourceGuildId", ["sourceGuildId"]);
+
+// A source channel and where it is mirrored to.
+const channels = defineTable({
+  communityId: v.id("communities"),
+  sourceChannelId: v.string(),
+  mirrorChannelId: v.string(),
+  name: v.string(),
+  enabled: v.boolean(),
+}).index("by_communityId_and_sourceChannelId", [
+  "communityId",
+  "sourceChannelId",
+]);
+
+// A source message in its latest state. Written by signals:record only; read
+// by the feed and by mirrors:claim. A deleted one keeps nothing but its key.
+const signals = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  messageId: v.string(),
+  order: v.string(), // messageId, zero-padded: sorts like the number
+  state: v.union(v.literal("live"), v.literal("deleted")),
+  body: v.union(body, v.null()), // null when deleted
+  version: v.string(),
+  stamp: v.union(stamp, v.null()), // of the base layer; null when deleted
+  layers: v.optional(v.array(layer)), // only while partial events matter
+  sourceAt: v.number(), // ms: when Discord says this version was made
+  capturedAt: v.number(), // ms: when the collector got it
+  committedAt: v.number(), // ms: when this table got it
+})
+  .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_state_and_order", [
+    "communityId",
+    "state",
+    "order",
+  ])
+  .index("by_communityId_and_channelId_and_state_and_order", [
+    "communityId",
+    "channelId",
+    "state",
+    "order",
+  ])
+  .index("by_communityId_and_state_and_committedAt", [
+    "communityId",
+    "state",
+    "committedAt",
+  ]);
+
+// The desired and the actual post of a signal in the customer guild. Desired:
+// written by signals:record; actual, lease and attempts: by the bot.
+const mirrors = defineTable({
+  communityId: v.id("communities"),
+  messageId: v.string(), // source
+  order: v.string(),
+  mirrorChannelId: v.string(), // the lane: one order of posts
+  desired: v.union(
+    v.object({ state: v.literal("present"), version: v.string() }),
+    v.object({ state: v.literal("absent") }),
+  ),
+  actual: v.union(
+    v.object({
+      messageIds: v.array(v.string()), // ours, in order; a long text has several
+      version: v.string(),
+      postedAt: v.number(), // ms: when Discord had this version
+    }),
+    v.null(),
+  ),
+  wants: v.boolean(), // is there work; the queue's index holds only these
+  wantedAt: v.number(), // ms: when it last began to want something else
+  generation: v.number(), // part of the nonce
+  fence: v.number(), // counts leases: an older one may no longer report
+  lease: v.union(
+    v.object({ instance: v.string(), until: v.number() }),
+    v.null(),
+  ),
+  attempts: v.number(), // handed out for the present want so far
+  firstAttemptAt: v.union(v.number(), v.null()), // null: nothing unanswered
+  nextAttemptAt: v.union(v.number(), v.null()), // ms: not before
+  error: v.optional(v.string()), // why the last attempt failed
+  dead: v.boolean(), // given up until the signal changes
+})
+  .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_wants_and_lane", [
+    "communityId",
+    "wants",
+    "mirrorChannelId",
+    "order",
+  ]);
+
+// When a viewer first saw a version. Apart from signals, so that a report
+// does not rerun the feeds that it is about.
+const sightings = defineTable({
+  communityId: v.id("communities"),
+  messageId: v.string(),
+  version: v.string(),
+  seenAt: v.number(),
+}).index("by_communityId_and_messageId", ["communityId", "messageId"]);
+
+// A provider's event as received. Written by the webhook-proxy, once per key.
+const webhookEvents = defineTable({
+  communityId: v.id("communities"),
+  source: v.string(),
+  provider: v.string(),
+  key: v.string(),
+  type: v.string(),
+  receivedAt: v.number(),
+  occurredAt: v.optional(v.number()),
+  subject: v.optional(v.string()),
+  body: v.string(),
+  bodySha256: v.string(),
+  headers: v.array(v.object({ name: v.string(), value: v.string() })),
+  verdict: v.union(v.literal("verified"), v.literal("unparsable")),
+  storedAt: v.number(),
+}).index("by_communityId_and_provider_and_key", [
+  "communityId",
+  "provider",
+  "key",
+]);
+
+// Until when a person has access, and why. Belongs to an account once there
+// is one; before that it waits for its e-mail address.
+const entitlements = defineTable({
+  communityId: v.id("communities"),
+  email: v.string(), // lower case
+  userId: v.union(v.id("users"), v.null()),
+  until: v.union(v.number(), v.null()), // ms; null: no end
+  reason: v.string(),
+  revokedAt: v.union(v.number(), v.null()),
+})
+  .index("by_communityId_and_userId", ["communityId", "userId"])
+  .index("by_communityId_and_email", ["communityId", "email"]);
+
+// A daemon's instance and how it says it is doing. Serves all tenants.
+const services = defineTable({
+  service: serviceRole,
+  instance: v.string(),
+  version: v.string(),
+  state: v.union(
+    v.literal("starting"),
+    v.literal("ready"),
+    v.literal("degraded"),
+    v.literal("stopping"),
+  ),
+  counters: v.array(v.object({ name: v.string(), value: v.number() })),
+  detail: v.optional(v.string()),
+  seenAt: v.number(),
+}).index("by_service_and_instance", ["service", "instance"]);
+
+// Who did what to whom, and when. communityId is null for what is above
+// tenants.
+const auditLog = defineTable({
+  communityId: v.union(v.id("communities"), v.null()),
+  actor: v.string(),
+  action: v.string(),
+  subject: v.string(),
+  detail: v.string(),
+  at: v.number(),
+}).index("by_communityId_and_at", ["communityId", "at"]);
+
+// A signed-in person who runs the service; given by command line only.
+const operators = defineTable({
+  userId: v.id("users"),
+  since: v.number(),
+}).index("by_userId", ["userId"]);
+
+export default defineSchema({
+  ...authTables,
+  communities,
+  channels,
+  signals,
+  mirrors,
+  sightings,
+  webhookEvents,
+  entitlements,
+  services,
+  auditLog,
+  operators,
+});

@@ -1,0 +1,217 @@
+// deployment.ts - a fresh development backend with the schema deployed to it
+// by the official CLI, and clients for everybody who may call it.
+
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { ConvexHttpClient } from "convex/browser";
+import type {
+  FunctionArgs,
+  FunctionReference,
+  FunctionReturnType,
+} from "convex/server";
+import { importPKCS8, SignJWT } from "jose";
+import { api, internal } from "../../convex/_generated/api";
+
+const run = promisify(execFile);
+const SCHEMA = fileURLToPath(new URL("../..", import.meta.url));
+const BACKEND = join(SCHEMA, "../dev/convex-backend/dist/main.js");
+const ISSUER = "https://services.test.invalid";
+const AUDIENCE = "signals-test";
+
+export type Role = "collector" | "bot" | "webhook-proxy";
+export type Claims = {
+  role?: string;
+  iss?: string;
+  aud?: string;
+  expiresIn?: string;
+};
+
+type Internal = FunctionReference<"query" | "mutation" | "action", "internal">;
+
+export class Deployment {
+  #process: ChildProcess;
+  #directory: string;
+  #adminKey: string;
+  #servicePem: string;
+
+  private constructor(
+    readonly url: string,
+    parts: {
+      process: ChildProcess;
+      directory: string;
+      adminKey: string;
+      servicePem: string;
+    },
+  ) {
+    this.#process = parts.process;
+    this.#directory = parts.directory;
+    this.#adminKey = parts.adminKey;
+    this.#servicePem = parts.servicePem;
+  }
+
+  /** Starts a backend on free ports and deploys. */
+  static async start(): Promise<Deployment> {
+    if (!existsSync(BACKEND))
+      throw new Error(`${BACKEND} is missing: npm run build -w dev/convex-backend`);
+    const directory = mkdtempSync(join(tmpdir(), "schema-test-"));
+    const data = join(directory, "data");
+    const { stdout } = await run("node", [BACKEND, "admin-key", "--data", data]);
+    const adminKey = stdout.trim();
+    const process = spawn(
+      "node",
+      [BACKEND, "--data", data, "--port", "0", "--site-port", "0"],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    const url = await listening(process);
+    const keyFile = join(directory, "service-key.pem");
+    const service = await run("node", [
+      join(SCHEMA, "scripts/service-keys.mjs"),
+      ...["--out", keyFile, "--issuer", ISSUER, "--audience", AUDIENCE],
+    ]);
+    const people = await run("node", [join(SCHEMA, "scripts/auth-keys.mjs")]);
+    const deployment = new Deployment(url, {
+      process,
+      directory,
+      adminKey,
+      servicePem: readFileSync(keyFile, "utf8"),
+    });
+    const variables = `${service.stdout}${people.stdout}SITE_URL=http://127.0.0.1:5180\n`;
+    await deployment.#cli(["env", "set"], variables);
+    await deployment.#cli([
+      "deploy",
+      ...["--typecheck", "disable", "--codegen", "disable"],
+    ]);
+    return deployment;
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+    this.#process.kill("SIGTERM");
+    await ended;
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Runs an internal function, as the command line does. */
+  async run<F extends Internal>(
+    reference: F,
+    args: FunctionArgs<F>,
+  ): Promise<FunctionReturnType<F>> {
+    const client = this.anonymous() as unknown as {
+      setAdminAuth(key: string): void;
+      function(ref: F, path: undefined, args: unknown): Promise<never>;
+    };
+    client.setAdminAuth(this.#adminKey);
+    return await client.function(reference, undefined, args);
+  }
+
+  anonymous(): ConvexHttpClient {
+    return new ConvexHttpClient(this.url, { logger: false });
+  }
+
+  /** A daemon's client; `over` makes its token a wrong one. */
+  async service(role: Role, over: Claims = {}): Promise<ConvexHttpClient> {
+    const key = await importPKCS8(this.#servicePem, "ES256");
+    const token = await new SignJWT({ role, ...pick(over) })
+      .setProtectedHeader({ alg: "ES256", kid: "service-1", typ: "JWT" })
+      .setIssuer(over.iss ?? ISSUER)
+      .setAudience(over.aud ?? AUDIENCE)
+      .setSubject(`${role}/test`)
+      .setIssuedAt()
+      .setExpirationTime(over.expiresIn ?? "10m")
+      .sign(key);
+    return this.#with(token);
+  }
+
+  /** A person's client, signed up or in. */
+  async person(
+    email: string,
+    flow: "signUp" | "signIn" = "signUp",
+  ): Promise<ConvexHttpClient> {
+    const params = { email, password: "correct horse", flow };
+    const { tokens } = await this.anonymous().action(api.auth.signIn, {
+      provider: "password",
+      params,
+    });
+    return this.#with(tokens!.token);
+  }
+
+  /** A community of its own, so that tests cannot meet. */
+  async community(slug: string, channels = 1): Promise<Community> {
+    const number = BigInt(1 + Community.count++);
+    const guildId = String(1_100_000_000_000_000_000n + number);
+    await this.run(internal.communities.setUp, {
+      slug,
+      name: `The ${slug} community`,
+      sourceGuildId: guildId,
+      customerGuildId: String(1_200_000_000_000_000_000n + number),
+    });
+    const made = new Community(slug, guildId);
+    for (let i = 0; i < channels; i++) {
+      const sourceChannelId = `${guildId}${i}`;
+      const mirrorChannelId = `2${guildId.slice(1)}${i}`;
+      await this.run(internal.channels.setUp, {
+        community: slug,
+        sourceChannelId,
+        mirrorChannelId,
+        name: `channel-${i}`,
+        enabled: true,
+      });
+      made.channels.push({ sourceChannelId, mirrorChannelId });
+    }
+    return made;
+  }
+
+  #with(token: string): ConvexHttpClient {
+    const client = this.anonymous();
+    client.setAuth(token);
+    return client;
+  }
+
+  async #cli(args: string[], input = ""): Promise<void> {
+    const child = run("npx", ["convex", ...args], {
+      cwd: SCHEMA,
+      env: {
+        ...process.env,
+        CONVEX_SELF_HOSTED_URL: this.url,
+        CONVEX_SELF_HOSTED_ADMIN_KEY: this.#adminKey,
+      },
+    });
+    child.child.stdin!.end(input);
+    await child;
+  }
+}
+
+export class Community {
+  static count = 0;
+  readonly channels: { sourceChannelId: string; mirrorChannelId: string }[] =
+    [];
+  constructor(
+    readonly slug: string,
+    readonly guildId: string,
+  ) {}
+}
+
+function pick({ role }: Claims): { role?: string } {
+  return role === undefined ? {} : { role };
+}
+
+// The log says where it listens, because nobody chose the ports.
+async function listening(process: ChildProcess): Promise<string> {
+  const lines: string[] = [];
+  const reader = createInterface({ input: process.stderr! });
+  return await new Promise((resolve, reject) => {
+    reader.on("line", (line) => {
+      lines.push(line);
+      const [, url] = /\bcloud="?(http[^\s"]+)/.exec(line) ?? [];
+      if (url) resolve(url);
+    });
+    process.once("exit", (code) =>
+      reject(new Error(`backend left with ${code}: ${lines.join("\n")}`)),
+    );
+  });
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Doc } from "../convex/_generated/dataModel";
+import { heldUntil, operationOf, settled, type Outcome } from "../convex/model/mirrors";
+
+const NOW = 1_000_000;
+const actual = { messageIds: ["55"], version: "v1", postedAt: 1 };
+
+function row(over: Partial<Doc<"mirrors">> = {}): Doc<"mirrors"> {
+  return {
+    _id: "m" as Doc<"mirrors">["_id"],
+    _creationTime: 1,
+    communityId: "c" as Doc<"mirrors">["communityId"],
+    messageId: "1",
+    order: "1",
+    mirrorChannelId: "2",
+    desired: { state: "present", version: "v1" },
+    actual: null,
+    wants: true,
+    wantedAt: 1,
+    generation: 1,
+    fence: 1,
+    lease: { instance: "a", until: NOW + 1 },
+    attempts: 1,
+    firstAttemptAt: 500,
+    nextAttemptAt: null,
+    dead: false,
+    ...over,
+  };
+}
+
+const absent = { state: "absent" } as const;
+const v2 = { state: "present", version: "v2" } as const;
+
+test("what there is to do follows from desired and actual", () => {
+  const known = { firstAttemptAt: null };
+  const present = { state: "present", version: "v1" } as const;
+  const cases = [
+    [{ desired: present, actual: null, ...known }, "post"],
+    [{ desired: present, actual, ...known }, null],
+    [{ desired: v2, actual, ...known }, "edit"],
+    [{ desired: absent, actual, ...known }, "delete"],
+    [{ desired: absent, actual: null, ...known }, null],
+  ] as const;
+  for (const [wish, op] of cases) assert.equal(operationOf(wish), op);
+});
+
+test("a post of unknown outcome is finished before it is deleted", () => {
+  const unknown = row({ desired: absent });
+  assert.equal(operationOf(unknown), "post");
+  const posted = {
+    type: "posted",
+    messageIds: ["5"],
+    postedAt: 2,
+    version: "v1",
+  };
+  const after = settled(unknown, { ...posted, type: "posted" }, NOW);
+  assert.equal(after.wants, true);
+  assert.equal(operationOf({ ...unknown, ...after }), "delete");
+});
+
+test("an edit of unknown outcome is made again", () => {
+  assert.equal(operationOf(row({ actual })), "edit");
+});
+
+test("a post that is already outdated wants an edit", () => {
+  const outcome: Outcome = {
+    type: "posted",
+    messageIds: ["5"],
+    postedAt: 2,
+    version: "v1",
+  };
+  const after = settled(row({ desired: v2 }), outcome, NOW);
+  assert.equal(after.wants, true);
+  assert.equal(after.lease, null);
+  const done = settled(row(), outcome, NOW);
+  assert.equal(done.wants, false);
+});
+
+test("a retry keeps wanting, but not before its time", () => {
+  const outcome = { type: "retry", error: "429", retryAfterMs: 700 } as const;
+  const after = { ...row(), ...settled(row(), outcome, NOW) };
+  assert.equal(after.wants, true);
+  assert.equal(heldUntil(after), NOW + 700);
+});
+
+test("a dead row wants nothing and says why", () => {
+  const after = settled(row(), { type: "dead", error: "Missing Access" }, NOW);
+  assert.deepEqual([after.wants, after.dead], [false, true]);
+  assert.equal(after.error, "Missing Access");
+});
+
+test("a deleted post is gone for good", () => {
+  const before = row({ desired: absent, actual });
+  const after = { ...before, ...settled(before, { type: "deleted" }, NOW) };
+  assert.equal(after.wants, false);
+  assert.equal(operationOf(after), null);
+});

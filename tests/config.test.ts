@@ -1,0 +1,169 @@
+// Bad input: each mistake of an operator gets one clear line that names the setting, and
+// the exit status that keeps a service manager from trying for ever.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { join } from "node:path";
+import {
+  Backend,
+  binary,
+  Daemon,
+  deploySchema,
+  FakeDiscord,
+  ROOT,
+  tempDir,
+} from "./harness";
+
+const DAEMONS = ["collector", "bot", "webhook-proxy"];
+
+let backend: Backend;
+let discord: FakeDiscord;
+let key: string;
+
+before(async () => {
+  backend = await Backend.start();
+  discord = await FakeDiscord.start();
+  key = await deploySchema(backend);
+});
+after(async () => {
+  await discord.close();
+  await backend.close();
+});
+
+function settings(name: string): Record<string, string> {
+  const dir = tempDir();
+  const sources = join(dir, "sources.json");
+  writeFileSync(
+    sources,
+    JSON.stringify({
+      sources: [
+        {
+          community: "demo",
+          source: "sellapp",
+          provider: "sellapp",
+          secrets: [{ id: "a", secret_env: "SELLAPP_SECRET" }],
+        },
+      ],
+    }),
+  );
+  return {
+    CONVEX_URL: backend.url,
+    SERVICE_KEY_FILE: key,
+    STATE_DIRECTORY: join(dir, "state"),
+    INSTANCE: "test",
+    ...(name === "webhook-proxy"
+      ? {
+          LISTEN: "127.0.0.1:0",
+          SOURCES_FILE: sources,
+          SELLAPP_SECRET: "a-secret-of-some-length",
+        }
+      : {
+          DISCORD_API_URL: `${discord.url}/api/v10`,
+          DISCORD_TOKEN: `${name}-token`,
+        }),
+  };
+}
+
+function runOnce(name: string, env: Record<string, string>, args: string[]) {
+  const result = spawnSync(binary(name), args, {
+    env: { PATH: process.env.PATH ?? "", ...env },
+    cwd: tempDir(),
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  return {
+    code: result.status,
+    out: result.stdout,
+    lines: result.stderr.trimEnd().split("\n"),
+  };
+}
+
+for (const name of DAEMONS) {
+  test(`${name}: an unknown flag is named, exit 2`, () => {
+    const { code, lines } = runOnce(name, settings(name), ["--colour", "red"]);
+    assert.equal(code, 2);
+    assert.match(lines.join("\n"), /--colour/);
+    assert.equal(lines.length, 1);
+  });
+
+  test(`${name}: each missing setting is named, exit 6`, () => {
+    const all = settings(name);
+    for (const missing of Object.keys(all)) {
+      if (["INSTANCE", "LISTEN", "DISCORD_API_URL"].includes(missing)) continue;
+      const { [missing]: _, ...rest } = all;
+      const { code, lines } = runOnce(name, rest, []);
+      assert.equal(code, 6, `${missing}: ${lines.join("\n")}`);
+      assert.match(lines.at(-1)!, new RegExp(missing), lines.join("\n"));
+    }
+  });
+
+  test(`${name}: a value that makes no sense is refused with what is expected, exit 6`, () => {
+    const bad: Record<string, string> = {
+      CONVEX_URL: "not a url",
+      SERVICE_KEY_FILE: "/no/such/key.pem",
+      LOG_LEVEL: "loud",
+    };
+    for (const [setting, value] of Object.entries(bad)) {
+      const { code, lines } = runOnce(
+        name,
+        { ...settings(name), [setting]: value },
+        [],
+      );
+      assert.equal(code, 6, `${setting}: ${lines.join("\n")}`);
+      assert.match(lines.at(-1)!, new RegExp(setting), lines.join("\n"));
+    }
+  });
+
+  test(`${name}: --help is a manual page and --version a version, exit 0`, () => {
+    const help = runOnce(name, {}, ["--help"]);
+    assert.equal(help.code, 0);
+    for (const part of ["NAME", "USAGE", "OPTIONS", "EXIT STATUS"])
+      assert.match(help.out, new RegExp(part));
+    const version = runOnce(name, {}, ["--version"]);
+    assert.equal(version.code, 0);
+    assert.match(version.out, /\d+\.\d+\.\d+/);
+  });
+
+  test(`${name}: an identity that the backend refuses is said as such, exit 6`, async () => {
+    const daemon = new Daemon(name, {
+      ...settings(name),
+      SERVICE_ISSUER: "https://somebody-else.invalid",
+    });
+    assert.equal(await daemon.ended(), 6, daemon.log);
+    assert.match(daemon.log, /SERVICE_ISSUER/);
+  });
+}
+
+for (const name of ["collector", "bot"])
+  test(`${name}: a token that Discord refuses is said as such, not tried again, exit 6`, async () => {
+    const daemon = new Daemon(name, {
+      ...settings(name),
+      DISCORD_TOKEN: "a-wrong-token-of-mine",
+    });
+    assert.equal(await daemon.ended(), 6, daemon.log);
+    assert.doesNotMatch(daemon.log, /a-wrong-token-of-mine/);
+    assert.match(daemon.log, /token/i);
+    const errors = daemon.log
+      .split("\n")
+      .filter((line) => line.includes("level=error"));
+    assert.ok(
+      errors.length >= 1 && errors.length <= 2,
+      `one clear line, not ${errors.length}:\n${daemon.log}`,
+    );
+  });
+
+test("run: a command or flag that does not exist is named, exit 2", () => {
+  const run = (args: string[]) =>
+    spawnSync(join(ROOT, "run"), args, { encoding: "utf8" });
+  const command = run(["dmeo"]);
+  assert.equal(command.status, 2);
+  assert.match(command.stderr, /dmeo/);
+  const demo = spawnSync(
+    process.execPath,
+    [join(ROOT, "dev/demo/dist/main.js"), "--sped", "3"],
+    { encoding: "utf8" },
+  );
+  assert.equal(demo.status, 2);
+  assert.match(demo.stderr, /--sped/);
+});
