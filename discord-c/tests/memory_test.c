@@ -1,0 +1,188 @@
+/* memory_test.c - the nth allocation of the library or of cJSON fails: whatever is tried
+ * then ends with a status, leaks nothing and works again with memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "discord/text.h"
+#include "rest.h"
+#include "session.h"
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+char *__wrap_strdup(const char *s);
+
+static long countdown = -1; /* -1: never fail */
+
+static bool fails(void)
+{
+    return countdown >= 0 && countdown-- == 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : __real_realloc(p, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+
+static uint32_t half(void *user)
+{
+    return UINT32_MAX / 2;
+}
+
+static void drain(dgw *s)
+{
+    dgw_action action;
+
+    while (dgw_next_action(s, &action))
+        ;
+}
+
+/* A session's life up to its first heartbeat; true when all of it worked. */
+static bool live_once(void)
+{
+    static const char hello[] = "{\"op\":10,\"d\":{\"heartbeat_interval\":1000}}";
+    static const char ready[] =
+        "{\"op\":0,\"t\":\"READY\",\"s\":1,\"d\":{\"session_id\":\"\\u0061\"}}";
+    dgw_config config = {.token = "t",
+                         .shard_count = 2,
+                         .url = "ws://h",
+                         .connect_timeout_ms = 1000,
+                         .max_backoff_ms = 1000,
+                         .random = half};
+    char frame[DGW_FRAME_MAX + 1];
+    dgw_event event;
+    size_t size;
+    dgw *s = dgw_new(&config);
+
+    if (!s)
+        return false;
+    dgw_start(s, 0);
+    drain(s);
+    dgw_opened(s, 0);
+    dgw_text(s, hello, sizeof hello - 1, 0, &event);
+    bool ok = dgw_next_frame(s, 0, frame, &size);
+    ok = dgw_text(s, ready, sizeof ready - 1, 0, &event) && ok;
+    dgw_tick(s, 600);
+    ok = dgw_next_frame(s, 600, frame, &size) && ok;
+    drain(s);
+    dgw_free(s);
+    return ok;
+}
+
+static bool split_once(void)
+{
+    static const char text[] =
+        "```c\nint a;\nint b;\nint c;\nint d;\nint e;\nint f;\nint g;\nint h;\n"
+        "int i;\nint j;\nint k;\n``` and an end of it";
+    discord_parts parts = {0, NULL};
+    discord_status status = discord_text_split(text, sizeof text - 1, 64, &parts);
+
+    assert_true(status == DISCORD_OK || status == DISCORD_ENOMEM);
+    assert_true(status == DISCORD_OK || parts.n == 0);
+    discord_parts_done(&parts);
+    return status == DISCORD_OK;
+}
+
+/* A request checked, copied and queued; the REST object lends only its address. */
+static bool request_once(void)
+{
+    char address[] = "http://h";
+    struct discord_rest rest = {.api_url = address};
+    discord_file file = {"a.png", "image/png", NULL, "x", 1};
+    discord_request request = {.method = "POST",
+                               .route = "/channels/{id}/messages",
+                               .major = "1",
+                               .path = "/channels/1/messages",
+                               .json = "{}",
+                               .files = &file,
+                               .n_files = 1,
+                               .reason = "r"};
+    drest_job *job = NULL;
+    discord_status status = drest_job_new(&rest, &request, NULL, NULL, &job);
+    dbk *b = dbk_new(half, NULL);
+    dbk_facts facts = {.status = 200, .bucket = "b", .remaining = 1, .reset_after_ms = 1};
+    bool ok = status == DISCORD_OK && b && dbk_add(b, &job->entry, job->route, job->major, 0);
+
+    assert_true(status == DISCORD_OK || status == DISCORD_ENOMEM);
+    if (ok) {
+        assert_ptr_equal(dbk_next(b, 0), &job->entry);
+        dbk_answer(b, &job->entry, &facts, 0);
+        dbk_done(b, &job->entry);
+    }
+    drest_job_free(job);
+    dbk_free(b);
+    return ok;
+}
+
+static void try_with_each_failure(bool (*once)(void))
+{
+    long n = 0;
+
+    for (bool ok = false; !ok; n++) {
+        assert_true(n < 10000);
+        countdown = n;
+        ok = once();
+        if (countdown >= 0)
+            countdown = -1;
+        else
+            ok = false; /* a failure was met: go on even when it was borne */
+    }
+    assert_true(n > 2);
+    assert_true(once());
+}
+
+static void a_session_bears_any_failing_allocation(void **state)
+{
+    cJSON_Hooks hooks = {__wrap_malloc, free};
+
+    cJSON_InitHooks(&hooks);
+    try_with_each_failure(live_once);
+    cJSON_InitHooks(NULL);
+}
+
+static void a_request_bears_any_failing_allocation(void **state)
+{
+    try_with_each_failure(request_once);
+}
+
+static void splitting_bears_any_failing_allocation(void **state)
+{
+    try_with_each_failure(split_once);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_bears_any_failing_allocation),
+        cmocka_unit_test(a_request_bears_any_failing_allocation),
+        cmocka_unit_test(splitting_bears_any_failing_allocation),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
