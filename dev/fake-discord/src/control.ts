@@ -1,0 +1,361 @@
+// control.ts - /control/*: plays the people of the guilds, arms faults, looks inside.
+// No token and no rate limit; the server listens on loopback only. Bodies are
+// checked as strictly as a bot's, and refused with the same errors.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isRealId, isSnowflake } from "./clock.js";
+import {
+  actAtOnce,
+  armFault,
+  changeSettings,
+  describeState,
+} from "./control-knobs.js";
+import { ApiError, invalid, notFound, refuse } from "./errors.js";
+import type { Fake } from "./fake.js";
+import { numberOf } from "./faults.js";
+import { LIMITS, parseMessage } from "./message-input.js";
+import type { Upload } from "./messages.js";
+import type { Channel, Embed, Guild, Message, User } from "./model.js";
+import { collect } from "./rest/body.js";
+import * as scenario from "./scenario.js";
+import { isObject, type Json } from "./validate.js";
+
+interface Request {
+  fake: Fake;
+  ids: string[];
+  query: URLSearchParams;
+  body: Json;
+}
+type Action = (request: Request) => unknown;
+
+const MOST_BYTES = 64 * 1024 * 1024;
+
+// Method and path, with an id in each pair of parentheses.
+const ACTIONS: readonly [string, RegExp, Action][] = [
+  ["GET", /^\/health$/, () => ({ status: "ok" })],
+  ["GET", /^\/state$/, ({ fake }) => describeState(fake)],
+  ["GET", /^\/journal$/, ({ fake, query }) => page(fake.journal, query)],
+  ["GET", /^\/gateway$/, ({ fake, query }) => page(fake.gatewayLog, query)],
+  ["GET", /^\/faults$/, ({ fake }) => ({ armed: fake.faults.list() })],
+  [
+    "POST",
+    /^\/faults$/,
+    ({ fake, body }) => actAtOnce(fake, body) ?? armFault(fake, body),
+  ],
+  ["POST", /^\/settings$/, ({ fake, body }) => changeSettings(fake, body)],
+  ["POST", /^\/channels\/(\d+)\/messages$/, createMessage],
+  ["GET", /^\/channels\/(\d+)\/messages$/, listMessages],
+  ["PATCH", /^\/channels\/(\d+)\/messages\/(\d+)$/, editMessage],
+  ["DELETE", /^\/channels\/(\d+)\/messages\/(\d+)$/, deleteMessage],
+  ["POST", /^\/channels\/(\d+)\/bulk-delete$/, bulkDelete],
+  ["POST", /^\/channels\/(\d+)\/typing$/, typing],
+  ["DELETE", /^\/channels\/(\d+)$/, deleteChannel],
+  ["POST", /^\/channels$/, addChannel],
+  ["POST", /^\/guilds$/, addGuild],
+  ["POST", /^\/roles$/, addRole],
+  ["POST", /^\/users$/, addUser],
+  ["PUT", /^\/guilds\/(\d+)\/members\/(\d+)$/, putMember],
+  ["DELETE", /^\/guilds\/(\d+)\/members\/(\d+)$/, removeMember],
+];
+
+export class Control {
+  readonly #fake: Fake;
+
+  constructor(fake: Fake) {
+    this.#fake = fake;
+  }
+
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    let status = 200;
+    let answer: unknown;
+    try {
+      answer = this.#act(request, await collect(request, MOST_BYTES));
+      if (answer === undefined) status = 204;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      status = error.status;
+      answer = error.body();
+    }
+    const bytes = Buffer.from(
+      answer === undefined ? "" : JSON.stringify(answer),
+    );
+    response.writeHead(status, {
+      "content-type": "application/json",
+      ...(status !== 204 && { "content-length": bytes.length }),
+    });
+    response.end(bytes);
+  }
+
+  #act(request: IncomingMessage, bytes: Buffer): unknown {
+    const { pathname, searchParams: query } = new URL(
+      request.url ?? "/",
+      "http://fake",
+    );
+    const path = pathname.slice("/control".length);
+    for (const [method, pattern, action] of ACTIONS) {
+      const ids = method === request.method && pattern.exec(path)?.slice(1);
+      if (!ids) continue;
+      return action({ fake: this.#fake, ids, query, body: parse(bytes) });
+    }
+    throw notFound();
+  }
+}
+
+function parse(bytes: Buffer): Json {
+  if (bytes.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw refuse(50109);
+  }
+  if (!isObject(value)) throw refuse(50109);
+  return value;
+}
+
+function page<T extends { n: number }>(
+  journal: { since(n: number): T[]; last: number },
+  query: URLSearchParams,
+) {
+  const entries = journal.since(Number(query.get("since") ?? 0));
+  return { entries, last: journal.last };
+}
+
+function channelOf({ fake, ids }: Request): Channel {
+  const channel = fake.world.channels.get(ids[0]!);
+  if (!channel) throw refuse(10003);
+  return channel;
+}
+
+function messageOf(request: Request): Message {
+  return request.fake.messages.need(channelOf(request).id, request.ids[1]!);
+}
+
+function guildOf({ fake, ids, body }: Request): Guild {
+  const guild = fake.world.guilds.get(ids[0] ?? String(body["guild_id"]));
+  if (!guild) throw refuse(10004);
+  return guild;
+}
+
+function userOf(fake: Fake, id: unknown): User {
+  const user = fake.world.users.get(String(id));
+  if (!user) throw refuse(10013);
+  return user;
+}
+
+/** What a test may look at: the wire form, and who was rung. */
+function inspect(fake: Fake, message: Message): Json {
+  const { pings, allowed_mentions } = message;
+  return { ...fake.render.message(message, null), pings, allowed_mentions };
+}
+
+function contentLimit(user: User): number {
+  return user.nitro ? LIMITS.nitroContent : LIMITS.content;
+}
+
+/** Files come in the body as base64; they become uploads, as multipart's do. */
+function takeUploads(body: Json): { body: Json; uploads: Upload[] } {
+  const given = body["attachments"];
+  if (!Array.isArray(given)) return { body, uploads: [] };
+  const uploads: Upload[] = [];
+  const attachments = (given as unknown[]).map((item, i) => {
+    if (!isObject(item) || typeof item["content_base64"] !== "string")
+      return item;
+    const { content_base64, content_type, ...rest } = item;
+    uploads.push({
+      key: String(i),
+      filename: String(item["filename"] ?? "unknown"),
+      bytes: Buffer.from(content_base64 as string, "base64"),
+      ...(typeof content_type === "string" && { contentType: content_type }),
+    });
+    return { ...rest, id: String(i) };
+  });
+  return { body: { ...body, attachments }, uploads };
+}
+
+function createMessage(request: Request): Json {
+  const { fake } = request;
+  const channel = channelOf(request);
+  const author = userOf(fake, request.body["author_id"]);
+  const { body, uploads } = takeUploads(request.body);
+  const input = parseMessage(body, contentLimit(author));
+  const message = fake.messages.create(author, channel, input, uploads);
+  const unfurl = fake.faults.take("unfurl");
+  if (unfurl) {
+    const embed = {
+      ...PREVIEW,
+      ...(isObject(unfurl["embed"]) && unfurl["embed"]),
+    };
+    const show = () => {
+      if (fake.messages.find(message.id))
+        fake.messages.unfurl(message.id, embed);
+    };
+    setTimeout(show, numberOf(unfurl, "ms", 500)).unref();
+  }
+  return inspect(fake, message);
+}
+
+const PREVIEW: Embed = {
+  type: "article",
+  url: "https://example.com/chart",
+  title: "BTC/USDT chart",
+  description: "A preview made by Discord, not by the author.",
+};
+
+function listMessages(request: Request): Json[] {
+  const { fake } = request;
+  return fake.messages.all(channelOf(request).id).map((m) => inspect(fake, m));
+}
+
+function editMessage(request: Request): Json {
+  const { fake } = request;
+  const old = messageOf(request);
+  const author = userOf(fake, old.author_id);
+  const { body, uploads } = takeUploads(request.body);
+  const { pinned, published } = body;
+  const marks = {
+    ...(typeof pinned === "boolean" && { pinned }),
+    ...(typeof published === "boolean" && {
+      flags: published ? old.flags | 1 : old.flags & ~1,
+    }),
+  };
+  if (Object.keys(marks).length > 0)
+    return inspect(fake, fake.messages.mark(old.id, marks));
+  const input = parseMessage(body, contentLimit(author));
+  return inspect(fake, fake.messages.edit(author, old, input, uploads));
+}
+
+function deleteMessage(request: Request): undefined {
+  request.fake.messages.delete(messageOf(request));
+}
+
+function bulkDelete(request: Request): undefined {
+  const ids = request.body["messages"];
+  if (!Array.isArray(ids) || !ids.every(isSnowflake))
+    throw invalid(
+      ["messages"],
+      "LIST_TYPE_CONVERT",
+      "Only iterables may be used in a ListType",
+    );
+  request.fake.messages.bulkDelete(channelOf(request), ids);
+}
+
+function typing(request: Request): undefined {
+  const user = userOf(request.fake, request.body["author_id"]);
+  request.fake.announceTyping(channelOf(request), user.id);
+}
+
+/** Announced by one CHANNEL_DELETE; the messages go without a word. */
+function deleteChannel(request: Request): undefined {
+  const { fake } = request;
+  const channel = channelOf(request);
+  fake.db.transaction(() => {
+    fake.messages.forgetChannel(channel.id);
+    fake.announceChannel("CHANNEL_DELETE", channel);
+    fake.world.channels.delete(channel.id);
+  });
+}
+
+function idFor({ fake, body }: Request): string {
+  if (body["id"] === undefined) return fake.clock.nextId();
+  if (isRealId(body["id"])) return body["id"];
+  throw invalid(
+    ["id"],
+    "NUMBER_TYPE_COERCE",
+    `Value "${body["id"]}" is not snowflake.`,
+  );
+}
+
+function named(body: Json, key: string): string {
+  const value = body[key];
+  if (typeof value === "string" && value !== "") return value;
+  throw invalid([key], "BASE_TYPE_REQUIRED", "This field is required");
+}
+
+function addChannel(request: Request): Json {
+  const { fake, body } = request;
+  const spec = { ...body, id: idFor(request), name: named(body, "name") };
+  const guild = guildOf(request);
+  return fake.db.transaction(() => {
+    const position = fake.world.channelsOf(guild.id).length;
+    const channel = scenario.putChannel(fake, guild.id, spec, position);
+    fake.announceChannel("CHANNEL_CREATE", channel);
+    return fake.render.channel(channel);
+  });
+}
+
+function addGuild(request: Request): Json {
+  const { fake, body } = request;
+  const id = idFor(request);
+  const owner = userOf(fake, body["owner_id"]);
+  const spec = {
+    channels: [],
+    members: [],
+    ...body,
+    id,
+    name: named(body, "name"),
+    owner_id: owner.id,
+  };
+  const complaint = scenario.guildComplaint(spec);
+  if (complaint) throw invalid(["guild"], "MODEL_TYPE_CONVERT", complaint);
+  return fake.db.transaction(() => {
+    scenario.putGuild(fake, spec as scenario.GuildSpec);
+    const guild = fake.world.guilds.get(id)!;
+    for (const { user_id } of fake.world.membersOf(id)) {
+      const bot = fake.world.bots.get(user_id);
+      if (bot) fake.announceGuild(guild, bot);
+    }
+    return fake.render.guild(guild);
+  });
+}
+
+function addRole(request: Request): Json {
+  const { fake, body } = request;
+  const guild = guildOf(request);
+  const spec = { ...body, id: idFor(request), name: named(body, "name") };
+  return fake.db.transaction(() => {
+    const role = scenario.putRole(fake, guild.id, spec);
+    fake.announceRole(role.id);
+    return { ...role };
+  });
+}
+
+/** A person; with a token, a bot. */
+function addUser(request: Request): Json {
+  const { fake, body } = request;
+  const spec = {
+    ...body,
+    id: idFor(request),
+    username: named(body, "username"),
+  };
+  return fake.db.transaction(() => {
+    if (typeof body["token"] === "string")
+      scenario.putBot(fake, spec as scenario.BotSpec & Json);
+    else scenario.putUser(fake, spec);
+    return fake.render.user(spec.id);
+  });
+}
+
+/** Joins, or changes the roles or the name of who has joined. */
+function putMember(request: Request): Json {
+  const { fake, ids, body } = request;
+  const guild = guildOf(request);
+  const user = userOf(fake, ids[1]);
+  const roles = Array.isArray(body["roles"])
+    ? body["roles"].map(String)
+    : undefined;
+  const present = fake.world.member(guild.id, user.id);
+  const member = present
+    ? fake.changeMember({ ...present, roles: roles ?? present.roles })
+    : fake.addMember(guild.id, user.id, roles);
+  return fake.render.member(member);
+}
+
+function removeMember(request: Request): undefined {
+  const { fake, ids } = request;
+  const member = fake.world.member(guildOf(request).id, ids[1]!);
+  if (!member) throw refuse(10007);
+  fake.removeMember(member);
+}

@@ -1,0 +1,302 @@
+// render.ts - what the fake remembers, in the words of the wire.
+// Pure: reads the world, changes nothing.
+import { timestamp } from "./clock.js";
+import type { Files } from "./files.js";
+import {
+  Intent,
+  MessageFlag,
+  type Attachment,
+  type Bot,
+  type Channel,
+  type Embed,
+  type Guild,
+  type Member,
+  type Message,
+  type Role,
+  type User,
+} from "./model.js";
+import { topPosition } from "./permissions.js";
+import type { World } from "./world.js";
+
+export type Wire = Record<string, unknown>;
+
+/** For whom a message is written down. null: the control API, which sees all. */
+export type Viewer = { bot: Bot; intents: number } | null;
+
+export function user(u: User): Wire {
+  return {
+    id: u.id,
+    username: u.username,
+    discriminator: u.bot ? "0000" : "0",
+    global_name: u.global_name,
+    avatar: u.avatar,
+    banner: null,
+    accent_color: null,
+    public_flags: 0,
+    flags: 0,
+    avatar_decoration_data: null,
+    ...(u.bot && { bot: true }),
+  };
+}
+
+export function self(u: User): Wire {
+  return {
+    ...user(u),
+    bot: true,
+    verified: true,
+    mfa_enabled: true,
+    email: null,
+  };
+}
+
+/** A member without its user, as messages carry it. */
+export function bareMember(m: Member): Wire {
+  return {
+    nick: m.nick,
+    avatar: null,
+    banner: null,
+    roles: m.roles,
+    joined_at: m.joined_at,
+    premium_since: null,
+    deaf: false,
+    mute: false,
+    flags: 0,
+    pending: false,
+    communication_disabled_until: null,
+  };
+}
+
+export function role(r: Role): Wire {
+  const { guild_id, ...rest } = r;
+  const tags = r.managed ? { tags: { bot_id: null } } : {};
+  return {
+    ...rest,
+    colors: {
+      primary_color: r.color,
+      secondary_color: null,
+      tertiary_color: null,
+    },
+    icon: null,
+    unicode_emoji: null,
+    flags: 0,
+    ...tags,
+  };
+}
+
+const GUILD_DEFAULTS = {
+  icon: null,
+  description: null,
+  splash: null,
+  discovery_splash: null,
+  banner: null,
+  features: [],
+  emojis: [],
+  stickers: [],
+  afk_channel_id: null,
+  afk_timeout: 300,
+  application_id: null,
+  default_message_notifications: 1,
+  explicit_content_filter: 0,
+  max_members: 500000,
+  max_presences: null,
+  max_video_channel_users: 25,
+  mfa_level: 0,
+  nsfw_level: 0,
+  preferred_locale: "en-US",
+  premium_progress_bar_enabled: false,
+  premium_subscription_count: 0,
+  premium_tier: 0,
+  public_updates_channel_id: null,
+  rules_channel_id: null,
+  safety_alerts_channel_id: null,
+  system_channel_flags: 0,
+  system_channel_id: null,
+  vanity_url_code: null,
+  verification_level: 1,
+  widget_enabled: false,
+  region: "deprecated",
+} as const;
+
+export class Renderer {
+  readonly #world: World;
+  readonly #files: Files;
+  /** Looks up a message; set by Messages, which needs a renderer itself. */
+  find: (id: string) => Message | undefined = () => undefined;
+  lastIn: (channelId: string) => string | null = () => null;
+
+  constructor(world: World, files: Files) {
+    this.#world = world;
+    this.#files = files;
+  }
+
+  user(id: string): Wire {
+    const known = this.#world.users.get(id);
+    return known
+      ? user(known)
+      : {
+          id,
+          username: "Deleted User",
+          discriminator: "0",
+          global_name: null,
+          avatar: null,
+        };
+  }
+
+  member(m: Member): Wire {
+    return { ...bareMember(m), user: this.user(m.user_id) };
+  }
+
+  channel(c: Channel): Wire {
+    return {
+      ...c,
+      last_message_id: this.lastIn(c.id),
+      last_pin_timestamp: null,
+      nsfw: false,
+      rate_limit_per_user: 0,
+      flags: 0,
+    };
+  }
+
+  guild(g: Guild): Wire {
+    const roles = this.#world.rolesOf(g.id).map(role);
+    return { ...GUILD_DEFAULTS, ...g, roles };
+  }
+
+  /** The GUILD_CREATE of a bot: lists itself as the only member, as Discord does. */
+  guildCreate(g: Guild, bot: Bot): Wire {
+    const own = this.#world.member(g.id, bot.id);
+    return {
+      ...this.guild(g),
+      joined_at: own?.joined_at ?? timestamp(0),
+      large: false,
+      unavailable: false,
+      member_count: this.#world.membersOf(g.id).length,
+      members: own ? [this.member(own)] : [],
+      channels: this.#world.channelsOf(g.id).map((c) => this.channel(c)),
+      threads: [],
+      presences: [],
+      voice_states: [],
+      stage_instances: [],
+      guild_scheduled_events: [],
+      soundboard_sounds: [],
+    };
+  }
+
+  attachment(channelId: string, a: Attachment): Wire {
+    const url = this.#files.link(channelId, a.id, a.filename);
+    const { embedded, ...shown } = a;
+    return { ...shown, url, proxy_url: url };
+  }
+
+  #embed(m: Message, e: Embed): Wire {
+    const media = (url: string) => {
+      const name = /^attachment:\/\/(.+)$/.exec(url)?.[1];
+      const file = m.attachments.find((a) => a.filename === name);
+      if (!file) return { url };
+      const link = this.#files.link(m.channel_id, file.id, file.filename);
+      return {
+        url: link,
+        proxy_url: link,
+        width: file.width,
+        height: file.height,
+      };
+    };
+    return {
+      ...e,
+      ...(e.image && { image: { ...e.image, ...media(e.image.url) } }),
+      ...(e.thumbnail && {
+        thumbnail: { ...e.thumbnail, ...media(e.thumbnail.url) },
+      }),
+      ...(e.author?.icon_url && {
+        author: { ...e.author, icon_url: media(e.author.icon_url).url },
+      }),
+      ...(e.footer?.icon_url && {
+        footer: { ...e.footer, icon_url: media(e.footer.icon_url).url },
+      }),
+    };
+  }
+
+  /** May `viewer` read what `m` says? Its author and whom it rings may. */
+  reads(viewer: Viewer, m: Message): boolean {
+    if (viewer === null) return true;
+    if (viewer.intents & Intent.MESSAGE_CONTENT) return true;
+    return (
+      m.author_id === viewer.bot.id || m.pings.users.includes(viewer.bot.id)
+    );
+  }
+
+  /** A message as REST answers it. */
+  message(m: Message, viewer: Viewer, nested = false): Wire {
+    const open = this.reads(viewer, m);
+    const hidden = (m.flags & MessageFlag.SUPPRESS_EMBEDS) !== 0;
+    const listed = m.attachments.filter((a) => !a.embedded);
+    const wire: Wire = {
+      id: m.id,
+      type: m.type,
+      channel_id: m.channel_id,
+      author: this.user(m.author_id),
+      content: open ? m.content : "",
+      embeds: open && !hidden ? m.embeds.map((e) => this.#embed(m, e)) : [],
+      attachments: open
+        ? listed.map((a) => this.attachment(m.channel_id, a))
+        : [],
+      components: open ? m.components : [],
+      timestamp: timestamp(m.sent_ms),
+      edited_timestamp: m.edited_ms === null ? null : timestamp(m.edited_ms),
+      tts: m.tts,
+      mention_everyone: m.pings.everyone,
+      mentions: m.pings.users.map((id) => this.user(id)),
+      mention_roles: m.pings.roles,
+      pinned: m.pinned,
+      flags: m.flags,
+    };
+    if (m.reference) wire["message_reference"] = m.reference;
+    if (m.snapshot && open)
+      wire["message_snapshots"] = [{ message: this.#snapshot(m) }];
+    if (m.reference?.type === 0 && !nested) {
+      const target = this.find(m.reference.message_id);
+      wire["referenced_message"] = target
+        ? this.message(target, viewer, true)
+        : null;
+    }
+    return wire;
+  }
+
+  #snapshot(m: Message): Wire {
+    const { attachments, ...rest } = m.snapshot!;
+    return {
+      ...rest,
+      attachments: attachments.map((a) =>
+        this.attachment(m.reference!.channel_id, a),
+      ),
+      mentions: [],
+      mention_roles: [],
+      components: [],
+    };
+  }
+
+  /** A message as a gateway event carries it. */
+  messageEvent(m: Message, viewer: Viewer, isNew: boolean): Wire {
+    const channel = this.#world.channels.get(m.channel_id);
+    const wire = this.message(m, viewer);
+    if (!channel) return wire;
+    wire["guild_id"] = channel.guild_id;
+    wire["channel_type"] = channel.type;
+    const member = this.#world.member(channel.guild_id, m.author_id);
+    if (member) wire["member"] = bareMember(member);
+    wire["mentions"] = m.pings.users.map((id) => {
+      const mentioned = this.#world.member(channel.guild_id, id);
+      return {
+        ...this.user(id),
+        ...(mentioned && { member: bareMember(mentioned) }),
+      };
+    });
+    if (isNew && m.nonce !== undefined && viewer?.bot.id === m.author_id)
+      wire["nonce"] = m.nonce;
+    return wire;
+  }
+
+  top(guildId: string, userId: string): number {
+    return topPosition(this.#world, guildId, userId);
+  }
+}

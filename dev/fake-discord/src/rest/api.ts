@@ -1,0 +1,317 @@
+// api.ts - /api/v10: from a request's first byte to its answer and journal entry.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  ApiError,
+  notFound,
+  refuse,
+  unauthorized,
+  wrongMethod,
+} from "../errors.js";
+import type { Fake } from "../fake.js";
+import { numberOf } from "../faults.js";
+import type { Bot } from "../model.js";
+import { objectOf, readBody, type Body } from "./body.js";
+import { guildRoutes } from "./guild-routes.js";
+import type { Verdict } from "./limits.js";
+import { messageRoutes } from "./message-routes.js";
+import {
+  Call,
+  checkParams,
+  decode,
+  find,
+  type Match,
+  type Reply,
+  type Route,
+} from "./route.js";
+
+const ROUTES: readonly Route[] = [...guildRoutes, ...messageRoutes];
+const AGENT = /^DiscordBot \(.+,\s*.+\)/;
+const VERSION = "/api/v10";
+
+/** Everything about a request that its journal entry tells. */
+interface Trace {
+  receivedAt: number;
+  route: string | null;
+  bot: Bot | null;
+  body?: unknown;
+  code?: number;
+}
+
+interface Answer extends Reply {
+  headers?: Record<string, string>;
+  html?: string;
+  /** The request was carried out, but its client shall not learn so. */
+  fate?: "hang" | "cut" | "torn" | "slow";
+  slowMs?: number;
+}
+
+export class Api {
+  readonly #fake: Fake;
+
+  constructor(fake: Fake) {
+    this.#fake = fake;
+  }
+
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const trace: Trace = {
+      receivedAt: this.#fake.clock.now(),
+      route: null,
+      bot: null,
+    };
+    let answer: Answer;
+    try {
+      const body = await readBody(request).catch(
+        (error: unknown) => error as Error,
+      );
+      trace.receivedAt = this.#fake.clock.now();
+      answer = await this.#answer(request, body, trace);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      trace.code = error.code;
+      answer = { status: error.status, body: error.body() };
+    }
+    this.#journal(request, answer, trace);
+    send(response, answer);
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    body: Body | Error,
+    trace: Trace,
+  ): Promise<Answer> {
+    const { pathname, searchParams } = new URL(
+      request.url ?? "/",
+      "http://fake",
+    );
+    const address = request.socket.remoteAddress ?? "";
+    if (!AGENT.test(request.headers["user-agent"] ?? "")) throw refuse(40333);
+    if (this.#fake.limits.banned(address, trace.receivedAt)) return BANNED;
+    if (!pathname.startsWith(`${VERSION}/`))
+      throw /^\/api\/v\d+\//.test(pathname) ? refuse(50041) : notFound();
+    const method = request.method ?? "GET";
+    const match = find(ROUTES, method, pathname.slice(VERSION.length));
+    if (!match) throw notFound();
+    if (match === "method") throw wrongMethod();
+    trace.route = `${method} ${match.route.path}`;
+    trace.bot = this.#authenticate(request);
+    if (!trace.bot && !match.route.open) throw unauthorized();
+    return this.#limited(match, trace, searchParams, body);
+  }
+
+  #authenticate(request: IncomingMessage): Bot | null {
+    const token = /^Bot (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
+    return (token && this.#fake.world.botByToken(token)) || null;
+  }
+
+  async #limited(
+    match: Match,
+    trace: Trace,
+    query: URLSearchParams,
+    body: Body | Error,
+  ): Promise<Answer> {
+    const { faults, limits } = this.#fake;
+    const { route, params } = match;
+    const name = trace.route!;
+    const late = faults.take("delay_rest", name);
+    if (late) await pause(numberOf(late, "ms", 1000));
+    const refusal = faults.take("rest_429", name);
+    if (refusal) return tooMany(refusal);
+    checkParams(params);
+    const uploads = body instanceof Error ? [] : body.uploads;
+    const bot = trace.bot ?? NOBODY;
+    const json = body instanceof Error ? {} : objectOf(body);
+    trace.body =
+      uploads.length === 0
+        ? body instanceof Error
+          ? undefined
+          : body.json
+        : withFiles(json, uploads);
+    const call = new Call(this.#fake, bot, params, query, json, uploads);
+    const bucket =
+      typeof route.limit === "string" ? route.limit : route.limit(call);
+    const major = params["channel"] ?? params["guild"] ?? "";
+    const verdict = limits.take(bot.id, bucket, major, this.#fake.clock.now());
+    if (verdict.wait) return waitAnswer(verdict);
+    return this.#run(route, name, call, body, verdict, trace);
+  }
+
+  #run(
+    route: Route,
+    name: string,
+    call: Call,
+    body: Body | Error,
+    { headers }: Verdict,
+    trace: Trace,
+  ): Answer {
+    const { faults } = this.#fake;
+    const instead = faults.take("rest_error", name);
+    if (instead) {
+      const { status, code, message } = instead;
+      trace.code = Number(code ?? 0);
+      return {
+        status: Number(status ?? 500),
+        body: { message: message ?? "Error", code: trace.code },
+        headers,
+      };
+    }
+    if (faults.take("rest_502", name)) return { ...BAD_GATEWAY };
+    let reply: Reply;
+    try {
+      if (body instanceof Error) throw body;
+      reply = route.run(call);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      trace.code = error.code;
+      reply = { status: error.status, body: error.body() };
+    }
+    const committed = reply.status < 300;
+    if (committed && faults.take("rest_502_after_commit", name))
+      return { ...BAD_GATEWAY };
+    if (committed && faults.take("rest_hang_after_commit", name))
+      return { ...reply, fate: "hang" };
+    if (committed && faults.take("rest_drop_after_commit", name))
+      return { ...reply, fate: "cut" };
+    if (committed && faults.take("torn_body", name))
+      return { ...reply, headers, fate: "torn" };
+    const slow = faults.take("slow_body", name);
+    if (slow) {
+      const slowMs = numberOf(slow, "ms", 1000);
+      return { ...reply, headers, fate: "slow", slowMs };
+    }
+    return { ...reply, headers };
+  }
+
+  #journal(request: IncomingMessage, answer: Answer, trace: Trace): void {
+    const now = this.#fake.clock.now();
+    const silent = answer.fate === "hang" || answer.fate === "cut";
+    const reason = request.headers["x-audit-log-reason"];
+    if (
+      [401, 403, 429].includes(answer.status) &&
+      answer.headers?.["x-ratelimit-scope"] !== "shared"
+    )
+      this.#fake.limits.countInvalid(request.socket.remoteAddress ?? "", now);
+    this.#fake.journal.add({
+      at: trace.receivedAt,
+      tookMs: now - trace.receivedAt,
+      method: request.method ?? "",
+      path: request.url ?? "",
+      route: trace.route,
+      bot: trace.bot?.id ?? null,
+      status: silent ? 0 : answer.status,
+      ...(trace.code !== undefined && { code: trace.code }),
+      ...(typeof reason === "string" && { reason: decode(reason) }),
+      ...(trace.body !== undefined && { body: trace.body }),
+    });
+  }
+}
+
+const NOBODY: Bot = { id: "0", token: "", privileged: 0, tokenReset: false };
+const BAD_GATEWAY: Answer = {
+  status: 502,
+  html: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n",
+};
+const BANNED: Answer = {
+  status: 429,
+  body: {
+    code: 0,
+    message:
+      "You are being blocked from accessing our API temporarily due to exceeding our rate limits frequently.",
+  },
+};
+
+function waitAnswer({ headers, wait }: Verdict): Answer {
+  const { seconds, global } = wait!;
+  return {
+    status: 429,
+    headers: {
+      ...headers,
+      "retry-after": String(Math.ceil(seconds)),
+      "x-ratelimit-scope": global ? "global" : "user",
+    },
+    body: {
+      message: "You are being rate limited.",
+      retry_after: Math.round(seconds * 1000) / 1000,
+      global,
+    },
+  };
+}
+
+/** A 429 out of the blue, with or without what usually comes along. */
+function tooMany(fault: { [parameter: string]: unknown }): Answer {
+  const seconds =
+    typeof fault["retry_after"] === "number" ? fault["retry_after"] : 1;
+  const global = fault["global"] === true;
+  if (fault["html"] === true)
+    return {
+      status: 429,
+      html: "<html><head><title>Access denied</title></head><body>error code: 1015</body></html>",
+    };
+  const scope =
+    typeof fault["scope"] === "string"
+      ? fault["scope"]
+      : global
+        ? "global"
+        : "user";
+  const headers = {
+    "retry-after": String(Math.ceil(seconds)),
+    "x-ratelimit-scope": scope,
+    ...(global && { "x-ratelimit-global": "true" }),
+  };
+  return {
+    status: 429,
+    body: {
+      message: "You are being rate limited.",
+      retry_after: seconds,
+      global,
+    },
+    ...(fault["headers"] !== false && { headers }),
+  };
+}
+
+function withFiles(
+  json: object,
+  uploads: readonly { filename: string; bytes: Buffer }[],
+): unknown {
+  const files = uploads.map(({ filename, bytes }) => ({
+    filename,
+    size: bytes.length,
+  }));
+  return { ...json, files };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  if (answer.fate === "hang") return;
+  if (answer.fate === "cut") {
+    response.destroy();
+    return;
+  }
+  const text =
+    answer.html ??
+    (answer.body === undefined ? "" : JSON.stringify(answer.body));
+  const bytes = Buffer.from(text);
+  const type = answer.html === undefined ? "application/json" : "text/html";
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    ...(text !== "" && { "content-type": type }),
+    // A 204 has no body and so no length.
+    ...(answer.status !== 204 && { "content-length": bytes.length }),
+  });
+  const [half, rest] = halves(bytes);
+  if (answer.fate === "torn") response.write(half, () => response.destroy());
+  else if (answer.fate === "slow") {
+    response.write(half);
+    setTimeout(() => response.end(rest), answer.slowMs);
+  } else response.end(bytes);
+}
+
+function halves(bytes: Buffer): [Buffer, Buffer] {
+  const middle = bytes.length >> 1;
+  return [bytes.subarray(0, middle), bytes.subarray(middle)];
+}

@@ -1,0 +1,258 @@
+// message-routes.ts - channels and their messages, for bots.
+import { snowflakeMs } from "../clock.js";
+import { Form, refuse, invalid } from "../errors.js";
+import { parseMessage, type MessageInput } from "../message-input.js";
+import { MessageFlag, type Channel, type Message } from "../model.js";
+import { Permission } from "../permissions.js";
+import * as v from "../validate.js";
+import { done, ok, type Call, type Reply, type Route } from "./route.js";
+import type { LimitName } from "./limits.js";
+
+const TEXT_CHANNELS = [0, 5, 10, 11, 12];
+
+export const messageRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/channels/:channel",
+    limit: "channel",
+    run: getChannel,
+  },
+  {
+    method: "GET",
+    path: "/channels/:channel/messages",
+    limit: "message-list",
+    run: list,
+  },
+  {
+    method: "POST",
+    path: "/channels/:channel/messages",
+    limit: "message-create",
+    run: create,
+  },
+  // Before the routes with an id in its place.
+  {
+    method: "POST",
+    path: "/channels/:channel/messages/bulk-delete",
+    limit: "bulk-delete",
+    run: bulkDelete,
+  },
+  {
+    method: "GET",
+    path: "/channels/:channel/messages/:message",
+    limit: "message-get",
+    run: get,
+  },
+  {
+    method: "PATCH",
+    path: "/channels/:channel/messages/:message",
+    limit: "message-edit",
+    run: edit,
+  },
+  {
+    method: "DELETE",
+    path: "/channels/:channel/messages/:message",
+    limit: deleteLimit,
+    run: remove,
+  },
+  {
+    method: "POST",
+    path: "/channels/:channel/typing",
+    limit: "typing",
+    run: typing,
+  },
+  {
+    method: "POST",
+    path: "/attachments/refresh-urls",
+    limit: "channel",
+    run: refreshUrls,
+  },
+];
+
+function getChannel(call: Call): Reply {
+  return ok(call.fake.render.channel(call.channel()));
+}
+
+function list(call: Call): Reply {
+  const channel = call.channel();
+  const form = new Form();
+  const limit =
+    v.whole(form, ["limit"], call.query.get("limit"), { min: 1, max: 100 }) ??
+    50;
+  const edge = (name: string) =>
+    v.snowflake(form, [name], call.query.get(name));
+  const page = {
+    before: edge("before"),
+    after: edge("after"),
+    around: edge("around"),
+    limit,
+  };
+  form.check();
+  if (!call.may(channel, Permission.READ_MESSAGE_HISTORY)) return ok([]);
+  const found = call.fake.messages.page(channel.id, page);
+  return ok(found.map((m) => call.fake.render.message(m, call.viewer)));
+}
+
+function get(call: Call): Reply {
+  const channel = call.channel();
+  if (!call.may(channel, Permission.READ_MESSAGE_HISTORY)) throw refuse(50013);
+  return ok(
+    shown(call, call.fake.messages.need(channel.id, call.id("message"))),
+  );
+}
+
+function shown(call: Call, message: Message) {
+  return {
+    ...call.fake.render.message(message, call.viewer),
+    ...(message.nonce !== undefined && { nonce: message.nonce }),
+  };
+}
+
+function create(call: Call): Reply {
+  const channel = call.channel(Permission.SEND_MESSAGES);
+  if (!TEXT_CHANNELS.includes(channel.type)) throw refuse(50008);
+  const input = parseMessage(call.body);
+  checkComponents(input, input.flags ?? 0);
+  checkUploads(call, input);
+  const { nonce, enforceNonce } = input;
+  const again =
+    nonce !== undefined && enforceNonce
+      ? call.fake.messages.byNonce(call.bot.id, nonce)
+      : undefined;
+  if (again) return ok(shown(call, again));
+  checkPermissions(call, channel, input);
+  return ok(
+    shown(
+      call,
+      call.fake.messages.create(call.self, channel, input, call.uploads),
+    ),
+  );
+}
+
+/** Components of the second kind take the place of content and embeds. */
+function checkComponents(input: MessageInput, flags: number): void {
+  if (!(flags & MessageFlag.COMPONENTS_V2)) return;
+  const form = new Form();
+  const code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2";
+  for (const key of ["content", "embeds"] as const)
+    if (input[key]?.length)
+      form.add(
+        [key],
+        code,
+        `The '${key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2`,
+      );
+  form.check();
+}
+
+/** Each attachment said to be new must come with its file. */
+function checkUploads(
+  call: Call,
+  input: MessageInput,
+  kept: string[] = [],
+): void {
+  (input.attachments ?? []).forEach(({ id }, i) => {
+    const known =
+      kept.includes(id) || call.uploads.some((upload) => upload.key === id);
+    if (!known)
+      throw invalid(
+        ["attachments", i],
+        "ATTACHMENT_NOT_FOUND",
+        `Attachment data for attachment with id ${id} not found in payload.`,
+      );
+  });
+}
+
+function checkPermissions(
+  call: Call,
+  channel: Channel,
+  input: MessageInput,
+): void {
+  const files = call.uploads.length > 0;
+  if (files && !call.may(channel, Permission.ATTACH_FILES)) throw refuse(50013);
+  if (input.reference && !call.may(channel, Permission.READ_MESSAGE_HISTORY))
+    throw refuse(160002);
+  // Without EMBED_LINKS Discord posts the text and drops the embeds.
+  if (input.embeds?.length && !call.may(channel, Permission.EMBED_LINKS))
+    input.embeds = [];
+}
+
+function edit(call: Call): Reply {
+  const channel = call.channel();
+  const message = call.fake.messages.need(channel.id, call.id("message"));
+  const input = parseMessage(call.body);
+  const own = message.author_id === call.bot.id;
+  if (!own) {
+    const others = Object.keys(call.body).filter((key) => key !== "flags");
+    if (others.length > 0 || call.uploads.length > 0) throw refuse(50005);
+    if (!call.may(channel, Permission.MANAGE_MESSAGES)) throw refuse(50013);
+  }
+  checkComponents(input, message.flags | (input.flags ?? 0));
+  checkUploads(
+    call,
+    input,
+    message.attachments.map((a) => a.id),
+  );
+  return ok(
+    shown(
+      call,
+      call.fake.messages.edit(call.self, message, input, call.uploads),
+    ),
+  );
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Young, ordinary and old messages have buckets of their own. */
+function deleteLimit(call: Call): LimitName {
+  const id = call.id("message");
+  const known = call.fake.messages.find(id);
+  const age = known ? call.fake.clock.now() - snowflakeMs(id) : 0;
+  if (age < 10_000) return "message-delete-fresh";
+  return age > 14 * DAY_MS ? "message-delete-old" : "message-delete";
+}
+
+function remove(call: Call): Reply {
+  const channel = call.channel();
+  const message = call.fake.messages.need(channel.id, call.id("message"));
+  const own = message.author_id === call.bot.id;
+  if (!own && !call.may(channel, Permission.MANAGE_MESSAGES))
+    throw refuse(50013);
+  call.fake.messages.delete(message);
+  return done;
+}
+
+function bulkDelete(call: Call): Reply {
+  const channel = call.channel(Permission.MANAGE_MESSAGES);
+  const form = new Form();
+  const given = v.list(form, ["messages"], call.body["messages"], Infinity);
+  if (!given)
+    form.add(["messages"], "BASE_TYPE_REQUIRED", "This field is required");
+  given?.forEach((id, i) => v.snowflake(form, ["messages", i], id, true));
+  form.check();
+  call.fake.messages.bulkDelete(channel, (given ?? []) as string[]);
+  return done;
+}
+
+function typing(call: Call): Reply {
+  const channel = call.channel(Permission.SEND_MESSAGES);
+  call.fake.announceTyping(channel, call.bot.id);
+  return done;
+}
+
+/** Signs links anew; undocumented by Discord. */
+function refreshUrls(call: Call): Reply {
+  const given = call.body["attachment_urls"];
+  const urls = Array.isArray(given) ? given.map(String) : [];
+  if (urls.length === 0 || urls.length > 50)
+    throw invalid(
+      ["attachment_urls"],
+      "BASE_TYPE_BAD_LENGTH",
+      "Must be between 1 and 50 in length.",
+    );
+  const refreshed = urls.map((original) => {
+    const at = /\/attachments\/(\d+)\/(\d+)\/([^?]+)/.exec(original);
+    const file = at && call.fake.files.get(at[2]!);
+    const link = file && call.fake.files.link(at[1]!, at[2]!, file.filename);
+    return { original, refreshed: link ?? null };
+  });
+  return ok({ refreshed_urls: refreshed });
+}
