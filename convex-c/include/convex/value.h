@@ -38,7 +38,8 @@ typedef enum convex_type {
 
 typedef enum convex_format {
     CONVEX_ENCODED_JSON = 0, /* lossless: {"$integer"}, {"$float"}, {"$bytes"} */
-    CONVEX_PLAIN_JSON        /* Convex's "json": readable, int64 and bytes become strings */
+    CONVEX_PLAIN_JSON        /* Convex's "json": readable; int64, bytes, NaN and infinities
+                                become strings */
 } convex_format;
 
 /* ---- lifetime ---- */
@@ -64,20 +65,25 @@ CONVEX_API const convex_value *convex_value_at(const convex_value *value, size_t
 CONVEX_API const char *convex_value_key_at(const convex_value *value, size_t i, size_t *len);
 /* One field by its exact name; fields are sorted, so this is a binary search. */
 CONVEX_API const convex_value *convex_value_field(const convex_value *value, const char *name);
-/* A path such as "user.roles[0].name"; NULL when any step is absent. */
+/* A path such as "user.roles[0].name"; NULL when any step is absent. A name that holds a
+ * dot or a bracket is out of its reach. */
 CONVEX_API const convex_value *convex_value_get(const convex_value *value, const char *path);
 
 /* ---- JSON ---- */
 /* Parses one complete JSON text. ENCODED is strict: exactly what both the
  * official client and the backend accept. PLAIN reads ordinary JSON (every
  * number a float64). The text is not kept.
- *   max_depth  0 means Convex's limit for values (64)
+ *   max_depth  0 means Convex's limit for values (64), at most 512. Above 64 the outer
+ *              max_depth - 64 levels count as an envelope (a frame around values), whose
+ *              arrays and objects may hold more than a value's may
  *   ret        owned; untouched on error
  * Returns CONVEX_OK, CONVEX_EINVAL (message names path and byte), CONVEX_ELIMIT, CONVEX_ENOMEM. */
 CONVEX_API convex_status convex_value_parse(const char *json, size_t len, convex_format format,
                                             unsigned max_depth, const convex_mem *mem,
                                             convex_value **ret, convex_error *reterr);
-/* Canonical text: compact, keys in byte order, shortest numbers that round-trip.
+/* Canonical text: compact, keys in byte order, shortest numbers that round-trip, spelled
+ * as ECMAScript does (1, not 1.0). CONVEX_EINVAL when ENCODED meets a name in "$", which
+ * only PLAIN text and the builder can make.
  *   ret  owned, NUL-terminated, release with convex_text_free(ret, mem) */
 CONVEX_API convex_status convex_value_print(const convex_value *value, convex_format format,
                                             const convex_mem *mem, char **ret, size_t *len);
@@ -94,7 +100,8 @@ CONVEX_API convex_status convex_value_check(const convex_value *value, convex_er
 
 /* ---- building ---- */
 /* Writes one value front to back. The first error sticks: later calls do
- * nothing, and convex_builder_finish() reports it. One thread at a time.
+ * nothing, and convex_builder_finish() reports it. One thread at a time. Of equal
+ * keys the last wins. Names and limits are convex_value_check()'s business.
  *
  *     convex_builder *b = convex_builder_new(NULL);
  *     convex_builder_begin_object(b);

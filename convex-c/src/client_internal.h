@@ -1,0 +1,101 @@
+/* client_internal.h - the client's parts, shared by the calls of any thread and the loop. */
+#ifndef CVX_CLIENT_INTERNAL_H
+#define CVX_CLIENT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client_link.h"
+#include "convex/client.h"
+#include "sync.h"
+
+/* Something the loop is asked to do. Lives in the object it is about, so asking cannot fail. */
+typedef enum cvx_op_kind {
+    CVX_OP_SUBSCRIBE,
+    CVX_OP_UNSUBSCRIBE,
+    CVX_OP_REQUEST,
+    CVX_OP_SET_AUTH
+} cvx_op_kind;
+
+typedef struct cvx_op {
+    cvx_op_kind kind;
+    void *object;
+    struct cvx_op *next;
+} cvx_op;
+
+struct convex_sub {
+    cvx_listener listener; /* first: outputs name it */
+    convex_client *client; /* held */
+    atomic_int users;      /* references of the program */
+    atomic_int holds;      /* 1 for all users, 1 until the end was told */
+    atomic_bool closed;
+    cvx_op subscribe, unsubscribe;
+    cvx_query *query; /* until the loop has subscribed */
+    bool live, ended; /* loop thread: in the client's list; on_end is through */
+    convex_sub *next, *prev;
+    convex_result_fn *on_result;
+    convex_end_fn *on_end;
+    void *user;
+};
+
+typedef struct cvx_call {
+    cvx_request request; /* first: outputs name it */
+    cvx_op op;
+    char *body;
+    convex_done_fn *on_done;
+    void *user;
+} cvx_call;
+
+typedef struct cvx_auth_op {
+    cvx_op op;
+    convex_auth auth;
+} cvx_auth_op;
+
+typedef enum cvx_drive { CVX_NOT_DRIVEN, CVX_HOST_LOOP, CVX_OWN_THREAD } cvx_drive;
+
+struct convex_client {
+    convex_mem mem;
+    convex_log log;
+    convex_state_fn *on_state;
+    void *state_user;
+    size_t max_requests, max_request_bytes, max_subscriptions;
+    int epoll_fd, wake_fd;
+    atomic_int users; /* references of the program */
+    atomic_int holds; /* of the memory: all users, each sub, the thread, a turn of the loop */
+
+    pthread_mutex_t lock; /* of what follows; never held while user code runs */
+    pthread_cond_t joined_cond;
+    cvx_op *ops, *ops_last;
+    bool turning; /* the loop will look at the queue before it sleeps */
+    bool woken;   /* wake_fd was written and not read yet */
+    bool closing, finished, reconnect;
+    cvx_drive drive;
+    pthread_t thread;
+    bool joining, joined;
+    uint32_t next_request_id;
+    size_t requests, request_bytes, subscriptions;
+    convex_state state;
+    int64_t state_at;
+
+    /* Loop thread only. */
+    cvx_sync *sync;
+    cvx_link link;
+    convex_auth auth; /* the fetch callback or the fixed token */
+    convex_sub *subs;
+    bool more; /* there was more to do than one turn allows */
+};
+
+/* client.c */
+void cvx_client_hold(convex_client *client);
+void cvx_client_drop(convex_client *client);
+void cvx_sub_drop(convex_sub *sub);
+void cvx_call_free(convex_client *client, cvx_call *call);
+void cvx_auth_op_free(convex_client *client, cvx_auth_op *op);
+
+/* client_loop.c */
+int64_t cvx_client_now(void);
+convex_status cvx_client_turn(convex_client *client);
+int cvx_client_wait_ms(const convex_client *client); /* loop thread */
+void *cvx_client_thread(void *client);
+
+#endif

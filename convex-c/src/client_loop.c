@@ -1,0 +1,429 @@
+/* client_loop.c - the loop thread: requests of other threads in, bytes moved, callbacks out.
+ * Runs in the client's own thread or inside convex_client_process(). Owns the state
+ * machine, the link and the list of subscriptions. Invariants: the lock is not held
+ * while user code runs; user code only ever queues, so nothing here is re-entered. */
+#include "client_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auth_internal.h"
+
+enum { MAX_ROUNDS = 32, MAX_MESSAGES = 64 }; /* of one turn, so that a host loop stays alive */
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t cvx_client_now(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+/* ---- endings ---- */
+
+static void end_sub(convex_client *client, convex_sub *sub, convex_status why)
+{
+    if (sub->ended)
+        return;
+    sub->ended = true;
+    if (sub->live) {
+        cvx_sync_unsubscribe(client->sync, &sub->listener);
+        if (sub->prev)
+            sub->prev->next = sub->next;
+        else
+            client->subs = sub->next;
+        if (sub->next)
+            sub->next->prev = sub->prev;
+    }
+    sub->live = false;
+    if (atomic_load(&sub->closed))
+        why = CONVEX_ECANCELED;
+    pthread_mutex_lock(&client->lock);
+    client->subscriptions--;
+    pthread_mutex_unlock(&client->lock);
+    if (sub->on_end)
+        sub->on_end(why, sub->user);
+    cvx_sub_drop(sub);
+}
+
+static void end_call(convex_client *client, cvx_call *call)
+{
+    pthread_mutex_lock(&client->lock);
+    client->requests--;
+    client->request_bytes -= call->request.body_len;
+    pthread_mutex_unlock(&client->lock);
+    if (call->on_done)
+        call->on_done(call->request.status, call->request.result, call->user);
+    cvx_call_free(client, call);
+}
+
+/* ---- outputs of the state machine ---- */
+
+static void fetch_token(convex_client *client, const cvx_sync_event *event)
+{
+    convex_error error = {0};
+    char *token = NULL;
+    convex_status status = CONVEX_OK;
+
+    if (client->auth.kind == CONVEX_AUTH_USER_TOKEN) {
+        token = cvx_strdup(&client->mem, client->auth.token);
+        status = token ? CONVEX_OK : CONVEX_ENOMEM;
+    } else if (client->auth.fetch) {
+        status = client->auth.fetch(client->auth.user, event->force, &token, &error);
+    }
+    if (status != CONVEX_OK && !error.message[0])
+        strcpy(error.message, convex_status_text(status));
+    if (status == CONVEX_OK && token && !cvx_auth_is_sendable(token)) {
+        cvx_free_secret(&client->mem, token);
+        token = NULL;
+        strcpy(error.message, "the fetched token is no JWT");
+    }
+    cvx_sync_token(client->sync, event->generation, status == CONVEX_OK ? token : NULL,
+                   error.message[0] ? error.message : NULL, cvx_client_now());
+}
+
+static void lost(convex_client *client, const char *why)
+{
+    cvx_link_close(&client->link);
+    cvx_sync_closed(client->sync, 1006, "", why, NULL, cvx_client_now());
+}
+
+static void show_result(const cvx_sync_event *event)
+{
+    convex_sub *sub = (convex_sub *)(void *)event->listener;
+    const convex_result *result = cvx_sync_result(event->listener);
+
+    if (result && !atomic_load(&sub->closed))
+        sub->on_result(result, sub->user);
+}
+
+static void show_state(convex_client *client)
+{
+    convex_state state;
+
+    if (!client->on_state)
+        return;
+    cvx_sync_state(client->sync, cvx_client_now(), &state);
+    client->on_state(&state, client->state_user);
+}
+
+static void drain(convex_client *client)
+{
+    cvx_sync_event event;
+
+    while (cvx_sync_next(client->sync, &event) != CVX_SYNC_NONE) {
+        switch (event.kind) {
+        case CVX_SYNC_OPEN:
+            if (cvx_link_open(&client->link) != CONVEX_OK)
+                lost(client, "out of memory");
+            break;
+        case CVX_SYNC_CLOSE:
+            cvx_link_close(&client->link);
+            break;
+        case CVX_SYNC_SEND:
+            if (!cvx_link_send(&client->link, event.text, event.len))
+                lost(client, "out of memory");
+            break;
+        case CVX_SYNC_RESULT:
+            show_result(&event);
+            break;
+        case CVX_SYNC_DONE:
+            end_call(client, (cvx_call *)(void *)event.request);
+            break;
+        case CVX_SYNC_FETCH:
+            fetch_token(client, &event);
+            break;
+        case CVX_SYNC_STATE:
+            show_state(client);
+            break;
+        case CVX_SYNC_NONE:
+            break;
+        }
+    }
+}
+
+/* ---- what other threads asked for ---- */
+
+static void do_subscribe(convex_client *client, convex_sub *sub)
+{
+    cvx_sync_subscribe(client->sync, sub->query, &sub->listener);
+    sub->query = NULL;
+    sub->live = true;
+    sub->prev = NULL;
+    sub->next = client->subs;
+    if (client->subs)
+        client->subs->prev = sub;
+    client->subs = sub;
+}
+
+static void do_set_auth(convex_client *client, cvx_auth_op *op)
+{
+    int64_t now = cvx_client_now();
+    convex_auth auth = op->auth;
+
+    drain(client); /* what was asked before goes out as the old identity */
+    op->auth = (convex_auth){0};
+    cvx_auth_op_free(client, op);
+    cvx_auth_done(&client->auth, &client->mem);
+    client->auth = auth;
+    if (auth.kind == CONVEX_AUTH_ADMIN_KEY) {
+        client->auth = (convex_auth){0}; /* its texts go over to the state machine */
+        cvx_sync_set_auth_admin(client->sync, (char *)(uintptr_t)auth.admin_key,
+                                (char *)(uintptr_t)auth.acting_as, now);
+    } else if (auth.kind == CONVEX_AUTH_NONE) {
+        cvx_sync_set_auth_none(client->sync, now);
+    } else {
+        cvx_sync_set_auth_fetch(client->sync, now);
+    }
+}
+
+static void do_op(convex_client *client, cvx_op *op)
+{
+    switch (op->kind) {
+    case CVX_OP_SUBSCRIBE:
+        do_subscribe(client, op->object);
+        break;
+    case CVX_OP_UNSUBSCRIBE:
+        end_sub(client, op->object, CONVEX_ECANCELED);
+        cvx_sub_drop(op->object);
+        break;
+    case CVX_OP_REQUEST:
+        cvx_sync_request(client->sync, &((cvx_call *)op->object)->request);
+        break;
+    case CVX_OP_SET_AUTH:
+        do_set_auth(client, op->object);
+        break;
+    }
+}
+
+/* The same while closing: nothing is begun any more. */
+static void refuse_op(convex_client *client, cvx_op *op)
+{
+    cvx_call *call = op->object;
+    convex_sub *sub = op->object;
+
+    switch (op->kind) {
+    case CVX_OP_SUBSCRIBE:
+        cvx_query_free(&client->mem, sub->query);
+        sub->query = NULL;
+        end_sub(client, sub, CONVEX_ECLOSED);
+        break;
+    case CVX_OP_UNSUBSCRIBE:
+        end_sub(client, sub, CONVEX_ECLOSED);
+        cvx_sub_drop(sub);
+        break;
+    case CVX_OP_REQUEST:
+        call->request.status = CONVEX_ECLOSED;
+        end_call(client, call);
+        break;
+    case CVX_OP_SET_AUTH:
+        cvx_auth_op_free(client, op->object);
+        break;
+    }
+}
+
+static cvx_op *take_ops(convex_client *client, bool *reconnect, bool *closing)
+{
+    cvx_op *ops;
+
+    pthread_mutex_lock(&client->lock);
+    ops = client->ops;
+    client->ops = client->ops_last = NULL;
+    *reconnect = client->reconnect;
+    client->reconnect = false;
+    *closing = client->closing;
+    pthread_mutex_unlock(&client->lock);
+    return ops;
+}
+
+/* False once the client is closing. */
+static bool run_ops(convex_client *client)
+{
+    bool reconnect, closing;
+    cvx_op *ops = take_ops(client, &reconnect, &closing);
+
+    for (cvx_op *op = ops, *next; op; op = next) {
+        next = op->next; /* the object may go with its op */
+        (closing ? refuse_op : do_op)(client, op);
+    }
+    if (reconnect && !closing)
+        cvx_sync_reconnect_now(client->sync, cvx_client_now());
+    return !closing;
+}
+
+/* ---- bytes ---- */
+
+/* One message at a time, its callbacks before the next: every version is seen. */
+static void pump(convex_client *client)
+{
+    cvx_link_event event;
+    int messages = 0;
+
+    while (messages < MAX_MESSAGES) {
+        int64_t now = cvx_client_now();
+        cvx_link_kind kind = cvx_link_next(&client->link, now, &event);
+        if (kind == CVX_LINK_NONE)
+            break;
+        messages++;
+        if (kind == CVX_LINK_OPENED)
+            cvx_sync_opened(client->sync, now, clock_ms(CLOCK_REALTIME));
+        else if (kind == CVX_LINK_MESSAGE)
+            cvx_sync_message(client->sync, event.text, event.len, now);
+        else
+            cvx_sync_closed(client->sync, event.code, event.reason, event.detail, event.refusal,
+                            now);
+        drain(client);
+        if (!run_ops(client))
+            break;
+        drain(client);
+    }
+    client->more = messages == MAX_MESSAGES;
+}
+
+/* ---- turns ---- */
+
+/* True when nothing was asked for in the meantime. */
+static bool finish(convex_client *client, const convex_state *state)
+{
+    bool ok;
+
+    pthread_mutex_lock(&client->lock);
+    ok = client->ops == NULL;
+    if (ok) {
+        client->state = *state;
+        client->finished = true;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return ok;
+}
+
+static void tear_down(convex_client *client)
+{
+    cvx_request *request;
+    convex_state state;
+
+    cvx_link_close(&client->link);
+    while (client->subs)
+        end_sub(client, client->subs, CONVEX_ECLOSED);
+    while ((request = cvx_sync_take_request(client->sync)) != NULL)
+        end_call(client, (cvx_call *)(void *)request);
+    run_ops(client);
+    cvx_sync_state(client->sync, cvx_client_now(), &state);
+    state.connection = CONVEX_CONNECTION_CLOSED;
+    state.retry_in_ms = -1;
+    if (client->on_state)
+        client->on_state(&state, client->state_user);
+    while (!finish(client, &state))
+        run_ops(client);
+}
+
+/* False when the client is closed, or busy in another call. */
+static bool begin_turn(convex_client *client)
+{
+    uint64_t count;
+    bool ok;
+
+    pthread_mutex_lock(&client->lock);
+    ok = !client->turning && !client->finished;
+    if (ok) {
+        client->turning = true;
+        if (client->woken)
+            client->woken = read(client->wake_fd, &count, sizeof count) != sizeof count;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return ok;
+}
+
+static void end_turn(convex_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->turning = false;
+    if (!client->finished) {
+        client->state_at = cvx_client_now();
+        cvx_sync_state(client->sync, client->state_at, &client->state);
+    }
+    if (client->ops || client->reconnect || (client->closing && !client->finished))
+        client->more = true;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static bool has_ops(convex_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    bool has = client->ops != NULL || client->closing || client->reconnect;
+    pthread_mutex_unlock(&client->lock);
+    return has;
+}
+
+static bool is_closing(convex_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    bool closing = client->closing;
+    pthread_mutex_unlock(&client->lock);
+    return closing;
+}
+
+static void turn(convex_client *client)
+{
+    bool again = true;
+
+    client->more = false;
+    for (int round = 0; again && round < MAX_ROUNDS && run_ops(client); round++) {
+        cvx_sync_tick(client->sync, cvx_client_now());
+        drain(client);
+        pump(client);
+        cvx_link_flush(&client->link);
+        again = !client->more && has_ops(client);
+    }
+    if (is_closing(client))
+        tear_down(client);
+}
+
+convex_status cvx_client_turn(convex_client *client)
+{
+    convex_status status;
+
+    cvx_client_hold(client);
+    if (begin_turn(client)) {
+        turn(client);
+        end_turn(client);
+    }
+    pthread_mutex_lock(&client->lock);
+    status = client->finished ? CONVEX_ECLOSED : CONVEX_OK;
+    pthread_mutex_unlock(&client->lock);
+    cvx_client_drop(client);
+    return status;
+}
+
+int cvx_client_wait_ms(const convex_client *client)
+{
+    int64_t at = cvx_sync_deadline(client->sync), link_at = cvx_link_deadline(&client->link), left;
+
+    if (client->more)
+        return 0;
+    if (link_at < at)
+        at = link_at;
+    if (at == INT64_MAX)
+        return -1;
+    left = at - cvx_client_now();
+    return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+void *cvx_client_thread(void *arg)
+{
+    convex_client *client = arg;
+    struct epoll_event events[4];
+
+    while (cvx_client_turn(client) == CONVEX_OK)
+        epoll_wait(client->epoll_fd, events, 4, cvx_client_wait_ms(client));
+    cvx_client_drop(client);
+    return NULL;
+}

@@ -1,0 +1,288 @@
+/* sync_auth.c - who we are: from the credential to the server's confirmation.
+ * Loop thread. The states and their moves are those of the official client; where
+ * that one is known to go wrong (a fetch that fails, signing out, tokens too short to
+ * renew) this one does what its own comments say. Invariants: at most one fetch is
+ * awaited, that of the latest generation; no secret is ever logged. */
+#include "sync_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    MAX_REFUSALS = 2,      /* fresh tokens that may be refused before giving up */
+    MIN_LIFETIME_S = 2,    /* shorter ones are not renewed by the clock */
+    MIN_REFRESH_MS = 1000, /* however short a token lives */
+    MAX_REFRESH_S = 20 * 24 * 3600
+};
+
+static void set_identity(cvx_sync *sync, convex_identity identity)
+{
+    if (sync->identity != identity)
+        sync->state_changed = true;
+    sync->identity = identity;
+}
+
+static void set_error(cvx_sync *sync, const char *text, size_t len)
+{
+    cvx_sync_line(sync->auth_error, sizeof sync->auth_error, text, len);
+    sync->state_changed = true;
+}
+
+static void forget_secret(cvx_sync *sync)
+{
+    cvx_free_secret(&sync->config.mem, sync->secret);
+    cvx_free_secret(&sync->config.mem, sync->acting_as);
+    sync->secret = sync->acting_as = NULL;
+}
+
+void cvx_auth_free(cvx_sync *sync)
+{
+    forget_secret(sync);
+}
+
+static void hold_credential(cvx_sync *sync, cvx_credential kind, char *secret, char *acting_as)
+{
+    forget_secret(sync);
+    sync->credential = kind;
+    sync->secret = secret;
+    sync->acting_as = acting_as;
+    sync->auth_unsent = true;
+}
+
+/* Back to anonymous: a connection that was told of an identity is told None. */
+static void drop_credential(cvx_sync *sync)
+{
+    forget_secret(sync);
+    if (sync->credential != CVX_ANONYMOUS)
+        sync->auth_unsent = sync->conn == CVX_OPEN && sync->identity_sent > 0;
+    sync->credential = CVX_ANONYMOUS;
+    sync->auth_awaited = false;
+}
+
+static void want_token(cvx_sync *sync, bool force)
+{
+    sync->generation++;
+    sync->fetch_wanted = true;
+    sync->fetch_force = force;
+    sync->refresh_at = INT64_MAX;
+}
+
+static void give_up(cvx_sync *sync)
+{
+    drop_credential(sync);
+    sync->auth = CVX_NO_AUTH;
+    sync->refresh_at = INT64_MAX;
+    set_identity(sync, CONVEX_IDENTITY_REJECTED);
+    cvx_sync_log(sync, CONVEX_LOG_ERROR, "authentication failed: %s", sync->auth_error);
+}
+
+static void resume(cvx_sync *sync)
+{
+    sync->paused = false;
+    cvx_sync_restart(sync);
+}
+
+/* ---- what the program asks for ---- */
+
+static void reset(cvx_sync *sync)
+{
+    sync->generation++; /* an answer still to come is for the old identity */
+    sync->fetch_wanted = false;
+    sync->refresh_at = INT64_MAX;
+    sync->refusals = 0;
+    sync->auth = CVX_NO_AUTH;
+    if (sync->auth_error[0])
+        set_error(sync, "", 0);
+}
+
+void cvx_sync_set_auth_none(cvx_sync *sync, int64_t now_ms)
+{
+    sync->now = now_ms;
+    reset(sync);
+    drop_credential(sync);
+    set_identity(sync, CONVEX_IDENTITY_NONE);
+    resume(sync);
+}
+
+void cvx_sync_set_auth_admin(cvx_sync *sync, char *key, char *acting_as, int64_t now_ms)
+{
+    sync->now = now_ms;
+    reset(sync);
+    hold_credential(sync, CVX_ADMIN, key, acting_as);
+    set_identity(sync, CONVEX_IDENTITY_PENDING);
+    resume(sync);
+}
+
+void cvx_sync_set_auth_fetch(cvx_sync *sync, int64_t now_ms)
+{
+    sync->now = now_ms;
+    reset(sync);
+    sync->auth = CVX_INITIAL_FETCH;
+    sync->paused = true;
+    set_identity(sync, CONVEX_IDENTITY_PENDING);
+    want_token(sync, false);
+}
+
+/* ---- tokens ---- */
+
+static bool is_new(const cvx_sync *sync, const char *token)
+{
+    return sync->credential != CVX_USER || strcmp(sync->secret, token) != 0;
+}
+
+/* Renews `leeway` before the end of a life counted from now: no clock is compared. */
+static void schedule(cvx_sync *sync)
+{
+    double iat = NAN, exp = NAN, life, delay_ms;
+
+    sync->auth = CVX_SCHEDULED;
+    sync->refresh_at = INT64_MAX;
+    if (convex_jwt_times(sync->secret, &iat, &exp) != CONVEX_OK)
+        return;
+    life = exp - iat;
+    if (!(life > MIN_LIFETIME_S))
+        return; /* also when either is missing */
+    if (life > MAX_REFRESH_S)
+        life = MAX_REFRESH_S;
+    delay_ms = life * 1000 - sync->config.auth_leeway_ms;
+    if (delay_ms <= 0) {
+        delay_ms = life * 500; /* shorter than the leeway: at half its life */
+        cvx_sync_log(sync, CONVEX_LOG_WARN, "token lives only %.0f s: renewing it all the time",
+                     life);
+    }
+    if (delay_ms < MIN_REFRESH_MS)
+        delay_ms = MIN_REFRESH_MS;
+    sync->refresh_at = sync->now + (int64_t)delay_ms;
+}
+
+/* The first token of an identity; nothing was sent since it was asked for. */
+static void initial_token(cvx_sync *sync, char *token)
+{
+    if (token) {
+        hold_credential(sync, CVX_USER, token, NULL);
+        sync->auth = sync->auth == CVX_INITIAL_FETCH ? CVX_WAIT_CACHED : CVX_WAIT_FRESH;
+        resume(sync);
+    } else if (sync->auth == CVX_INITIAL_FETCH) {
+        sync->auth = CVX_INITIAL_REFETCH;
+        want_token(sync, true);
+    } else {
+        give_up(sync);
+        resume(sync);
+    }
+}
+
+/* A later one: after a confirmation, by the clock, or after a refusal (stopped). */
+static void fresh_token(cvx_sync *sync, char *token)
+{
+    bool refused = sync->conn == CVX_STOPPED;
+
+    if (token && is_new(sync, token)) {
+        hold_credential(sync, CVX_USER, token, NULL);
+        sync->auth = CVX_WAIT_FRESH;
+        token = NULL;
+    } else if (token && !refused) {
+        sync->auth = CVX_NOT_REFETCHING;
+    } else {
+        give_up(sync);
+    }
+    cvx_free_secret(&sync->config.mem, token);
+    cvx_sync_restart(sync);
+}
+
+void cvx_sync_token(cvx_sync *sync, uint32_t generation, char *token, const char *error,
+                    int64_t now_ms)
+{
+    sync->now = now_ms;
+    if (generation != sync->generation || sync->auth == CVX_NO_AUTH) {
+        cvx_free_secret(&sync->config.mem, token);
+        return;
+    }
+    if (!token && error)
+        set_error(sync, error, strlen(error));
+    else if (!token && !sync->auth_error[0])
+        set_error(sync, "no token to be had", strlen("no token to be had"));
+    if (sync->auth == CVX_INITIAL_FETCH || sync->auth == CVX_INITIAL_REFETCH)
+        initial_token(sync, token);
+    else
+        fresh_token(sync, token);
+}
+
+/* ---- what the connection brings ---- */
+
+void cvx_auth_restart(cvx_sync *sync)
+{
+    sync->identity_sent = 0;
+    sync->auth_unsent = sync->credential != CVX_ANONYMOUS;
+    sync->auth_awaited = sync->auth_unsent;
+}
+
+void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end)
+{
+    if (end->identity <= start->identity)
+        return;
+    sync->auth_awaited = false;
+    if (sync->auth_unsent || end->identity < sync->identity_sent)
+        return; /* of an earlier identity */
+    if (sync->credential != CVX_ANONYMOUS && sync->identity == CONVEX_IDENTITY_PENDING) {
+        set_identity(sync, CONVEX_IDENTITY_CONFIRMED);
+        set_error(sync, "", 0);
+    }
+    if (sync->auth == CVX_WAIT_CACHED) {
+        want_token(sync, true);
+    } else if (sync->auth == CVX_WAIT_FRESH) {
+        sync->refusals = 0;
+        schedule(sync);
+    }
+}
+
+static bool waiting(const cvx_sync *sync)
+{
+    return sync->auth == CVX_WAIT_CACHED || sync->auth == CVX_WAIT_FRESH;
+}
+
+static bool is_stale(const cvx_sync *sync, const convex_value *frame)
+{
+    bool attempted = true;
+    uint32_t base;
+
+    convex_value_bool(convex_value_field(frame, "authUpdateAttempted"), &attempted);
+    if (!attempted && waiting(sync))
+        return true;
+    return cvx_u32_read(convex_value_field(frame, "baseVersion"), &base) &&
+           (uint64_t)base + 1 < sync->identity_sent;
+}
+
+void cvx_auth_error(cvx_sync *sync, const convex_value *frame)
+{
+    static const char unnamed[] = "authentication refused";
+    size_t len = 0;
+    const char *text = convex_value_string(convex_value_field(frame, "error"), &len);
+
+    if (is_stale(sync, frame)) {
+        cvx_sync_log(sync, CONVEX_LOG_INFO, "refusal of an earlier identity ignored");
+        return;
+    }
+    if (sync->paused || (sync->auth == CVX_NO_AUTH && sync->credential == CVX_ANONYMOUS)) {
+        cvx_sync_log(sync, CONVEX_LOG_INFO, "refusal of an identity given up ignored");
+        return;
+    }
+    set_error(sync, text ? text : unnamed, text ? len : strlen(unnamed));
+    if (sync->auth == CVX_NO_AUTH ||
+        (sync->auth == CVX_WAIT_FRESH && sync->refusals >= MAX_REFUSALS)) {
+        give_up(sync);
+        return;
+    }
+    if (sync->auth == CVX_WAIT_FRESH)
+        sync->refusals++;
+    set_identity(sync, CONVEX_IDENTITY_PENDING);
+    cvx_sync_log(sync, CONVEX_LOG_WARN, "identity refused, getting a new token: %s",
+                 sync->auth_error);
+    cvx_sync_stop(sync);
+    want_token(sync, true);
+}
+
+void cvx_auth_tick(cvx_sync *sync)
+{
+    if (sync->now >= sync->refresh_at)
+        want_token(sync, true);
+}

@@ -1,0 +1,150 @@
+/* sync_internal.h - the state that the files of the sync state machine share. */
+#ifndef CVX_SYNC_INTERNAL_H
+#define CVX_SYNC_INTERNAL_H
+
+#include "sync.h"
+#include "sync_wire.h"
+
+/* WAITING: until retry_at. STOPPED: for a token, after a refusal. */
+typedef enum cvx_conn { CVX_WAITING, CVX_CONNECTING, CVX_OPEN, CVX_STOPPED } cvx_conn;
+
+/* Where the identity stands; the names are those of the protocol reference. */
+typedef enum cvx_auth {
+    CVX_NO_AUTH, /* none, an admin key, or given up: no token can be fetched */
+    CVX_INITIAL_FETCH,
+    CVX_INITIAL_REFETCH,
+    CVX_WAIT_CACHED,
+    CVX_WAIT_FRESH,
+    CVX_SCHEDULED,
+    CVX_NOT_REFETCHING
+} cvx_auth;
+
+typedef enum cvx_credential { CVX_ANONYMOUS, CVX_USER, CVX_ADMIN } cvx_credential;
+
+struct cvx_query {
+    cvx_map_node by_token, by_id; /* by_token first: freed and found by this address */
+    cvx_query *next, *prev;
+    uint32_t id;
+    bool sent;    /* this connection was told */
+    bool awaited; /* resubscribed and not answered since */
+    bool loaded;  /* has a result of this connection */
+    char *token;
+    size_t token_len;
+    cvx_listener *listeners; /* circular, NULL when none */
+    const convex_value *journal;
+    convex_result *result;
+    convex_result *incoming; /* while a Transition is read */
+    const convex_value *incoming_journal;
+};
+
+typedef struct cvx_queries {
+    cvx_query *first, *last;
+    cvx_query *unsent; /* the first one this connection was not told; all after it neither */
+    cvx_query *gone;   /* to be removed from the connection, newest first */
+    cvx_map by_token, by_id;
+    uint32_t next_id;
+    size_t awaited, loaded;
+} cvx_queries;
+
+typedef struct cvx_requests {
+    cvx_request *first, *last;
+    cvx_request *unsent;
+    cvx_request *done, *done_last;
+    cvx_map by_id;
+    size_t older; /* sent again and not answered since */
+} cvx_requests;
+
+struct cvx_sync {
+    cvx_sync_config config;
+    char session[CVX_UUID_SIZE];
+    uint64_t random;
+
+    cvx_conn conn;
+    bool want_open, want_close, state_changed; /* events to come */
+    bool greeted;                              /* Connect was taken on this connection */
+    bool base_sent;                            /* and the first ModifyQuerySet */
+    bool ever_open, ever_closed;
+    int64_t now, wall_offset;
+    int64_t retry_at, connect_by, active_at;
+    unsigned retries;
+    uint32_t opened; /* connections, this one included */
+    bool has_close_reason;
+    char close_reason[128]; /* what the next Connect says */
+    char last_reason[128];  /* what the state says */
+    char server_error[512];
+
+    cvx_version version;     /* the server's, of this connection */
+    uint32_t query_set_sent; /* ours */
+    uint32_t identity_sent;
+    bool observed;
+    uint64_t max_observed;
+
+    cvx_text chunks;
+    bool chunks_open;
+    uint32_t chunks_held, chunks_total;
+    char *chunks_id;
+
+    cvx_queries queries;
+    cvx_requests requests;
+    cvx_listener *dirty, *dirty_last;
+
+    cvx_auth auth;
+    cvx_credential credential;
+    char *secret, *acting_as; /* the token or key */
+    convex_identity identity;
+    bool paused;       /* nothing is sent until the first token is there */
+    bool auth_unsent;  /* this connection is to be told of the credential */
+    bool auth_awaited; /* it was told, at its start, and has not confirmed yet */
+    unsigned refusals; /* of fresh tokens, in a row */
+    bool fetch_wanted, fetch_force;
+    uint32_t generation;
+    int64_t refresh_at; /* INT64_MAX: not scheduled */
+    char auth_error[512];
+
+    const convex_value *null_value;
+    cvx_text out;
+};
+
+/* sync.c */
+/* Drops the connection by our own decision; it is made again after a backoff. */
+void cvx_sync_drop(cvx_sync *sync, const char *reason);
+/* The same over a FatalError: at the ceiling. */
+void cvx_sync_drop_fatal(cvx_sync *sync);
+/* Drops it until a token is there. */
+void cvx_sync_stop(cvx_sync *sync);
+void cvx_sync_restart(cvx_sync *sync);
+void cvx_sync_log(cvx_sync *sync, convex_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Copies a line for a person: cut at a character, control characters made spaces. */
+void cvx_sync_line(char *ret, size_t size, const char *text, size_t len);
+
+/* sync_set.c */
+cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id);
+void cvx_queries_mark(cvx_sync *sync, cvx_query *query); /* its listeners have a result to see */
+void cvx_queries_answered(cvx_sync *sync, cvx_query *query);
+void cvx_queries_set_loaded(cvx_sync *sync, cvx_query *query, bool loaded);
+cvx_listener *cvx_queries_next_dirty(cvx_sync *sync);
+void cvx_queries_restart(cvx_sync *sync); /* a connection opened */
+void cvx_queries_forget_gone(cvx_sync *sync);
+void cvx_queries_free(cvx_sync *sync);
+cvx_request *cvx_requests_find(const cvx_sync *sync, uint32_t id);
+void cvx_requests_answered(cvx_sync *sync, cvx_request *request);
+void cvx_requests_finish(cvx_sync *sync, cvx_request *request, convex_status status);
+void cvx_requests_visible(cvx_sync *sync, uint64_t ts); /* a Transition ended there */
+void cvx_requests_restart(cvx_sync *sync);
+cvx_request *cvx_requests_next_done(cvx_sync *sync);
+
+/* sync_frames.c: the next frame this connection is to be sent; false if none. */
+bool cvx_sync_frame(cvx_sync *sync);
+
+/* sync_apply.c */
+void cvx_chunks_clear(cvx_sync *sync);
+
+/* sync_auth.c */
+void cvx_auth_restart(cvx_sync *sync); /* a connection opened */
+void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end);
+void cvx_auth_error(cvx_sync *sync, const convex_value *frame);
+void cvx_auth_tick(cvx_sync *sync);
+void cvx_auth_free(cvx_sync *sync);
+
+#endif

@@ -1,0 +1,347 @@
+/* transport_curl.c - the transport that connects with libcurl.
+ * Owns one multi handle (so that CA certificates and DNS answers are kept between
+ * connections) and at most one easy handle. One thread. Invariant: an easy handle that
+ * is open stays in the multi handle, because removing it would end its connection.
+ *
+ * While it connects, libcurl says which descriptors it waits for; once open the
+ * socket is registered by us. TLS can hold bytes that no descriptor announces, so
+ * a reader must go on until CVX_IO_AGAIN. */
+#include "transport.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+/* One TLS record. A send that libcurl could not finish must be repeated with the
+ * same bytes at the same place, so they are kept here. */
+enum { STAGE_SIZE = 16 * 1024 };
+
+typedef struct curl_transport {
+    cvx_transport base;
+    cvx_transport_config config;
+    CURLM *multi;
+    CURL *easy;
+    int connecting_fd;    /* an epoll descriptor with what libcurl waits for */
+    curl_socket_t socket; /* of the open connection, registered outside */
+    cvx_transport_state state;
+    int64_t now, deadline;
+    bool due; /* libcurl wants to run at once */
+    bool tls, want_write;
+    char *stage;
+    size_t staged;
+    char curl_error[CURL_ERROR_SIZE];
+    char error[CURL_ERROR_SIZE + 64];
+} curl_transport;
+
+static curl_transport *self_of(const cvx_transport *transport)
+{
+    return (curl_transport *)(uintptr_t)transport;
+}
+
+/* ---- what libcurl waits for ---- */
+
+static void watch(int epoll_fd, int fd, uint32_t events, uint64_t data)
+{
+    struct epoll_event event = {.events = events, .data.u64 = data};
+
+    if (events == 0)
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    else if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT)
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void watch_socket(curl_transport *self, uint32_t events)
+{
+    watch(self->config.epoll_fd, self->socket, events, self->config.epoll_tag);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *per_socket)
+{
+    static const uint32_t events[] = {
+        [CURL_POLL_NONE] = 0,       [CURL_POLL_IN] = EPOLLIN,
+        [CURL_POLL_OUT] = EPOLLOUT, [CURL_POLL_INOUT] = EPOLLIN | EPOLLOUT,
+        [CURL_POLL_REMOVE] = 0,
+    };
+    curl_transport *self = user;
+
+    watch(self->connecting_fd, fd, events[what], (uint64_t)fd);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *user)
+{
+    curl_transport *self = user;
+
+    self->due = timeout_ms == 0;
+    self->deadline = timeout_ms < 0 ? INT64_MAX : self->now + timeout_ms;
+    return 0;
+}
+
+/* ---- connecting ---- */
+
+static void close_transport(cvx_transport *transport)
+{
+    curl_transport *self = self_of(transport);
+
+    if (self->socket != CURL_SOCKET_BAD)
+        watch_socket(self, 0);
+    self->socket = CURL_SOCKET_BAD;
+    if (self->easy) {
+        curl_multi_remove_handle(self->multi, self->easy);
+        curl_easy_cleanup(self->easy);
+    }
+    self->easy = NULL;
+    self->state = CVX_TRANSPORT_IDLE;
+    self->deadline = INT64_MAX;
+    self->due = self->want_write = false;
+    self->staged = 0;
+}
+
+static cvx_transport_state fail(curl_transport *self, const char *what, CURLcode code)
+{
+    snprintf(self->error, sizeof self->error, "%s: %s", what,
+             self->curl_error[0] ? self->curl_error : curl_easy_strerror(code));
+    close_transport(&self->base);
+    self->state = CVX_TRANSPORT_FAILED;
+    return self->state;
+}
+
+static bool set_up(curl_transport *self, CURL *easy, const char *url)
+{
+    bool ok = curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
+
+    ok = ok && curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
+                   CURLE_OK; /* else ALPN may choose h2 */
+    ok = ok && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_error) == CURLE_OK;
+    if (self->config.ca_file)
+        ok = ok && curl_easy_setopt(easy, CURLOPT_CAINFO, self->config.ca_file) == CURLE_OK;
+    if (self->config.proxy)
+        ok = ok && curl_easy_setopt(easy, CURLOPT_PROXY, self->config.proxy) == CURLE_OK;
+    return ok;
+}
+
+static convex_status connect_transport(cvx_transport *transport, const char *url)
+{
+    curl_transport *self = self_of(transport);
+    CURL *easy = curl_easy_init();
+
+    close_transport(transport);
+    self->curl_error[0] = '\0';
+    self->tls = strncmp(url, "https:", 6) == 0;
+    if (!easy || !set_up(self, easy, url) || curl_multi_add_handle(self->multi, easy) != CURLM_OK) {
+        curl_easy_cleanup(easy);
+        return CONVEX_ENOMEM;
+    }
+    self->easy = easy;
+    self->state = CVX_TRANSPORT_CONNECTING;
+    self->due = true;
+    return CONVEX_OK;
+}
+
+static cvx_transport_state connected(curl_transport *self)
+{
+    if (curl_easy_getinfo(self->easy, CURLINFO_ACTIVESOCKET, &self->socket) != CURLE_OK ||
+        self->socket == CURL_SOCKET_BAD)
+        return fail(self, "connecting failed", CURLE_COULDNT_CONNECT);
+    self->state = CVX_TRANSPORT_OPEN;
+    self->deadline = INT64_MAX;
+    self->due = false;
+    watch_socket(self, EPOLLIN);
+    return self->state;
+}
+
+static void run_libcurl(curl_transport *self)
+{
+    struct epoll_event events[8];
+    int running, count = epoll_wait(self->connecting_fd, events, 8, 0);
+
+    for (int i = 0; i < count; i++) {
+        int ready = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        curl_multi_socket_action(self->multi, (curl_socket_t)events[i].data.u64, ready, &running);
+    }
+    if (self->due || self->now >= self->deadline) {
+        self->due = false;
+        self->deadline = INT64_MAX;
+        curl_multi_socket_action(self->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+static cvx_transport_state process(cvx_transport *transport, int64_t now_ms)
+{
+    curl_transport *self = self_of(transport);
+    CURLMsg *message;
+    int left;
+
+    self->now = now_ms;
+    if (self->state != CVX_TRANSPORT_CONNECTING)
+        return self->state;
+    run_libcurl(self);
+    while ((message = curl_multi_info_read(self->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE || message->easy_handle != self->easy)
+            continue;
+        if (message->data.result != CURLE_OK)
+            return fail(self, "connecting failed", message->data.result);
+        return connected(self);
+    }
+    return self->state;
+}
+
+static int64_t deadline(const cvx_transport *transport)
+{
+    const curl_transport *self = self_of(transport);
+    return self->due ? self->now : self->deadline;
+}
+
+/* ---- bytes ---- */
+
+static cvx_io broken(curl_transport *self, CURLcode code)
+{
+    fail(self, "connection lost", code);
+    return CVX_IO_BROKEN;
+}
+
+static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size_t *ret_len)
+{
+    curl_transport *self = self_of(transport);
+    CURLcode code;
+
+    if (self->state != CVX_TRANSPORT_OPEN)
+        return CVX_IO_BROKEN;
+    self->curl_error[0] = '\0';
+    code = curl_easy_recv(self->easy, ret, capacity, ret_len);
+    if (code == CURLE_AGAIN)
+        return CVX_IO_AGAIN;
+    if (code != CURLE_OK)
+        return broken(self, code);
+    return *ret_len > 0 ? CVX_IO_MOVED : CVX_IO_END;
+}
+
+static cvx_io send_raw(curl_transport *self, const void *data, size_t len, size_t *ret_len)
+{
+    CURLcode code;
+
+    self->curl_error[0] = '\0';
+    code = curl_easy_send(self->easy, data, len, ret_len);
+    if (code == CURLE_AGAIN || (code == CURLE_OK && *ret_len == 0))
+        return CVX_IO_AGAIN;
+    return code == CURLE_OK ? CVX_IO_MOVED : broken(self, code);
+}
+
+/* The stage first; what it holds was taken from the caller before. */
+static cvx_io flush_stage(curl_transport *self)
+{
+    while (self->staged > 0) {
+        size_t sent = 0;
+        cvx_io io = send_raw(self, self->stage, self->staged, &sent);
+        if (io != CVX_IO_MOVED)
+            return io;
+        self->staged -= sent;
+        memmove(self->stage, self->stage + sent, self->staged);
+    }
+    return CVX_IO_MOVED;
+}
+
+static cvx_io send_bytes(cvx_transport *transport, const void *data, size_t len, size_t *ret_len)
+{
+    curl_transport *self = self_of(transport);
+    cvx_io io;
+
+    if (self->state != CVX_TRANSPORT_OPEN)
+        return CVX_IO_BROKEN;
+    if (!self->tls)
+        return send_raw(self, data, len, ret_len);
+    io = flush_stage(self);
+    if (io != CVX_IO_MOVED)
+        return io;
+    if (len == 0)
+        return CVX_IO_AGAIN;
+    self->staged = len < STAGE_SIZE ? len : STAGE_SIZE;
+    memcpy(self->stage, data, self->staged);
+    *ret_len = self->staged;
+    io = flush_stage(self);
+    return io == CVX_IO_BROKEN ? io : CVX_IO_MOVED;
+}
+
+static void want_write(cvx_transport *transport, bool want)
+{
+    curl_transport *self = self_of(transport);
+
+    want = want || self->staged > 0;
+    if (self->state != CVX_TRANSPORT_OPEN || want == self->want_write)
+        return;
+    self->want_write = want;
+    watch_socket(self, EPOLLIN | (want ? (uint32_t)EPOLLOUT : 0));
+}
+
+static const char *error(const cvx_transport *transport)
+{
+    return self_of(transport)->error;
+}
+
+static void free_transport(cvx_transport *transport)
+{
+    curl_transport *self = self_of(transport);
+    convex_mem mem = self->config.mem;
+
+    close_transport(transport);
+    if (self->multi)
+        curl_multi_cleanup(self->multi);
+    if (self->connecting_fd >= 0)
+        close(self->connecting_fd);
+    curl_global_cleanup();
+    cvx_free(&mem, self->stage);
+    cvx_free(&mem, self);
+}
+
+static const cvx_transport_ops curl_ops = {
+    .connect = connect_transport,
+    .process = process,
+    .deadline = deadline,
+    .receive = receive,
+    .send = send_bytes,
+    .want_write = want_write,
+    .error = error,
+    .close = close_transport,
+    .free = free_transport,
+};
+
+cvx_transport *cvx_transport_curl_new(const cvx_transport_config *config)
+{
+    curl_transport *self = cvx_alloc(&config->mem, sizeof *self);
+
+    if (!self)
+        return NULL;
+    *self = (curl_transport){
+        .base.ops = &curl_ops, .config = *config, .socket = CURL_SOCKET_BAD, .deadline = INT64_MAX};
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        cvx_free(&config->mem, self);
+        return NULL;
+    }
+    self->stage = cvx_alloc(&config->mem, STAGE_SIZE);
+    self->multi = curl_multi_init();
+    self->connecting_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!self->stage || !self->multi || self->connecting_fd < 0) {
+        free_transport(&self->base);
+        return NULL;
+    }
+    watch(config->epoll_fd, self->connecting_fd, EPOLLIN, config->epoll_tag);
+    curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self);
+    curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self);
+    return &self->base;
+}
