@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Doc } from "../convex/_generated/dataModel";
-import { heldUntil, operationOf, settled, type Outcome } from "../convex/model/mirrors";
+import {
+  heldUntil,
+  operationOf,
+  settled,
+  type Outcome,
+} from "../convex/model/mirrors";
 
 const NOW = 1_000_000;
 const actual = { messageIds: ["55"], version: "v1", postedAt: 1 };

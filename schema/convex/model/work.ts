@@ -58,7 +58,8 @@ export async function claim(
 ): Promise<Work[]> {
   const now = Date.now();
   const batch: Work[] = [];
-  const left = () => Math.min(limit, MAX_BATCH) - batch.length;
+  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const left = () => most - batch.length;
   for (const { _id } of await Communities.all(ctx)) {
     if (left() <= 0) break;
     for await (const rows of Mirrors.lanes(ctx, _id, left())) {

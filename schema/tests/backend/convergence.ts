@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ConvexHttpClient } from "convex/browser";
-import { api, internal } from "../../convex/_generated/api";
+import { internal } from "../../convex/_generated/api";
 import { permutations, random, shuffled } from "../random";
 import type { Community, Deployment } from "./deployment";
-import { Bot, Guild } from "./mirror";
 import { newId, Source, type Event } from "./source";
+import { World } from "./world";
 
 export function convergence(start: () => Promise<Deployment>): void {
   test("every order of create, two edits and a delete ends the same", async () => {
@@ -155,56 +154,4 @@ function history(community: Community, next: () => number) {
     else expected.push(last.content!);
   }
   return { events, expected };
-}
-
-/** A community with its collector, bot, customer guild and one member. */
-export class World {
-  private constructor(
-    readonly community: Community,
-    readonly source: Source,
-    readonly bot: Bot,
-    readonly guild: Guild,
-    readonly collector: ConvexHttpClient,
-    readonly member: ConvexHttpClient,
-  ) {}
-
-  static async make(
-    deployment: Deployment,
-    slug: string,
-    channels = 1,
-  ): Promise<World> {
-    const community = await deployment.community(slug, channels);
-    const email = `member@${slug}.example`;
-    const member = await deployment.person(email);
-    await deployment.run(internal.access.grant, {
-      community: slug,
-      email,
-      until: null,
-      reason: "test",
-    });
-    const guild = new Guild();
-    return new World(
-      community,
-      new Source(community),
-      new Bot(await deployment.service("bot"), guild),
-      guild,
-      await deployment.service("collector"),
-      member,
-    );
-  }
-
-  async record(events: Event[]) {
-    const { results } = await this.collector.mutation(api.signals.record, {
-      events,
-    });
-    return results;
-  }
-
-  async feed() {
-    const { page } = await this.member.query(api.feed.list, {
-      community: this.community.slug,
-      paginationOpts: { numItems: 100, cursor: null },
-    });
-    return page;
-  }
 }

@@ -38,6 +38,7 @@ export class Deployment {
   #directory: string;
   #adminKey: string;
   #servicePem: string;
+  #member: Promise<ConvexHttpClient> | undefined;
 
   private constructor(
     readonly url: string,
@@ -57,10 +58,17 @@ export class Deployment {
   /** Starts a backend on free ports and deploys. */
   static async start(): Promise<Deployment> {
     if (!existsSync(BACKEND))
-      throw new Error(`${BACKEND} is missing: npm run build -w dev/convex-backend`);
+      throw new Error(
+        `${BACKEND} is missing: npm run build -w dev/convex-backend`,
+      );
     const directory = mkdtempSync(join(tmpdir(), "schema-test-"));
     const data = join(directory, "data");
-    const { stdout } = await run("node", [BACKEND, "admin-key", "--data", data]);
+    const { stdout } = await run("node", [
+      BACKEND,
+      "admin-key",
+      "--data",
+      data,
+    ]);
     const adminKey = stdout.trim();
     const process = spawn(
       "node",
@@ -80,12 +88,12 @@ export class Deployment {
       adminKey,
       servicePem: readFileSync(keyFile, "utf8"),
     });
-    const variables = `${service.stdout}${people.stdout}SITE_URL=http://127.0.0.1:5180\n`;
-    await deployment.#cli(["env", "set"], variables);
-    await deployment.#cli([
-      "deploy",
-      ...["--typecheck", "disable", "--codegen", "disable"],
-    ]);
+    try {
+      await deployment.#deploy(`${service.stdout}${people.stdout}`);
+    } catch (error) {
+      await deployment.stop(); // or it would keep the tests from ending
+      throw error;
+    }
     return deployment;
   }
 
@@ -115,8 +123,12 @@ export class Deployment {
 
   /** A daemon's client; `over` makes its token a wrong one. */
   async service(role: Role, over: Claims = {}): Promise<ConvexHttpClient> {
+    return this.#with(await this.token(role, over));
+  }
+
+  async token(role: Role, over: Claims = {}): Promise<string> {
     const key = await importPKCS8(this.#servicePem, "ES256");
-    const token = await new SignJWT({ role, ...pick(over) })
+    return await new SignJWT({ role, ...pick(over) })
       .setProtectedHeader({ alg: "ES256", kid: "service-1", typ: "JWT" })
       .setIssuer(over.iss ?? ISSUER)
       .setAudience(over.aud ?? AUDIENCE)
@@ -124,7 +136,6 @@ export class Deployment {
       .setIssuedAt()
       .setExpirationTime(over.expiresIn ?? "10m")
       .sign(key);
-    return this.#with(token);
   }
 
   /** A person's client, signed up or in. */
@@ -138,6 +149,20 @@ export class Deployment {
       params,
     });
     return this.#with(tokens!.token);
+  }
+
+  /** A person who may read `slug`; the same one every time. */
+  async member(slug: string): Promise<ConvexHttpClient> {
+    const email = "member@test.example";
+    this.#member ??= this.person(email);
+    const client = await this.#member;
+    await this.run(internal.access.grant, {
+      community: slug,
+      email,
+      until: null,
+      reason: "test",
+    });
+    return client;
   }
 
   /** A community of its own, so that tests cannot meet. */
@@ -170,6 +195,14 @@ export class Deployment {
     const client = this.anonymous();
     client.setAuth(token);
     return client;
+  }
+
+  async #deploy(keys: string): Promise<void> {
+    await this.#cli(["env", "set"], `${keys}SITE_URL=http://127.0.0.1:5180\n`);
+    await this.#cli([
+      "deploy",
+      ...["--typecheck", "disable", "--codegen", "disable"],
+    ]);
   }
 
   async #cli(args: string[], input = ""): Promise<void> {

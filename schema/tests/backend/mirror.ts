@@ -32,7 +32,8 @@ export class Guild {
 
   edit(id: string, content: string): void {
     const post = this.posts.get(id);
-    if (post === undefined) throw new Error(`edit of ${id}, which is not there`);
+    if (post === undefined)
+      throw new Error(`edit of ${id}, which is not there`);
     post.content = content;
   }
 
@@ -72,14 +73,17 @@ export class Bot {
   /** What Discord does with it. */
   perform(work: Work): Report["outcome"] {
     if (work.op === "delete") {
-      this.guild.remove(work.messageId!);
+      for (const id of work.messageIds) this.guild.remove(id);
       return { type: "deleted" };
     }
-    if (work.op === "edit") this.guild.edit(work.messageId!, work.content);
-    const messageId =
-      work.op === "edit" ? work.messageId! : this.guild.post(work);
-    const { version } = work;
-    return { type: "posted", messageId, postedAt: Date.now(), version };
+    const [known] = work.messageIds;
+    if (known !== undefined) this.guild.edit(known, work.content);
+    return {
+      type: "posted",
+      messageIds: [known ?? this.guild.post(work)],
+      postedAt: Date.now(),
+      version: work.version,
+    };
   }
 
   async finish(work: Work[]): Promise<void> {

@@ -1,0 +1,20 @@
+// backend.test.ts - the functions as deployed, called by the official client.
+
+import { after } from "node:test";
+import { convergence } from "./backend/convergence";
+import { Deployment } from "./backend/deployment";
+import { leases } from "./backend/leases";
+import { readers } from "./backend/readers";
+import { roles } from "./backend/roles";
+
+let deployment: Promise<Deployment> | undefined;
+const start = () => (deployment ??= Deployment.start());
+after(async () => {
+  const started = await deployment?.catch(() => null); // said by the tests
+  await started?.stop();
+});
+
+convergence(start);
+leases(start);
+roles(start);
+readers(start);

@@ -1,0 +1,151 @@
+// SignIn.tsx - signing in and signing up with e-mail and password.
+
+import { useAuthActions } from "@convex-dev/auth/react";
+import { useId, useState, type FormEvent } from "react";
+import { refusalOf } from "./api";
+import { Unreachable } from "./Connection";
+import { Mark } from "./Notice";
+
+type Flow = "signIn" | "signUp";
+
+const WORDS: Record<
+  Flow,
+  { title: string; submit: string; other: string; ask: string }
+> = {
+  signIn: {
+    title: "Sign in",
+    submit: "Sign in",
+    ask: "New here?",
+    other: "Create an account",
+  },
+  signUp: {
+    title: "Create your account",
+    submit: "Create account",
+    ask: "Already have an account?",
+    other: "Sign in",
+  },
+};
+
+export function SignIn() {
+  const { signIn } = useAuthActions();
+  const [flow, setFlow] = useState<Flow>("signIn");
+  const [problem, setProblem] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const words = WORDS[flow];
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const email = String(form.get("email")).trim().toLowerCase();
+    const password = String(form.get("password"));
+    setBusy(true);
+    setProblem(null);
+    try {
+      await signIn("password", { email, password, flow });
+    } catch (error) {
+      setProblem(explain(error, flow));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <main className="notice">
+      <form className="panel form" onSubmit={submit} aria-busy={busy}>
+        <Mark />
+        <h1>{words.title}</h1>
+        <Email />
+        <Password flow={flow} />
+        {problem !== null && (
+          <p className="problem" role="alert">
+            {problem}
+          </p>
+        )}
+        <Unreachable />
+        <button className="button primary" disabled={busy}>
+          {busy ? "One moment…" : words.submit}
+        </button>
+        <p className="aside">
+          {words.ask}{" "}
+          <button
+            type="button"
+            className="inline-button"
+            onClick={() => {
+              setFlow(flow === "signIn" ? "signUp" : "signIn");
+              setProblem(null);
+            }}
+          >
+            {words.other}
+          </button>
+        </p>
+      </form>
+    </main>
+  );
+}
+
+function Email() {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>E-mail</label>
+      <input
+        id={id}
+        name="email"
+        type="email"
+        autoComplete="username"
+        required
+        autoFocus
+      />
+    </div>
+  );
+}
+
+function Password({ flow }: { flow: Flow }) {
+  const id = useId();
+  const [shown, setShown] = useState(false);
+  const fresh = flow === "signUp";
+  return (
+    <div className="field">
+      <label htmlFor={id}>Password</label>
+      <div className="with-button">
+        <input
+          id={id}
+          name="password"
+          type={shown ? "text" : "password"}
+          autoComplete={fresh ? "new-password" : "current-password"}
+          minLength={fresh ? 8 : undefined}
+          maxLength={200}
+          aria-describedby={fresh ? `${id}-hint` : undefined}
+          required
+        />
+        <button
+          type="button"
+          aria-pressed={shown}
+          aria-label="Show password"
+          onClick={() => setShown(!shown)}
+        >
+          {shown ? "Hide" : "Show"}
+        </button>
+      </div>
+      {fresh && (
+        <p className="hint" id={`${id}-hint`}>
+          At least 8 characters.
+        </p>
+      )}
+    </div>
+  );
+}
+
+// A deployment may hide its errors' words, so few of them can be relied on.
+function explain(error: unknown, flow: Flow): string {
+  const refusal = refusalOf(error);
+  if (refusal !== null) return `${refusal.message}.`;
+  const words = error instanceof Error ? error.message : String(error);
+  if (/TooManyFailedAttempts/.test(words))
+    return "Too many attempts with this address. Wait a few minutes and try again.";
+  if (/Failed to fetch|NetworkError|Connection lost|offline/i.test(words))
+    return "The server could not be reached. Check your connection and try again.";
+  return flow === "signIn"
+    ? "That e-mail and password do not match an account."
+    : "The account could not be created. If you already have one, sign in instead.";
+}

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ago, dayOf } from "../src/time";
+
+const NOW = new Date(2026, 5, 15, 12, 0, 0).getTime();
+
+test("the age of a signal is told in few words", () => {
+  const cases: [number, string][] = [
+    [-5, "just now"], // a clock that is ahead
+    [3, "just now"],
+    [47, "40 s ago"],
+    [60, "1 min ago"],
+    [59 * 60 + 59, "59 min ago"],
+    [3600, "1 h ago"],
+    [23 * 3600, "23 h ago"],
+  ];
+  for (const [seconds, words] of cases)
+    assert.equal(ago(NOW - seconds * 1000, NOW), words);
+});
+
+test("days are the reader's days", () => {
+  const at = (day: number, hour: number) =>
+    new Date(2026, 5, day, hour).getTime();
+  assert.equal(dayOf(at(15, 0), NOW), "Today");
+  assert.equal(dayOf(at(14, 23), NOW), "Yesterday");
+  assert.equal(dayOf(at(14, 0), NOW), "Yesterday");
+  assert.notEqual(dayOf(at(13, 23), NOW), "Yesterday");
+});
