@@ -9,13 +9,16 @@ option(WERROR "Treat warnings as errors" ON)
 option(FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 set(PROJECT_WARNINGS -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes
-    -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wno-unused-parameter)
+    -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wno-unused-parameter -Wno-missing-field-initializers)
 if(WERROR)
   list(APPEND PROJECT_WARNINGS -Werror)
 endif()
 if(SANITIZE)
   add_compile_options(-fsanitize=${SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SANITIZE})
+endif()
+if(FUZZ) # the libraries too: a fuzzer sees only what is instrumented
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 add_compile_options(-fvisibility=hidden -D_GNU_SOURCE)
 

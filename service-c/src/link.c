@@ -4,6 +4,7 @@
 #include "service/link.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct service_link {
     bool ready;
     bool refused;
     bool closing;
+    bool untold; /* the backend does not know our state yet */
     convex_connection connection;
     char close_reason[128];
     char state[16];
@@ -45,6 +47,8 @@ static void present_again(void *user)
         daemon_log(DAEMON_ERROR, "cannot present the service identity", "why=%s",
                    convex_status_text(status));
 }
+
+static void beat(service_link *self);
 
 static void rejected(service_link *self, const convex_state *state)
 {
@@ -99,7 +103,10 @@ static void on_state(const convex_state *state, void *user)
         backoff_reset(&self->auth_backoff);
         daemon_log(DAEMON_INFO, "backend accepted the service identity", "role=%s",
                    self->options.role);
+        self->untold = true; /* told at each new connection, by on_ready or here */
         self->options.on_ready(self->options.user);
+        if (self->untold)
+            beat(self);
     } else if (self->options.on_lost) {
         self->options.on_lost(self->options.user);
     }
@@ -138,6 +145,7 @@ static void beat(service_link *self)
     convex_builder *b = convex_builder_new(NULL);
     if (!b)
         return;
+    self->untold = false;
     convex_builder_begin_object(b);
     put_text(b, "service", self->options.role);
     put_text(b, "instance", self->options.instance);
@@ -171,7 +179,7 @@ static void on_heartbeat_due(void *user)
 
 void service_link_report(service_link *self, const char *state, const char *detail)
 {
-    if (strcmp(self->state, state) == 0 && strcmp(self->detail, detail) == 0)
+    if (!self->untold && strcmp(self->state, state) == 0 && strcmp(self->detail, detail) == 0)
         return;
     strncpy(self->state, state, sizeof self->state - 1);
     strncpy(self->detail, detail, sizeof self->detail - 1);

@@ -54,20 +54,21 @@ export class Dashboard {
     await page.goto(stack.webUrl);
     await page.locator('input[type="email"]').fill(LOGIN.email);
     await page.locator('input[type="password"]').fill(LOGIN.password);
-    await page.locator('button[type="submit"]').click();
-    await page.locator("[data-feed]").waitFor({ timeout: 30000 });
+    await page.locator("form button.primary").click();
+    await page.locator(".feed, .empty").waitFor({ timeout: 30000 });
     return self;
   }
 
   /** All rows, newest first; loads the older pages. */
   async rows(): Promise<Row[]> {
-    const more = this.page.locator("[data-load-more]");
-    while (
-      (await more.count()) > 0 &&
-      (await more.isEnabled().catch(() => false))
-    ) {
-      await more.click().catch(() => undefined); // it may vanish as it is clicked
-      await this.page.waitForTimeout(50);
+    const older = this.page.locator(".older button");
+    const end = this.page
+      .locator(".older, .empty")
+      .filter({ hasText: /everything|No signals/ });
+    while ((await end.count()) === 0) {
+      if ((await older.count()) > 0)
+        await older.click({ timeout: 2000 }).catch(() => undefined); // it may vanish as it is clicked
+      else await this.page.waitForTimeout(20);
     }
     return await this.page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(

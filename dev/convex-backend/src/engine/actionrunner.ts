@@ -1,0 +1,622 @@
+/* actionrunner.ts - the main thread's side of actions and HTTP actions.
+ *
+ * Owns the actions' thread and the calls that run on it. Actions are not transactional: each
+ * query or mutation they call is a transaction of its own.
+ */
+
+import { PassThrough } from "node:stream";
+import type { Worker } from "node:worker_threads";
+import {
+  type ActionResult,
+  type Caller,
+  EngineError,
+  type HttpRequestIn,
+  type HttpResponseOut,
+  type Identity,
+  type JSONObject,
+  type JSONValue,
+  type Outcome,
+} from "./api.js";
+import type { Core } from "./core.js";
+import type { Files } from "./files.js";
+import { canonicalPath, storedPath } from "./functions.js";
+import { startWorker } from "./pool.js";
+import { type Address, addressHandle, addressPath } from "./run/address.js";
+import { argumentList, failed, resolveFunction } from "./run/call.js";
+import { SyscallError, unsupported } from "./run/failure.js";
+import type {
+  ActionSyscall,
+  FromWorker,
+  HttpHead,
+  ToWorker,
+  WireOutcome,
+  WorkerStart,
+} from "./run/protocol.js";
+import { fileUuid, uploadToken } from "./run/secrets.js";
+import { checkDelay } from "./run/syscalls.js";
+import {
+  type InternalCall,
+  innerMessage,
+  logEntry,
+  parseOutcome,
+  type Runner,
+} from "./runner.js";
+import { Buffer } from "node:buffer";
+
+const ACTION_MS = 600_000;
+const MAX_CALLS = 512;
+
+type Running = {
+  call: InternalCall;
+  worker: Worker;
+  identifier: string;
+  udfType: "Action" | "HttpAction";
+  began: number;
+  done: (outcome: Outcome, logLines: string[]) => void;
+  head: ((head: HttpHead) => void) | null;
+  noRoute: ((message: string) => void) | null;
+  body: PassThrough | null;
+  timer: NodeJS.Timeout;
+};
+
+type Start = Omit<WorkerStart, "clock" | "role">;
+
+export class ActionRunner {
+  private worker: Worker | null = null;
+  private readonly running = new Map<number, Running>();
+  private nextId = 1;
+  private closed = false;
+
+  constructor(
+    private readonly core: Core,
+    private readonly runner: Runner,
+    private readonly files: Files,
+    private start: Start,
+  ) {}
+
+  /**
+   * Starts a thread with other code. The function it gives puts it in place of the present
+   * one, on which running actions still end.
+   */
+  async prepare(start: Start): Promise<() => void> {
+    const { worker, ready } = startWorker({
+      ...start,
+      role: "actions",
+      clock: new SharedArrayBuffer(8),
+    });
+    worker.on("message", (message: FromWorker) => this.receive(message));
+    worker.on("error", (error) =>
+      this.core.log("error", `The actions' thread failed: ${error.message}`),
+    );
+    worker.on("exit", () => this.died(worker));
+    await ready;
+    return () => {
+      const old = this.worker;
+      this.worker = worker;
+      this.start = {
+        ...start,
+        catalog: this.core.store.catalog,
+        deployment: {
+          ...start.deployment,
+          environment: this.core.deployment.environment,
+        },
+      };
+      this.setCatalog();
+      this.setEnvironment(this.core.deployment.environment);
+      if (old !== null) this.retire(old);
+    };
+  }
+
+  private busy(worker: Worker): boolean {
+    for (const each of this.running.values())
+      if (each.worker === worker) return true;
+    return false;
+  }
+
+  private retire(worker: Worker): void {
+    if (worker !== this.worker && !this.busy(worker)) void worker.terminate();
+  }
+
+  private died(worker: Worker): void {
+    for (const [id, each] of this.running) {
+      if (each.worker !== worker) continue;
+      this.finish(
+        id,
+        failed(each.call.requestId, {
+          message: "The action was stopped: its thread ended",
+        }),
+        [],
+      );
+    }
+    if (worker !== this.worker || this.closed) return;
+    this.worker = null;
+    this.prepare(this.start).then(
+      (swap) => swap(),
+      (error: Error) =>
+        this.core.log(
+          "error",
+          `The actions' thread did not start: ${error.message}`,
+        ),
+    );
+  }
+
+  private tell(message: ToWorker): void {
+    this.worker?.postMessage(message);
+  }
+
+  setCatalog(): void {
+    this.start = { ...this.start, catalog: this.core.store.catalog };
+    this.tell({ type: "catalog", catalog: this.core.store.catalog });
+  }
+
+  setEnvironment(environment: Record<string, string>): void {
+    this.start = {
+      ...this.start,
+      deployment: { ...this.start.deployment, environment },
+    };
+    this.tell({ type: "environment", environment });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const workers = new Set(
+      [...this.running.values()].map((each) => each.worker),
+    );
+    if (this.worker !== null) workers.add(this.worker);
+    this.worker = null;
+    await Promise.all([...workers].map((worker) => worker.terminate()));
+  }
+
+  // ------------------------------------------------------------ calls
+
+  private begin(
+    call: InternalCall,
+    identifier: string,
+    udfType: Running["udfType"],
+    done: Running["done"],
+  ): { id: number; running: Running } {
+    if (this.worker === null || this.running.size >= MAX_CALLS)
+      throw new EngineError(
+        503,
+        "WorkerOverloaded",
+        "Too many actions are running",
+      );
+    const id = this.nextId++;
+    const running: Running = {
+      call,
+      worker: this.worker,
+      identifier,
+      udfType,
+      began: performance.now(),
+      done,
+      head: null,
+      noRoute: null,
+      body: null,
+      timer: setTimeout(() => this.timeout(id), ACTION_MS).unref(),
+    };
+    this.running.set(id, running);
+    return { id, running };
+  }
+
+  private timeout(id: number): void {
+    const each = this.running.get(id);
+    if (each === undefined) return;
+    this.finish(
+      id,
+      failed(each.call.requestId, {
+        message: `Function execution timed out (maximum duration: ${ACTION_MS / 1000}s)`,
+      }),
+      [],
+    );
+  }
+
+  private finish(id: number, outcome: Outcome, logLines: string[]): void {
+    const each = this.running.get(id);
+    if (each === undefined) return;
+    this.running.delete(id);
+    clearTimeout(each.timer);
+    each.done(outcome, logLines);
+    this.retire(each.worker);
+    if (this.core.logListeners.size > 0)
+      this.core.emit(
+        logEntry(
+          this.core,
+          each.call,
+          each.udfType,
+          each.identifier,
+          each.began,
+          {
+            outcome,
+            // Each line went out as Progress when it was written.
+            logLines: [],
+            documentsRead: 0,
+            documentsWritten: 0,
+            cached: false,
+            retries: 0,
+          },
+        ),
+      );
+  }
+
+  async action(call: InternalCall): Promise<ActionResult> {
+    const refuse = (message: string): ActionResult => ({
+      outcome: failed(call.requestId, { message }),
+      logLines: [],
+    });
+    if ((call.componentPath ?? "") !== "")
+      return refuse(unsupported("components"));
+    const found = resolveFunction(
+      this.core.functions,
+      call.path,
+      "Action",
+      call.identity,
+      call.internal,
+    );
+    if ("message" in found) return refuse(found.message);
+    const path = canonicalPath(call.path);
+    return await new Promise((resolve) => {
+      const { id, running } = this.begin(
+        call,
+        path,
+        "Action",
+        (outcome, logLines) => resolve({ outcome, logLines }),
+      );
+      running.worker.postMessage({
+        type: "action",
+        id,
+        path,
+        args: argumentList(call.args),
+        requestId: call.requestId,
+      } satisfies ToWorker);
+    });
+  }
+
+  async http(
+    request: HttpRequestIn,
+    identity: Identity,
+    requestId: string,
+    caller: Caller | undefined,
+  ): Promise<HttpResponseOut> {
+    if (this.core.deployment.analysis["http.js"] === undefined)
+      return plain(
+        404,
+        "This Convex deployment does not have HTTP actions enabled.",
+      );
+    const call: InternalCall = {
+      path: "http.js",
+      args: null,
+      identity,
+      requestId,
+      ...(caller === undefined ? {} : { caller }),
+    };
+    const identifier = `${request.method} ${new URL(request.url).pathname}`;
+    return await new Promise((resolve) => {
+      const { id, running } = this.begin(
+        call,
+        identifier,
+        "HttpAction",
+        (outcome) => {
+          if (running.body !== null) {
+            if (outcome.success) running.body.end();
+            else running.body.destroy(new Error(outcome.errorMessage));
+          } else if (!outcome.success) resolve(httpFailure(outcome));
+          else resolve(plain(500, "HTTP action ended without a response"));
+        },
+      );
+      running.head = (head) => {
+        running.body = new PassThrough();
+        resolve({
+          status: head.status,
+          headers: head.headers,
+          body: running.body,
+        });
+      };
+      running.noRoute = (message) => resolve(plain(404, message));
+      running.worker.postMessage({
+        type: "http",
+        id,
+        request,
+        requestId,
+      } satisfies ToWorker);
+    });
+  }
+
+  // ------------------------------------------------------------ messages
+
+  private receive(message: FromWorker): void {
+    if (message.type === "ready" || !("id" in message)) return;
+    const each = this.running.get(message.id);
+    if (each === undefined) return;
+    switch (message.type) {
+      case "actionDone":
+        this.finish(
+          message.id,
+          parseOutcome(message.outcome satisfies WireOutcome),
+          message.logLines,
+        );
+        break;
+      case "httpHead":
+        each.head?.(message);
+        break;
+      case "httpChunk":
+        each.body?.write(message.bytes);
+        break;
+      case "httpNoRoute":
+        each.noRoute?.(message.message);
+        break;
+      case "line":
+        this.progress(each, message.line);
+        break;
+      case "syscall":
+        void this.answer(each, message);
+        break;
+    }
+  }
+
+  private progress(each: Running, line: string): void {
+    if (this.core.logListeners.size === 0) return;
+    const entry = logEntry(
+      this.core,
+      each.call,
+      each.udfType,
+      each.identifier,
+      each.began,
+      {
+        outcome: { success: true, value: null },
+        logLines: [line],
+        documentsRead: 0,
+        documentsWritten: 0,
+        cached: false,
+        retries: 0,
+      },
+    );
+    this.core.emit({ ...entry, kind: "Progress" });
+  }
+
+  private async answer(each: Running, message: ActionSyscall): Promise<void> {
+    let reply: ToWorker;
+    try {
+      const handler = HANDLERS[message.op];
+      if (handler === undefined)
+        throw new SyscallError(
+          "UnknownAsyncOperation",
+          `Unknown async operation ${message.op}`,
+        );
+      const context: Context = {
+        core: this.core,
+        runner: this.runner,
+        files: this.files,
+        actions: this,
+        call: each.call,
+        identifier: each.identifier,
+        args: message.args as JSONObject,
+        bytes: message.bytes,
+      };
+      const answer = await handler(context);
+      reply =
+        answer instanceof WithBytes
+          ? {
+              type: "reply",
+              call: message.call,
+              ok: true,
+              value: answer.value,
+              bytes: answer.bytes,
+            }
+          : { type: "reply", call: message.call, ok: true, value: answer };
+    } catch (error) {
+      reply = {
+        type: "reply",
+        call: message.call,
+        ok: false,
+        message: (error as Error).message,
+      };
+      if (error instanceof SyscallError && error.data !== undefined)
+        reply.data = error.data;
+    }
+    each.worker.postMessage(reply);
+  }
+}
+
+function plain(status: number, text: string): HttpResponseOut {
+  const body = new PassThrough();
+  body.end(text);
+  return {
+    status,
+    headers: [["content-type", "text/plain; charset=utf-8"]],
+    body,
+  };
+}
+
+function httpFailure(outcome: Outcome & { success: false }): HttpResponseOut {
+  const json: JSONObject = {
+    code: outcome.errorMessage.split("\n")[0]!,
+    trace: innerMessage(outcome.errorMessage).trimEnd(),
+  };
+  if (outcome.errorData !== undefined) json["data"] = outcome.errorData;
+  const body = new PassThrough();
+  body.end(JSON.stringify(json));
+  return { status: 500, headers: [["content-type", "application/json"]], body };
+}
+
+// ---------------------------------------------------------------- syscalls
+
+type Context = {
+  core: Core;
+  runner: Runner;
+  files: Files;
+  actions: ActionRunner;
+  call: InternalCall;
+  identifier: string;
+  args: JSONObject;
+  bytes: Uint8Array | undefined;
+};
+
+class WithBytes {
+  constructor(
+    readonly value: JSONValue,
+    readonly bytes: Uint8Array,
+  ) {}
+}
+
+type Handler = (
+  context: Context,
+) => JSONValue | WithBytes | Promise<JSONValue | WithBytes>;
+
+function childCall(context: Context): InternalCall {
+  return {
+    path: addressPath(context.args as Address),
+    args: context.args["args"] ?? {},
+    identity: context.call.identity,
+    requestId: context.call.requestId,
+    ...(context.call.caller === undefined
+      ? {}
+      : { caller: context.call.caller }),
+    internal: true,
+    source: "function",
+  };
+}
+
+function valueOf(outcome: Outcome): JSONValue {
+  if (outcome.success) return outcome.value;
+  throw new SyscallError(
+    "Error",
+    innerMessage(outcome.errorMessage).trimEnd(),
+    outcome.errorData,
+  );
+}
+
+function schedule(context: Context): JSONValue {
+  const { core, args } = context;
+  const path = addressPath(args as Address);
+  const info = core.functions.get(path);
+  if (info === undefined || info.udfType === "Query")
+    throw new SyscallError(
+      "InvalidScheduledFunction",
+      `Attempted to schedule function at nonexistent path: ${path}`,
+    );
+  const at = (args["ts"] as number) * 1000;
+  const now = core.clock();
+  checkDelay(at, now);
+  const list = argumentList(args["args"] ?? {});
+  return core.transact((transaction) =>
+    transaction.insert("_scheduled_functions", {
+      name: storedPath(path),
+      args: list,
+      scheduledTime: Math.max(at, now),
+      state: { kind: "pending" },
+    }),
+  ).result;
+}
+
+function cancel(context: Context): JSONValue {
+  const { core, args } = context;
+  const table = core.table("_scheduled_functions")!;
+  const id = args["id"] as string;
+  core.transact((transaction) => {
+    const text = transaction.get(table, id);
+    if (text === null) return;
+    const { state } = JSON.parse(text) as { state: { kind: string } };
+    if (state.kind === "pending" || state.kind === "inProgress")
+      transaction.merge(
+        id,
+        { state: { kind: "canceled" }, completedTime: core.clock() },
+        table,
+      );
+  });
+  return null;
+}
+
+function identityOf(context: Context): JSONValue {
+  const { identity } = context.call;
+  switch (identity.kind) {
+    case "user":
+      return identity.attributes;
+    case "admin":
+      return identity.actingAs ?? null;
+    case "invalid":
+      throw new SyscallError(identity.code, identity.message);
+    default:
+      return null;
+  }
+}
+
+function storageId(context: Context): string {
+  return context.args["storageId"] as string;
+}
+
+const HANDLERS: Record<string, Handler> = {
+  "1.0/actions/query": async (context) =>
+    valueOf((await context.runner.query(childCall(context))).outcome),
+  "1.0/actions/mutation": async (context) =>
+    valueOf((await context.runner.mutation(childCall(context))).outcome),
+  "1.0/actions/action": async (context) =>
+    valueOf((await context.actions.action(childCall(context))).outcome),
+  "1.0/actions/schedule": schedule,
+  "1.0/actions/cancel_job": cancel,
+  "1.0/actions/vectorSearch": () => {
+    throw new SyscallError("Unsupported", unsupported("vector search"));
+  },
+  "1.0/getUserIdentity": identityOf,
+  "1.0/createFunctionHandle": (context) =>
+    addressHandle(context.args as Address),
+  "1.0/getFunctionMetadata": (context) => ({
+    name: context.identifier,
+    componentPath: "",
+  }),
+  "1.0/getDeploymentMetadata": () => ({
+    name: "development",
+    region: null,
+    class: "s16",
+  }),
+  "1.0/getRequestMetadata": (context) => ({
+    ip: context.call.caller?.ip ?? null,
+    userAgent: context.call.caller?.userAgent ?? null,
+    requestId: context.call.requestId,
+    scheduledFunctionId: null,
+    authToken: null,
+  }),
+  "1.0/storageGetUrl": (context) => {
+    const file = context.files.byId(storageId(context));
+    const { cloudOrigin, secret } = context.core.deployment;
+    return file === null
+      ? null
+      : `${cloudOrigin}/api/storage/${fileUuid(secret, file.storageId)}`;
+  },
+  "1.0/storageGetMetadata": (context) => {
+    const file = context.files.byId(storageId(context));
+    return file === null
+      ? null
+      : {
+          storageId: file.storageId,
+          sha256: Buffer.from(file.sha256, "base64").toString("hex"),
+          size: file.size,
+          contentType: file.contentType,
+        };
+  },
+  "1.0/storageGenerateUploadUrl": (context) => {
+    const { cloudOrigin, secret } = context.core.deployment;
+    return `${cloudOrigin}/api/storage/upload?token=${uploadToken(secret, context.core.clock())}`;
+  },
+  "1.0/storageDelete": (context) => {
+    const table = context.core.table("_storage")!;
+    context.core.transact((transaction) =>
+      transaction.remove(storageId(context), table),
+    );
+    return null;
+  },
+  "storage/storeBlob": async (context) => {
+    const sha256 = context.args["sha256"] as string | null;
+    const file = await context.files.store({
+      body: context.bytes!,
+      contentType: context.args["contentType"] as string | null,
+      ...(sha256 === null ? {} : { sha256 }),
+    });
+    return file.storageId;
+  },
+  "storage/getBlob": async (context) => {
+    const found = await context.files.bytes(storageId(context));
+    return found === null
+      ? null
+      : new WithBytes({ contentType: found.contentType }, found.bytes);
+  },
+};

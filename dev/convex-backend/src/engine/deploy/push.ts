@@ -1,0 +1,787 @@
+/* push.ts - deploying: evaluate, check the data, swap.
+ *
+ * Owns the pushes under way (in memory: a restart forgets them, and the CLI starts anew).
+ * finish() is one commit; new threads are started before it and take over right after.
+ */
+
+import { Buffer } from "node:buffer";
+import { createHash, randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import {
+  type AuthInfo,
+  EngineError,
+  type JSONObject,
+  type JSONValue,
+  type ModuleHash,
+  type ModuleSource,
+  type PushFinished,
+  type PushRequest,
+  type PushStarted,
+  type SchemaCheck,
+  type SchemaEvaluation,
+  type Ts,
+} from "../api.js";
+import type { Core } from "../core.js";
+import { cronFault, type CronSchedule, firstRun } from "../cron.js";
+import { canonicalPath, type Deployment, FunctionTable } from "../functions.js";
+import { CompiledCatalog, indexKey } from "../run/catalog.js";
+import {
+  type Analysis,
+  type AnalyzerStart,
+  AUTH_CONFIG,
+} from "../run/analyze.js";
+import { unsupported } from "../run/failure.js";
+import type { CronJob } from "../scheduler.js";
+import type { Connection } from "../store/database.js";
+import type { DocumentWrite, TableInfo } from "../store/format.js";
+import { Reads } from "../store/readset.js";
+import { KEY_END, keyToBlob } from "../values/sortkey.js";
+import { compileValidator, type ValidatorJson } from "../values/validator.js";
+import { workerFile } from "../workerfile.js";
+import {
+  checkSchemaJson,
+  enforcedValidator,
+  indexConfig,
+  indexDiff,
+  planIndexes,
+  type SchemaJson,
+} from "./schema.js";
+
+/** What the deployment is, besides its modules and tables; stored as one fact. */
+export type DeploymentRecord = {
+  id: string;
+  analysis: Deployment["analysis"];
+  auth: AuthInfo[];
+  schema: SchemaJson | null;
+  udfServerVersion: string | null;
+  importTime: number;
+  importSeed: string;
+};
+
+type Push = {
+  record: DeploymentRecord;
+  modules: ModuleSource[];
+  startedAt: number;
+  /** Time up to which the data was found to fit, or null. */
+  checkedAt: Ts | null;
+};
+
+const PUSH_MS = 3_600_000;
+const CHECK_BATCH = 2000;
+const ANALYSIS_MS = 60_000;
+const MAX_MODULES = 4096;
+
+export type Swap = (deployment: Deployment) => Promise<() => void>;
+
+export class Pushes {
+  private readonly pushes = new Map<string, Push>();
+
+  constructor(
+    private readonly core: Core,
+    public record: DeploymentRecord,
+    /** Starts threads for a deployment; the function it gives makes them the ones in use. */
+    private readonly prepare: Swap,
+    private readonly authChanged: () => void,
+  ) {}
+
+  // ------------------------------------------------------------ modules
+
+  moduleHashes(): ModuleHash[] {
+    return this.core.store.connection
+      .prepare("SELECT path, hash, environment FROM modules ORDER BY path")
+      .all([])
+      .map((row) => {
+        const { path, hash, environment } = row as ModuleHash;
+        return { path, hash, environment };
+      });
+  }
+
+  private assemble(request: PushRequest): ModuleSource[] {
+    const { changedModules, unchangedModuleHashes } = request.appDefinition;
+    const present = new Map(
+      this.moduleHashes().map((module) => [module.path, module]),
+    );
+    const sources = new Map(
+      this.core.deployment.modules.map((module) => [module.path, module]),
+    );
+    const kept = unchangedModuleHashes.map(({ path, sha256 }) => {
+      const found = present.get(path);
+      if (found === undefined)
+        throw new EngineError(
+          409,
+          "MissingExistingModule",
+          `Module ${path} is not deployed`,
+        );
+      if (found.hash !== sha256)
+        throw new EngineError(
+          409,
+          "ExistingModuleHashConflict",
+          `Module ${path} has changed meanwhile`,
+        );
+      return sources.get(path)!;
+    });
+    const all = [...changedModules, ...kept];
+    if (all.length > MAX_MODULES)
+      throw new EngineError(
+        400,
+        "InvalidModules",
+        `Too many modules: ${all.length} (maximum ${MAX_MODULES})`,
+      );
+    return all;
+  }
+
+  private refuseUnsupported(
+    request: PushRequest,
+    modules: ModuleSource[],
+  ): void {
+    const { appDefinition, componentDefinitions } = request;
+    if (
+      componentDefinitions.length > 0 ||
+      appDefinition.dependencies.length > 0
+    )
+      throw new EngineError(
+        400,
+        "InvalidDefinition",
+        unsupported("components"),
+      );
+    const node = modules.find((module) => module.environment === "node");
+    if (node !== undefined)
+      throw new EngineError(
+        400,
+        "NodeActionsNotSupported",
+        unsupported(`"use node" (${node.path})`),
+      );
+  }
+
+  // ------------------------------------------------------------ evaluation
+
+  private async analyze(
+    modules: ModuleSource[],
+    schema: ModuleSource | null,
+    environment: Record<string, string>,
+    authOnly: boolean,
+  ): Promise<Analysis & { ok: true }> {
+    const start: AnalyzerStart = {
+      role: "analysis",
+      modules,
+      schema,
+      environment,
+      importTime: this.record.importTime,
+      importSeed: this.record.importSeed,
+      authOnly,
+    };
+    const analysis = await analyzeInThread(start);
+    if (!analysis.ok)
+      throw new EngineError(400, analysis.code, analysis.message);
+    return analysis;
+  }
+
+  private async evaluate(request: PushRequest): Promise<Push> {
+    const modules = this.assemble(request);
+    this.refuseUnsupported(request, modules);
+    const analysis = await this.analyze(
+      modules,
+      request.appDefinition.schema,
+      this.core.deployment.environment,
+      false,
+    );
+    this.checkCrons(analysis.functions);
+    return {
+      record: {
+        ...this.record,
+        id: randomUUID(),
+        analysis: analysis.functions,
+        auth: analysis.auth,
+        schema:
+          analysis.schema === null ? null : checkSchemaJson(analysis.schema),
+        udfServerVersion: request.appDefinition.udfServerVersion,
+      },
+      modules,
+      startedAt: this.core.clock(),
+      checkedAt: null,
+    };
+  }
+
+  private checkCrons(functions: Deployment["analysis"]): void {
+    const table = new FunctionTable(functions);
+    for (const { identifier, spec } of functions["crons.js"]?.cronSpecs ?? []) {
+      const { name, schedule } = spec as unknown as {
+        name: string;
+        schedule: CronSchedule;
+      };
+      const fault = cronFault(schedule);
+      if (fault !== null)
+        throw new EngineError(
+          400,
+          "InvalidCron",
+          `Cron job "${identifier}": ${fault}`,
+        );
+      if (table.get(name) === undefined)
+        throw new EngineError(
+          400,
+          "InvalidCron",
+          `Cron job "${identifier}" schedules a function that does not exist: ${name}`,
+        );
+    }
+  }
+
+  async start(request: PushRequest): Promise<PushStarted> {
+    const push = await this.evaluate(request);
+    this.expire();
+    const { record } = push;
+    this.pushes.set(record.id, push);
+    const plan = planIndexes(record.schema, this.core.store.catalog.tables);
+    return {
+      pushId: record.id,
+      environmentVariables: this.userEnvironment(),
+      appAuth: record.auth,
+      analysis: {
+        definition: {
+          path: "",
+          definitionType: { type: "app" },
+          childComponents: [],
+          httpMounts: {},
+          exports: { type: "branch", branch: [] },
+        },
+        schema: record.schema as unknown as JSONValue,
+        functions: record.analysis,
+        udfConfig: this.udfConfig(record),
+      },
+      httpModuleRoutes:
+        record.analysis["http.js"]?.httpRoutes?.map(({ route }) => route) ??
+        null,
+      schemaId: record.schema === null ? null : record.id,
+      indexDiff: indexDiff(plan),
+    };
+  }
+
+  private udfConfig(record: DeploymentRecord): JSONValue {
+    const time = Buffer.alloc(8);
+    time.writeBigInt64LE(BigInt(Math.floor(record.importTime)) * 1_000_000n);
+    return {
+      serverVersion: record.udfServerVersion,
+      importPhaseRngSeed: {
+        $bytes: createHash("sha256").update(record.importSeed).digest("base64"),
+      },
+      importPhaseUnixTimestamp: { $integer: time.toString("base64") },
+    };
+  }
+
+  private expire(): void {
+    const limit = this.core.clock() - PUSH_MS;
+    for (const [id, push] of this.pushes)
+      if (push.startedAt < limit) this.pushes.delete(id);
+  }
+
+  private find(pushId: string): Push {
+    const push = this.pushes.get(pushId);
+    if (push === undefined)
+      throw new EngineError(
+        400,
+        "RaceDetected",
+        "This push is not known any more (the backend was restarted?); push again",
+      );
+    return push;
+  }
+
+  async evaluateSchema(request: PushRequest): Promise<SchemaEvaluation> {
+    const { record } = await this.evaluate(request);
+    const { catalog, reader } = this.core.store;
+    const plan = planIndexes(record.schema, catalog.tables);
+    const docs = (name: string) => {
+      const table = this.core.store.table(name);
+      return table === undefined
+        ? 0
+        : this.core.store.view(undefined, () =>
+            reader.entryCount(table.byCreationTime.id),
+          );
+    };
+    const entry = (
+      table: string,
+      name: string,
+      fields: string[],
+      change: "added" | "identical" | "dropped",
+    ) => ({
+      ...indexConfig(table, name, fields),
+      change,
+      needsBackfill: change === "added" && docs(table) > 0,
+      numDocs: docs(table),
+    });
+    return {
+      schemaValidation: record.schema?.schemaValidation ?? false,
+      tables: (record.schema?.tables ?? []).map(({ tableName }) => ({
+        name: tableName,
+        outcome: this.needsCheck(record, tableName)
+          ? ("mustWalk" as const)
+          : enforcedValidator(record.schema, tableName) === null
+            ? ("notValidated" as const)
+            : ("supersetOfEnforced" as const),
+        numDocs: docs(tableName),
+        sizeBytes: 0,
+      })),
+      indexes: [
+        ...plan.added.map((a) => entry(a.table, a.name, a.fields, "added")),
+        ...plan.kept.map(({ table, index }) =>
+          entry(table.name, index.name, index.fields, "identical"),
+        ),
+        ...plan.removed.map(({ table, index }) =>
+          entry(table.name, index.name, index.fields, "dropped"),
+        ),
+      ],
+    };
+  }
+
+  // ------------------------------------------------------------ the data against the schema
+
+  private needsCheck(record: DeploymentRecord, name: string): boolean {
+    const wanted = enforcedValidator(record.schema, name);
+    if (wanted === null) return false;
+    const present = this.core.store.table(name);
+    if (present === undefined) return false;
+    return JSON.stringify(present.validator) !== JSON.stringify(wanted);
+  }
+
+  private tablesToCheck(record: DeploymentRecord): TableInfo[] {
+    return (record.schema?.tables ?? [])
+      .filter(({ tableName }) => this.needsCheck(record, tableName))
+      .map(({ tableName }) => this.core.store.table(tableName)!);
+  }
+
+  async check(pushId: string): Promise<SchemaCheck> {
+    const push = this.find(pushId);
+    const { tables } = this.plannedCatalog(push.record, false);
+    const catalog = new CompiledCatalog({ version: 0, tables });
+    const before = this.core.latestTs();
+    for (const table of this.tablesToCheck(push.record)) {
+      const failure = await this.checkTable(push.record, table, catalog);
+      if (failure !== null) return failure;
+    }
+    push.checkedAt = before;
+    return { type: "complete" };
+  }
+
+  private async checkTable(
+    record: DeploymentRecord,
+    table: TableInfo,
+    catalog: CompiledCatalog,
+  ): Promise<(SchemaCheck & { type: "failed" }) | null> {
+    const validator = enforcedValidator(record.schema, table.name)!;
+    let lower = "";
+    for (;;) {
+      const rows = this.core.store.view(undefined, (reader) =>
+        reader.scan(
+          table.byCreationTime.id,
+          lower,
+          KEY_END,
+          "asc",
+          CHECK_BATCH,
+        ),
+      );
+      const failure = checkRows(rows, table, validator, catalog);
+      if (failure !== null) return failure;
+      if (rows.length < CHECK_BATCH) return null;
+      lower = `${rows[rows.length - 1]!.key}\0`;
+      await setImmediate();
+    }
+  }
+
+  /** Whether documents changed since they were checked. */
+  private checkIsStale(push: Push): boolean {
+    if (push.checkedAt === null) return true;
+    const reads = new Reads(
+      this.tablesToCheck(push.record).map((table) => ({
+        index: table.byCreationTime.id,
+        lower: "",
+        upper: KEY_END,
+      })),
+    );
+    return this.core.store.commits.conflicts(reads, push.checkedAt);
+  }
+
+  // ------------------------------------------------------------ the swap
+
+  async finish(
+    pushId: string,
+    options: { dryRun: boolean; environmentVariables: Record<string, string> },
+  ): Promise<PushFinished> {
+    const push = this.find(pushId);
+    const same =
+      JSON.stringify(sorted(options.environmentVariables)) ===
+      JSON.stringify(sorted(this.userEnvironment()));
+    if (!same)
+      throw new EngineError(
+        400,
+        "RaceDetected",
+        "Environment variables have changed during push",
+      );
+    const diff = this.diff(push);
+    if (options.dryRun) return diff;
+    const deployment = this.deploymentOf(push);
+    const takeOver = await this.prepare(deployment);
+    while (this.checkIsStale(push)) {
+      const verdict = await this.check(pushId);
+      if (verdict.type === "failed")
+        throw new EngineError(400, "SchemaValidationError", verdict.error);
+    }
+    this.commit(push);
+    this.core.deployment = {
+      ...deployment,
+      environment: this.core.deployment.environment,
+    };
+    this.core.functions = new FunctionTable(push.record.analysis);
+    const authChanged =
+      JSON.stringify(this.record.auth) !== JSON.stringify(push.record.auth);
+    this.record = push.record;
+    takeOver();
+    this.pushes.delete(pushId);
+    if (authChanged) this.authChanged();
+    return diff;
+  }
+
+  private deploymentOf(push: Push): Deployment {
+    return {
+      ...this.core.deployment,
+      id: push.record.id,
+      modules: push.modules,
+      analysis: push.record.analysis,
+    };
+  }
+
+  /** The catalog after the push; without `allocate`, new parts have no ids yet. */
+  private plannedCatalog(
+    record: DeploymentRecord,
+    allocate: boolean,
+  ): { tables: TableInfo[]; added: { table: TableInfo; index: number }[] } {
+    const { schema } = record;
+    const added: { table: TableInfo; index: number }[] = [];
+    const tables = this.core.store.catalog.tables.map((table) => ({
+      ...table,
+      indexes: [...table.indexes],
+    }));
+    for (const { tableName } of schema?.tables ?? []) {
+      if (tables.some((table) => table.name === tableName)) continue;
+      const number = this.core.nextTableNumber(tables);
+      tables.push(
+        allocate
+          ? this.core.newTable(tableName, number, [])
+          : emptyTable(tableName, number),
+      );
+    }
+    for (const table of tables) {
+      if (table.name.startsWith("_")) continue;
+      const declared = schema?.tables.find((t) => t.tableName === table.name);
+      table.validator = enforcedValidator(schema, table.name);
+      table.indexes = (declared?.indexes ?? []).map((wanted) => {
+        const present = table.indexes.find(
+          (index) =>
+            index.name === wanted.indexDescriptor &&
+            JSON.stringify(index.fields) === JSON.stringify(wanted.fields),
+        );
+        if (present !== undefined || !allocate)
+          return (
+            present ?? {
+              id: 0,
+              name: wanted.indexDescriptor,
+              fields: wanted.fields,
+            }
+          );
+        const index = this.core.allocateIndex(
+          wanted.indexDescriptor,
+          wanted.fields,
+        );
+        added.push({ table, index: index.id });
+        return index;
+      });
+      table.search = (declared?.searchIndexes ?? []).map((search) => ({
+        name: search.indexDescriptor,
+        searchField: search.searchField,
+        filterFields: search.filterFields,
+      }));
+    }
+    return { tables, added };
+  }
+
+  private commit(push: Push): void {
+    const { record, modules } = push;
+    const plan = planIndexes(record.schema, this.core.store.catalog.tables);
+    const { tables, added } = this.plannedCatalog(record, true);
+    this.core.setCatalog(
+      tables,
+      [
+        "modules",
+        "schema",
+        "tables",
+        "auth",
+        ...tables.map((t) => `table:${t.name}`),
+      ],
+      (connection) => {
+        this.core.store.writeMeta("deployment", record);
+        storeModules(connection, modules);
+        for (const { index } of plan.removed)
+          connection
+            .prepare("DELETE FROM entries WHERE idx = ?")
+            .run([index.id]);
+        const catalog = new CompiledCatalog({ version: 0, tables });
+        for (const { table, index } of added)
+          backfill(connection, catalog, table, index);
+      },
+      this.cronWrites(record),
+    );
+  }
+
+  // ------------------------------------------------------------ crons
+
+  private presentCrons(): CronJob[] {
+    return this.core
+      .scan("_cron_jobs", "by_name", [], 1000)
+      .map((row) => JSON.parse(row.json) as CronJob);
+  }
+
+  private wantedCrons(record: DeploymentRecord): Omit<CronJob, "_id">[] {
+    return (record.analysis["crons.js"]?.cronSpecs ?? []).map(
+      ({ identifier, spec }) => {
+        const { name, args, schedule } = spec as unknown as {
+          name: string;
+          args: JSONValue[];
+          schedule: CronSchedule;
+        };
+        return {
+          name: identifier,
+          path: canonicalPath(name),
+          args,
+          schedule,
+          nextTime: firstRun(schedule, this.core.clock()),
+        };
+      },
+    );
+  }
+
+  private cronDiff(
+    record: DeploymentRecord,
+  ): PushFinished["component"]["cronDiff"] {
+    const present = this.presentCrons();
+    const wanted = this.wantedCrons(record);
+    return {
+      added: wanted
+        .filter((w) => !present.some((p) => p.name === w.name))
+        .map((w) => w.name),
+      updated: wanted
+        .filter((w) =>
+          present.some((p) => p.name === w.name && !sameCron(p, w)),
+        )
+        .map((w) => w.name),
+      deleted: present
+        .filter((p) => !wanted.some((w) => w.name === p.name))
+        .map((p) => p.name),
+    };
+  }
+
+  private cronWrites(record: DeploymentRecord): DocumentWrite[] {
+    const present = this.presentCrons();
+    const wanted = this.wantedCrons(record);
+    return this.core.plan((transaction) => {
+      const table = this.core.table("_cron_jobs")!;
+      for (const job of present) {
+        const next = wanted.find((w) => w.name === job.name);
+        if (next === undefined) transaction.remove(job._id, table);
+        else if (!sameCron(job, next))
+          transaction.merge(job._id, next as unknown as JSONObject, table);
+      }
+      for (const job of wanted)
+        if (!present.some((p) => p.name === job.name))
+          transaction.insert("_cron_jobs", job as unknown as JSONObject);
+    });
+  }
+
+  private diff(push: Push): PushFinished {
+    const { record, modules } = push;
+    const paths = new Set(this.core.deployment.modules.map((m) => m.path));
+    const next = new Set(modules.map((m) => m.path));
+    const auth = (list: AuthInfo[]) => list.map((info) => JSON.stringify(info));
+    const [before, after] = [auth(this.record.auth), auth(record.auth)];
+    const [schemaBefore, schemaAfter] = [this.record.schema, record.schema];
+    const schemaSame =
+      JSON.stringify(schemaBefore) === JSON.stringify(schemaAfter);
+    return {
+      authDiff: {
+        added: after.filter((info) => !before.includes(info)),
+        removed: before.filter((info) => !after.includes(info)),
+      },
+      component: {
+        diffType: { type: paths.size === 0 ? "create" : "modify" },
+        moduleDiff: {
+          added: [...next].filter((path) => !paths.has(path)),
+          removed: [...paths].filter((path) => !next.has(path)),
+        },
+        udfConfigDiff:
+          this.record.udfServerVersion === null ||
+          this.record.udfServerVersion === record.udfServerVersion
+            ? null
+            : {
+                previous_version: this.record.udfServerVersion,
+                next_version: record.udfServerVersion!,
+              },
+        cronDiff: this.cronDiff(record),
+        indexDiff: indexDiff(
+          planIndexes(record.schema, this.core.store.catalog.tables),
+        ),
+        schemaDiff: schemaSame
+          ? null
+          : {
+              previous_schema:
+                schemaBefore === null ? null : JSON.stringify(schemaBefore),
+              next_schema:
+                schemaAfter === null ? null : JSON.stringify(schemaAfter),
+            },
+      },
+    };
+  }
+
+  // ------------------------------------------------------------ environment
+
+  /** Variables that were set, without the built-in ones. */
+  userEnvironment(): Record<string, string> {
+    return Object.fromEntries(
+      this.core
+        .scan("_environment_variables", "by_name", [], 1024)
+        .map((row) => JSON.parse(row.json) as { name: string; value: string })
+        .map(({ name, value }) => [name, value]),
+    );
+  }
+
+  /** Providers of the present auth config under other variables. */
+  async authUnder(environment: Record<string, string>): Promise<AuthInfo[]> {
+    const { modules } = this.core.deployment;
+    if (!modules.some((module) => module.path === AUTH_CONFIG)) return [];
+    return (await this.analyze(modules, null, environment, true)).auth;
+  }
+}
+
+function sorted(values: Record<string, string>): [string, string][] {
+  return Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function sameCron(a: Omit<CronJob, "_id">, b: Omit<CronJob, "_id">): boolean {
+  const key = (job: Omit<CronJob, "_id">) =>
+    JSON.stringify([job.path, job.args, sorted(job.schedule as never)]);
+  return key(a) === key(b);
+}
+
+function emptyTable(name: string, number: number): TableInfo {
+  const index = { id: 0, name: "", fields: [] };
+  return {
+    name,
+    number,
+    byId: index,
+    byCreationTime: index,
+    indexes: [],
+    search: [],
+    validator: null,
+  };
+}
+
+function checkRows(
+  rows: { json: string }[],
+  table: TableInfo,
+  validator: ValidatorJson,
+  catalog: CompiledCatalog,
+): (SchemaCheck & { type: "failed" }) | null {
+  const validate = compileValidator(validator, catalog.tableOf);
+  for (const row of rows) {
+    const document = JSON.parse(row.json) as JSONObject;
+    const fault = validate(document);
+    if (fault !== null)
+      return {
+        type: "failed",
+        error: `Document with ID "${document["_id"] as string}" in table "${table.name}" does not match the schema: ${fault}`,
+        componentPath: "",
+        tableName: table.name,
+      };
+  }
+  return null;
+}
+
+export function moduleHash(module: ModuleSource): string {
+  const hash = createHash("sha256").update(module.source);
+  if (module.sourceMap !== undefined) hash.update(module.sourceMap);
+  return hash.digest("hex");
+}
+
+function storeModules(connection: Connection, modules: ModuleSource[]): void {
+  connection.exec("DELETE FROM modules");
+  const insert = connection.prepare(
+    "INSERT INTO modules(path, hash, environment, source, source_map) VALUES (?, ?, ?, ?, ?)",
+  );
+  for (const module of modules)
+    insert.run([
+      module.path,
+      moduleHash(module),
+      module.environment,
+      module.source,
+      module.sourceMap ?? null,
+    ]);
+}
+
+/** Fills a new index. Its entries are as old as their documents, so earlier times see them. */
+function backfill(
+  connection: Connection,
+  catalog: CompiledCatalog,
+  table: TableInfo,
+  index: number,
+): void {
+  const compiled = catalog
+    .table(table.name)!
+    .indexes.find((i) => i.id === index)!;
+  const insert = connection.prepare(
+    "INSERT INTO entries(idx, key, row, ts) SELECT ?, ?, row, ts FROM documents WHERE row = ?",
+  );
+  const page = connection
+    .prepare(
+      "SELECT row, json FROM documents WHERE tbl = ? AND row > ? ORDER BY row LIMIT 1000",
+    )
+    .raw();
+  let last = 0;
+  for (;;) {
+    const rows = page.all([table.number, last]) as unknown as [
+      number,
+      string,
+    ][];
+    for (const [row, json] of rows) {
+      const key = indexKey(compiled, JSON.parse(json) as JSONObject);
+      insert.run([index, keyToBlob(key), row]);
+    }
+    if (rows.length < 1000) return;
+    last = rows[rows.length - 1]![0];
+  }
+}
+
+async function analyzeInThread(start: AnalyzerStart): Promise<Analysis> {
+  const worker = new Worker(workerFile(), {
+    workerData: start,
+    execArgv: ["--experimental-vm-modules", "--no-warnings"],
+  });
+  try {
+    return await new Promise<Analysis>((resolve, reject) => {
+      const timer = setTimeout(
+        () =>
+          resolve({
+            ok: false,
+            code: "InvalidModules",
+            message: "Loading the pushed modules did not come to an end",
+          }),
+        ANALYSIS_MS,
+      );
+      worker.once("message", (analysis: Analysis) => {
+        clearTimeout(timer);
+        resolve(analysis);
+      });
+      worker.once("error", (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
+    });
+  } finally {
+    await worker.terminate();
+  }
+}

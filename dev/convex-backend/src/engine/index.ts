@@ -1,0 +1,433 @@
+/* index.ts - opens the engine: puts its parts together, and takes them apart again.
+ *
+ * Everything runs on the main thread but the functions themselves (run/, in workers).
+ */
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import Database from "libsql";
+import { ActionRunner } from "./actionrunner.js";
+import {
+  type ActionResult,
+  type AuthInfo,
+  type Engine,
+  EngineError,
+  type EngineOptions,
+  type JSONValue,
+  type LogEntry,
+  type MutationCall,
+  type PushRequest,
+  type QueryCall,
+  type ReadSet,
+  type Ts,
+  type Watch,
+  type WriteSet,
+} from "./api.js";
+import { Core, wallClock } from "./core.js";
+import { type DeploymentRecord, Pushes } from "./deploy/push.js";
+import { Files } from "./files.js";
+import type { Deployment } from "./functions.js";
+import { Pool } from "./pool.js";
+import { argumentList, failed, resolveFunction } from "./run/call.js";
+import { unsupported } from "./run/failure.js";
+import { type InternalCall, Runner } from "./runner.js";
+import { Scheduler } from "./scheduler.js";
+import { type Connection, openReader, openWriter } from "./store/database.js";
+import type { Reads } from "./store/readset.js";
+import { folderInUse, Store } from "./store/store.js";
+import { checkVariables, SystemReads, writeVariables } from "./system.js";
+import { workerFile } from "./workerfile.js";
+
+export * from "./api.js";
+
+const DEFAULT_WORKERS = 2;
+const HOUSEKEEPING_MS = 1000;
+
+type Parts = {
+  core: Core;
+  runner: Runner;
+  actions: ActionRunner;
+  pool: Pool;
+  pushes: Pushes;
+  files: Files;
+  scheduler: Scheduler;
+  system: SystemReads;
+  checkpointer: Worker;
+  lock: Connection;
+};
+
+/** Holds the folder until its process ends, however it ends. */
+function lockFolder(folder: string): Connection {
+  const lock = new Database(join(folder, "lock.sqlite"));
+  try {
+    lock.exec(
+      "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held(x)",
+    );
+  } catch {
+    lock.close();
+    throw folderInUse(folder);
+  }
+  return lock;
+}
+
+function loadRecord(store: Store): DeploymentRecord {
+  return (
+    store.readMeta<DeploymentRecord>("deployment") ?? {
+      id: "empty",
+      analysis: {},
+      auth: [],
+      schema: null,
+      udfServerVersion: null,
+      importTime: Date.now(),
+      importSeed: randomBytes(32).toString("hex"),
+    }
+  );
+}
+
+function loadSecret(store: Store): string {
+  const known = store.readMeta<string>("secret");
+  if (known !== null) return known;
+  const secret = randomBytes(32).toString("hex");
+  store.writeMeta("secret", secret);
+  return secret;
+}
+
+function loadModules(connection: Connection): Deployment["modules"] {
+  const rows = connection
+    .prepare(
+      "SELECT path, environment, source, source_map AS sourceMap FROM modules",
+    )
+    .all([]) as {
+    path: string;
+    environment: "isolate" | "node";
+    source: string;
+    sourceMap: string | null;
+  }[];
+  return rows.map(({ path, environment, source, sourceMap }) => ({
+    path,
+    environment,
+    source,
+    sourceMap: sourceMap ?? undefined,
+  }));
+}
+
+function builtIns(options: EngineOptions): Record<string, string> {
+  return {
+    CONVEX_CLOUD_URL: options.cloudOrigin,
+    CONVEX_SITE_URL: options.siteOrigin,
+  };
+}
+
+/** Opens the data folder. EngineError 409 DataFolderInUse when another engine has it. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  mkdirSync(options.dataDir, { recursive: true });
+  const lock = lockFolder(options.dataDir);
+  try {
+    return new OpenEngine(options, await openParts(options, lock));
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+async function openParts(
+  options: EngineOptions,
+  lock: Connection,
+): Promise<Parts> {
+  const databasePath = join(options.dataDir, "data.sqlite");
+  const clock = options.clock ?? wallClock();
+  const store = new Store(
+    openWriter(databasePath),
+    openReader(databasePath),
+    clock,
+  );
+  const record = loadRecord(store);
+  const core = new Core(options, store, clock, {
+    id: record.id,
+    modules: loadModules(store.connection),
+    analysis: record.analysis,
+    environment: builtIns(options),
+    cloudOrigin: options.cloudOrigin,
+    siteOrigin: options.siteOrigin,
+    secret: loadSecret(store),
+    importTime: record.importTime,
+    importSeed: record.importSeed,
+  });
+  const start = () => ({
+    databasePath,
+    deployment: core.deployment,
+    catalog: store.catalog,
+  });
+  const pushes: Pushes = new Pushes(
+    core,
+    record,
+    async (deployment) => {
+      const next = { ...start(), deployment };
+      const [swapPool, swapActions] = await Promise.all([
+        pool.prepare(next),
+        actions.prepare(next),
+      ]);
+      return () => {
+        swapPool();
+        swapActions();
+      };
+    },
+    () => undefined,
+  );
+  core.deployment.environment = {
+    ...builtIns(options),
+    ...pushes.userEnvironment(),
+  };
+  const warn = (message: string) => core.log("error", message);
+  const pool = await Pool.open(
+    start(),
+    options.workers ?? DEFAULT_WORKERS,
+    warn,
+  );
+  const runner = new Runner(core, pool);
+  const files = new Files(core);
+  const actions = new ActionRunner(core, runner, files, start());
+  (await actions.prepare(start()))();
+  core.catalogListeners.add(() => {
+    pool.setCatalog(store.catalog);
+    actions.setCatalog();
+  });
+  return {
+    core,
+    runner,
+    actions,
+    pool,
+    pushes,
+    files,
+    lock,
+    scheduler: new Scheduler(core, runner, actions),
+    system: new SystemReads(
+      core,
+      () => pushes.record.schema as unknown as JSONValue,
+    ),
+    checkpointer: new Worker(workerFile(), {
+      workerData: { role: "checkpoints", databasePath },
+    }),
+  };
+}
+
+class OpenEngine implements Engine {
+  private readonly housekeeper: NodeJS.Timeout;
+  private readonly authListeners = new Set<() => void>();
+  private auth: AuthInfo[];
+  private rounds = 0;
+
+  constructor(
+    private readonly options: EngineOptions,
+    private readonly parts: Parts,
+  ) {
+    this.auth = parts.pushes.record.auth;
+    this.housekeeper = setInterval(
+      () => this.housekeep(),
+      HOUSEKEEPING_MS,
+    ).unref();
+  }
+
+  get cloudOrigin(): string {
+    return this.options.cloudOrigin;
+  }
+  get siteOrigin(): string {
+    return this.options.siteOrigin;
+  }
+
+  private housekeep(): void {
+    try {
+      this.parts.core.store.retain();
+      if (++this.rounds % 60 === 0) {
+        this.parts.scheduler.clean();
+        this.parts.files.sweep();
+      }
+    } catch (error) {
+      this.parts.core.log("error", `Housekeeping: ${(error as Error).message}`);
+    }
+  }
+
+  now(): number {
+    return this.parts.core.clock();
+  }
+  latestTs(): Ts {
+    return this.parts.core.latestTs();
+  }
+
+  runQuery(call: QueryCall) {
+    return this.parts.runner.query(call);
+  }
+  runMutation(call: MutationCall) {
+    return this.parts.runner.mutation(call);
+  }
+  runAction(call: InternalCall) {
+    return this.parts.actions.action(call);
+  }
+
+  async runAny(call: InternalCall): Promise<ActionResult> {
+    const found = resolveFunction(
+      this.parts.core.functions,
+      call.path,
+      null,
+      call.identity,
+    );
+    const refuse = (message: string): ActionResult => ({
+      outcome: failed(call.requestId, { message }),
+      logLines: [],
+    });
+    if ((call.componentPath ?? "") !== "")
+      return refuse(unsupported("components"));
+    if ("message" in found) return refuse(found.message);
+    const run = {
+      Query: () => this.runQuery(call),
+      Mutation: () => this.runMutation(call),
+      Action: () => this.runAction(call),
+    }[found.info.udfType];
+    const { outcome, logLines } = await run();
+    return { outcome, logLines };
+  }
+
+  async runTestQuery(
+    call: Parameters<Engine["runTestQuery"]>[0],
+  ): Promise<ActionResult> {
+    const { outcome, logLines } = await this.parts.runner.query({
+      path: "testQuery.js",
+      args: argumentList(call.args),
+      identity: call.identity,
+      requestId: call.requestId,
+      bundle: call.source,
+    });
+    return { outcome, logLines };
+  }
+
+  httpAction(...args: Parameters<Engine["httpAction"]>) {
+    const [request, identity, requestId, caller] = args;
+    return this.parts.actions.http(request, identity, requestId, caller);
+  }
+
+  watch(reads: ReadSet, since: Ts, onInvalid?: () => void): Watch {
+    return this.parts.core.store.commits.watch(
+      reads as Reads,
+      since,
+      onInvalid,
+    );
+  }
+  onCommit(listener: (ts: Ts, writes: WriteSet) => void): () => void {
+    return this.parts.core.store.onCommit(listener);
+  }
+  onLog(listener: (entry: LogEntry) => void): () => void {
+    const { logListeners } = this.parts.core;
+    logListeners.add(listener);
+    return () => logListeners.delete(listener);
+  }
+
+  // ------------------------------------------------------------ deployment
+
+  moduleHashes() {
+    return this.parts.pushes.moduleHashes();
+  }
+  udfServerVersion() {
+    return this.parts.pushes.record.udfServerVersion;
+  }
+  startPush(request: PushRequest) {
+    return this.parts.pushes.start(request);
+  }
+  evaluateSchema(request: PushRequest) {
+    return this.parts.pushes.evaluateSchema(request);
+  }
+  checkSchema(pushId: string) {
+    return this.parts.pushes.check(pushId);
+  }
+  async finishPush(...args: Parameters<Engine["finishPush"]>) {
+    const finished = await this.parts.pushes.finish(...args);
+    this.setAuth(this.parts.pushes.record.auth);
+    return finished;
+  }
+
+  authProviders(): AuthInfo[] {
+    return this.auth;
+  }
+  onAuthChange(listener: () => void): () => void {
+    this.authListeners.add(listener);
+    return () => this.authListeners.delete(listener);
+  }
+  private setAuth(auth: AuthInfo[]): void {
+    if (JSON.stringify(auth) === JSON.stringify(this.auth)) return;
+    this.auth = auth;
+    for (const listener of this.authListeners) listener();
+  }
+
+  async setEnvironmentVariables(
+    changes: { name: string; value: string | null }[],
+  ): Promise<void> {
+    const { core, pushes, pool, actions } = this.parts;
+    const present = pushes.userEnvironment();
+    const next = checkVariables(changes, present);
+    const environment = { ...builtIns(this.options), ...next };
+    const auth = await pushes.authUnder(environment);
+    const rows = core.scan("_environment_variables", "by_name", [], 1024);
+    core.transact(
+      (transaction) => writeVariables(core, transaction, changes, rows),
+      (_connection) => {
+        core.store.writeMeta("deployment", { ...pushes.record, auth });
+      },
+      ["environment"],
+    );
+    pushes.record = { ...pushes.record, auth };
+    core.deployment = { ...core.deployment, environment };
+    pool.setEnvironment(environment);
+    actions.setEnvironment(environment);
+    this.setAuth(auth);
+  }
+
+  environmentVariables(ts?: Ts) {
+    return this.parts.system.environmentVariables(ts);
+  }
+  tables(ts?: Ts) {
+    return this.parts.system.tables(ts);
+  }
+  tablePage(...args: Parameters<Engine["tablePage"]>) {
+    return this.parts.system.tablePage(...args);
+  }
+  tableSize(table: string, ts?: Ts) {
+    return this.parts.system.tableSize(table, ts);
+  }
+  functionSpecs(ts?: Ts) {
+    return this.parts.system.functionSpecs(ts);
+  }
+  schema(ts?: Ts) {
+    return this.parts.system.schema(ts);
+  }
+  constant<T>(value: T) {
+    return this.parts.system.constant(value);
+  }
+
+  // ------------------------------------------------------------ files
+
+  checkUploadToken(token: string): void {
+    this.parts.files.checkToken(token);
+  }
+  storeFile(file: Parameters<Engine["storeFile"]>[0]) {
+    return this.parts.files.store(file);
+  }
+  fileByUuid(uuid: string) {
+    return this.parts.files.byName(uuid);
+  }
+
+  async close(): Promise<void> {
+    const { scheduler, pool, actions, checkpointer, core, lock } = this.parts;
+    clearInterval(this.housekeeper);
+    scheduler.close();
+    await Promise.all([
+      pool.close(),
+      actions.close(),
+      checkpointer.terminate(),
+    ]);
+    core.store.close();
+    lock.close();
+  }
+}
+
+export { EngineError };

@@ -1,0 +1,291 @@
+/* pool.ts - the worker threads that run queries and mutations.
+ *
+ * Owns the threads and the line of calls waiting for one. A thread is given one call at a time,
+ * so a call that does not end harms only itself: its thread is ended and replaced.
+ * Invariant: every call is answered once, also when its thread dies or the code is replaced.
+ */
+
+import { Worker } from "node:worker_threads";
+import type { Catalog } from "./store/format.js";
+import type {
+  FromWorker,
+  RunTransaction,
+  ToWorker,
+  TransactionDone,
+  TransactionNeedsTable,
+  TransactionRefused,
+  WorkerRole,
+  WorkerStart,
+} from "./run/protocol.js";
+import { workerFile } from "./workerfile.js";
+
+/** User code of a query or mutation, ms. */
+const USER_MS = 1000;
+/** All of it, the engine's part included, ms. */
+const TOTAL_MS = 15_000;
+
+export type TransactionAnswer =
+  | TransactionDone
+  | TransactionNeedsTable
+  | TransactionRefused
+  | { type: "timeout"; id: number; message: string };
+
+type Waiting = {
+  request: RunTransaction;
+  answer: (answer: TransactionAnswer) => void;
+};
+
+/** Starts a thread; `ready` when its modules are loaded. */
+export function startWorker(start: WorkerStart): {
+  worker: Worker;
+  ready: Promise<void>;
+} {
+  const worker = new Worker(workerFile(), {
+    workerData: start,
+    execArgv: ["--experimental-vm-modules", "--no-warnings"],
+    resourceLimits: { maxOldGenerationSizeMb: 512 },
+    stdout: false,
+  });
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.once("message", (message: FromWorker) => {
+      if (message.type === "ready") resolve();
+      else reject(new Error(`Unexpected first message ${message.type}`));
+    });
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new Error("Worker ended while starting")));
+  });
+  ready.catch(() => undefined);
+  return { worker, ready };
+}
+
+class Thread {
+  readonly worker: Worker;
+  readonly ready: Promise<void>;
+  private readonly clock: Float64Array;
+  job: Waiting | null = null;
+  private began = 0;
+  private timer: NodeJS.Timeout | null = null;
+  usable = false;
+
+  constructor(
+    start: Omit<WorkerStart, "clock" | "role">,
+    private readonly pool: Pool,
+  ) {
+    const clock = new SharedArrayBuffer(8);
+    this.clock = new Float64Array(clock);
+    const role: WorkerRole = "transactions";
+    const { worker, ready } = startWorker({ ...start, role, clock });
+    this.worker = worker;
+    this.ready = ready;
+    worker.on("message", (message: FromWorker) => this.receive(message));
+    worker.on("error", () => this.died());
+    worker.on("exit", () => this.died());
+  }
+
+  give(job: Waiting): void {
+    this.job = job;
+    this.began = performance.now();
+    this.worker.postMessage(job.request satisfies ToWorker);
+    this.timer = setTimeout(() => this.check(), USER_MS);
+  }
+
+  private receive(message: FromWorker): void {
+    if (
+      message.type !== "done" &&
+      message.type !== "needsTable" &&
+      message.type !== "refused"
+    )
+      return;
+    const job = this.take();
+    this.pool.next();
+    job?.answer(message);
+  }
+
+  private take(): Waiting | null {
+    const job = this.job;
+    this.job = null;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    return job;
+  }
+
+  private check(): void {
+    const total = performance.now() - this.began;
+    const left = Math.min(USER_MS - (total - this.clock[0]!), TOTAL_MS - total);
+    if (left > 0) {
+      this.timer = setTimeout(() => this.check(), Math.max(1, left));
+      return;
+    }
+    const job = this.take()!;
+    const limit = total >= TOTAL_MS ? TOTAL_MS : USER_MS;
+    this.pool.replace(this);
+    job.answer({
+      type: "timeout",
+      id: job.request.id,
+      message: `Function execution timed out (maximum duration: ${limit / 1000}s)`,
+    });
+  }
+
+  private died(): void {
+    if (!this.pool.owns(this)) return;
+    const job = this.take();
+    this.pool.replace(this);
+    job?.answer({
+      type: "timeout",
+      id: job.request.id,
+      message:
+        "Function execution ran out of memory (maximum memory usage: 512 MB)",
+    });
+  }
+}
+
+export class Pool {
+  private threads: Thread[] = [];
+  private retiring = new Set<Thread>();
+  private readonly line: Waiting[] = [];
+  private nextId = 1;
+  private closed = false;
+
+  private constructor(
+    private start: Omit<WorkerStart, "clock" | "role">,
+    private readonly size: number,
+    private readonly log: (message: string) => void,
+  ) {}
+
+  static async open(
+    start: Omit<WorkerStart, "clock" | "role">,
+    size: number,
+    log: (message: string) => void,
+  ): Promise<Pool> {
+    const pool = new Pool(start, size, log);
+    (await pool.prepare(start))();
+    return pool;
+  }
+
+  /**
+   * Starts threads with other code. The function it gives puts them in place of the present
+   * ones, on which running calls still end.
+   */
+  async prepare(
+    start: Omit<WorkerStart, "clock" | "role">,
+  ): Promise<() => void> {
+    const fresh = Array.from(
+      { length: this.size },
+      () => new Thread(start, this),
+    );
+    await Promise.all(fresh.map((thread) => thread.ready));
+    return () => {
+      // Tables and variables may have changed while they started.
+      const { catalog, deployment } = this.start;
+      this.start = {
+        ...start,
+        catalog,
+        deployment: {
+          ...start.deployment,
+          environment: deployment.environment,
+        },
+      };
+      const old = this.threads;
+      this.threads = fresh;
+      for (const thread of fresh) {
+        thread.usable = true;
+        this.refresh(thread);
+      }
+      for (const thread of old) this.retire(thread);
+      this.next();
+    };
+  }
+
+  /** Tells a thread what changed while it started. */
+  private refresh(thread: Thread): void {
+    const { catalog, deployment } = this.start;
+    this.tell(thread, { type: "catalog", catalog });
+    this.tell(thread, {
+      type: "environment",
+      environment: deployment.environment,
+    });
+  }
+
+  private retire(thread: Thread): void {
+    if (thread.job === null) void thread.worker.terminate();
+    else this.retiring.add(thread);
+  }
+
+  owns(thread: Thread): boolean {
+    return this.threads.includes(thread) || this.retiring.has(thread);
+  }
+
+  replace(thread: Thread): void {
+    this.retiring.delete(thread);
+    void thread.worker.terminate();
+    const at = this.threads.indexOf(thread);
+    if (at < 0 || this.closed) return;
+    const fresh = new Thread(this.start, this);
+    this.threads[at] = fresh;
+    fresh.ready.then(
+      () => {
+        fresh.usable = true;
+        this.refresh(fresh);
+        this.next();
+      },
+      (error: Error) => this.log(`A worker did not start: ${error.message}`),
+    );
+  }
+
+  private tell(thread: Thread, message: ToWorker): void {
+    thread.worker.postMessage(message);
+  }
+
+  setCatalog(catalog: Catalog): void {
+    this.start = { ...this.start, catalog };
+    for (const thread of this.threads)
+      this.tell(thread, { type: "catalog", catalog });
+  }
+
+  setEnvironment(environment: Record<string, string>): void {
+    this.start = {
+      ...this.start,
+      deployment: { ...this.start.deployment, environment },
+    };
+    for (const thread of this.threads)
+      this.tell(thread, { type: "environment", environment });
+  }
+
+  run(
+    request: Omit<RunTransaction, "id" | "type">,
+  ): Promise<TransactionAnswer> {
+    return new Promise((answer) => {
+      const full: RunTransaction = {
+        ...request,
+        type: "run",
+        id: this.nextId++,
+      };
+      this.line.push({ request: full, answer });
+      this.next();
+    });
+  }
+
+  /** Gives waiting calls to free threads. */
+  next(): void {
+    for (const thread of this.retiring)
+      if (thread.job === null) {
+        this.retiring.delete(thread);
+        void thread.worker.terminate();
+      }
+    while (this.line.length > 0) {
+      const free = this.threads.find(
+        (thread) => thread.usable && thread.job === null,
+      );
+      if (free === undefined) return;
+      free.give(this.line.shift()!);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const all = [...this.threads, ...this.retiring];
+    this.threads = [];
+    this.retiring = new Set();
+    await Promise.all(all.map((thread) => thread.worker.terminate()));
+  }
+}

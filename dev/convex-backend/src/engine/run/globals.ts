@@ -1,0 +1,176 @@
+/* globals.ts - turns a worker thread's globals into those that Convex functions see.
+ *
+ * Done once per thread, before any deployed module is loaded. Functions of one realm share it
+ * with this program's own code, which therefore keeps what it needs by `import`.
+ */
+
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { makeConsole, type LogLines } from "./console.js";
+import type { Random } from "./random.js";
+
+export type Ambient = {
+  /** The lines of the running call, or null. */
+  logs: () => LogLines | null;
+  /** process.env of the functions. */
+  environment: () => Record<string, string>;
+  /** Called for an unset variable that is read. */
+  onMissingVariable?: (name: string) => void;
+};
+
+/** What makes queries and mutations repeatable. */
+export type Frozen = {
+  /** ms; the call's start. */
+  now: () => number;
+  random: () => Random;
+  /** Brackets work that another thread does for the call (crypto). */
+  track: <T>(work: Promise<T>) => Promise<T>;
+};
+
+/*
+ * Node's own fetch, Request and Response use these as globals, so threads of actions keep them:
+ * there, unlike in the real backend, functions see them too.
+ */
+const HIDDEN = [
+  "Buffer",
+  "setImmediate",
+  "clearImmediate",
+  "require",
+  "module",
+  "exports",
+  "navigator",
+  "WebSocket",
+  "BroadcastChannel",
+  "MessageChannel",
+  "MessagePort",
+  "gc",
+];
+
+function define(name: string, value: unknown): void {
+  Object.defineProperty(globalThis, name, {
+    value,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+export function installGlobals(ambient: Ambient): void {
+  define("self", globalThis);
+  define("AsyncLocalStorage", AsyncLocalStorage);
+  define("AsyncResource", AsyncResource);
+  define("console", makeConsole(ambient.logs));
+  define("process", { env: environmentProxy(ambient) });
+}
+
+function environmentProxy(ambient: Ambient): object {
+  const read = (name: string | symbol): string | undefined => {
+    if (typeof name !== "string") return undefined;
+    const values = ambient.environment();
+    if (Object.hasOwn(values, name)) return values[name];
+    ambient.onMissingVariable?.(name);
+    return undefined;
+  };
+  return new Proxy(
+    {},
+    {
+      get: (_, name) => read(name),
+      has: (_, name) =>
+        typeof name === "string" && Object.hasOwn(ambient.environment(), name),
+      ownKeys: () => Object.keys(ambient.environment()),
+      getOwnPropertyDescriptor: (_, name) => {
+        const values = ambient.environment();
+        if (typeof name !== "string" || !Object.hasOwn(values, name))
+          return undefined;
+        return { value: values[name], enumerable: true, configurable: true };
+      },
+      set: () => {
+        throw new Error("process.env is read-only");
+      },
+    },
+  );
+}
+
+function forbidden(what: string): (...args: unknown[]) => never {
+  return () => {
+    throw new Error(
+      `Can't use ${what} in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.`,
+    );
+  };
+}
+
+/** Makes this thread fit for queries and mutations: frozen time, seeded chance, no I/O. */
+export function freeze(frozen: Frozen): void {
+  for (const name of HIDDEN) Reflect.deleteProperty(globalThis, name);
+  for (const name of ["setTimeout", "setInterval"])
+    define(name, forbidden(name));
+  for (const name of ["clearTimeout", "clearInterval"])
+    define(name, () => undefined);
+  define("fetch", forbidden("fetch()"));
+  define("Date", frozenDate(frozen.now));
+  define("performance", {
+    now: () => 0,
+    get timeOrigin() {
+      return frozen.now();
+    },
+  });
+  Math.random = () => frozen.random().float();
+  define("crypto", frozenCrypto(frozen));
+}
+
+function frozenDate(now: () => number): unknown {
+  const Real = Date;
+  function FrozenDate(this: unknown, ...args: unknown[]) {
+    if (new.target === undefined) return new Real(now()).toString();
+    return Reflect.construct(
+      Real,
+      args.length === 0 ? [now()] : args,
+      new.target,
+    ) as unknown;
+  }
+  FrozenDate.prototype = Real.prototype;
+  Object.defineProperty(FrozenDate, "length", { value: 7 });
+  Object.defineProperty(FrozenDate, "name", { value: "Date" });
+  FrozenDate.now = () => now();
+  FrozenDate.parse = Real.parse.bind(Real);
+  FrozenDate.UTC = Real.UTC.bind(Real);
+  Object.defineProperty(Real.prototype, "constructor", {
+    value: FrozenDate,
+    writable: true,
+    configurable: true,
+  });
+  return FrozenDate;
+}
+
+const RANDOMISED = new Set(["generateKey", "encrypt", "wrapKey"]);
+
+function frozenCrypto(frozen: Frozen): object {
+  const real = globalThis.crypto;
+  const subtle = new Proxy(real.subtle, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== "function") return value;
+      if (RANDOMISED.has(String(name)))
+        return forbidden(`crypto.subtle.${String(name)}()`);
+      return (...args: unknown[]) =>
+        frozen.track(
+          (value as (...args: unknown[]) => Promise<unknown>).apply(
+            target,
+            args,
+          ),
+        );
+    },
+  });
+  const fake = Object.create(Object.getPrototypeOf(real) as object) as object;
+  return Object.defineProperties(fake, {
+    subtle: { value: subtle },
+    getRandomValues: {
+      value: <T extends ArrayBufferView>(view: T): T => {
+        frozen
+          .random()
+          .fill(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        return view;
+      },
+    },
+    randomUUID: { value: () => frozen.random().uuid() },
+  });
+}

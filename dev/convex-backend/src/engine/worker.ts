@@ -1,0 +1,53 @@
+/* worker.ts - entry of the engine's threads: one role each, see run/. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { ActionWorker } from "./run/actions.js";
+import type { FromWorker, ToWorker, WorkerStart } from "./run/protocol.js";
+import { TransactionWorker } from "./run/transactions.js";
+import { checkpoint, openCheckpointer } from "./store/database.js";
+import { Analyzer, type AnalyzerStart } from "./run/analyze.js";
+
+const port = parentPort!;
+
+function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+async function transactions(start: WorkerStart): Promise<void> {
+  const worker = new TransactionWorker(start, send);
+  await worker.warm();
+  port.on("message", (message: ToWorker) => {
+    if (message.type === "run") worker.run(message);
+    else if (message.type === "catalog") worker.setCatalog(message.catalog);
+    else if (message.type === "environment")
+      worker.setEnvironment(message.environment);
+  });
+}
+
+async function actions(start: WorkerStart): Promise<void> {
+  const worker = new ActionWorker(start, send);
+  await worker.warm();
+  port.on("message", (message: ToWorker) => {
+    if (message.type === "action") void worker.run(message);
+    else if (message.type === "http") void worker.runHttp(message);
+    else if (message.type === "reply") worker.reply(message);
+    else if (message.type === "catalog") worker.setCatalog(message.catalog);
+    else if (message.type === "environment")
+      worker.setEnvironment(message.environment);
+  });
+}
+
+const CHECKPOINT_MS = 1000;
+
+type CheckpointStart = { role: "checkpoints"; databasePath: string };
+
+const start = workerData as WorkerStart | AnalyzerStart | CheckpointStart;
+if (start.role === "checkpoints") {
+  const connection = openCheckpointer(start.databasePath);
+  setInterval(() => checkpoint(connection), CHECKPOINT_MS);
+} else if (start.role === "analysis") {
+  port.postMessage(await new Analyzer(start).analyze());
+} else {
+  await (start.role === "transactions" ? transactions(start) : actions(start));
+  send({ type: "ready" });
+}

@@ -1,0 +1,2 @@
+// version.ts - what /version says; a deployment's health check.
+export const VERSION = "convex-development-backend";

@@ -1,0 +1,77 @@
+/* main.c - webhook-proxy: takes payment providers' webhooks, keeps them, brings them to Convex. */
+#include <stdlib.h>
+
+#include "src/proxy.h"
+
+static const daemon_option options[] = {
+    DAEMON_SETTINGS(proxy_config, daemon),
+    {"convex-url", "CONVEX_URL", NULL, "URL", "the deployment that events go to", DAEMON_URL,
+     DAEMON_REQUIRED, offsetof(proxy_config, convex_url), 0, 0},
+    {"service-key-file", "SERVICE_KEY_FILE", NULL, "FILE",
+     "our private key in PEM, with which we prove who we are", DAEMON_PATH, DAEMON_REQUIRED,
+     offsetof(proxy_config, key_file), 0, 0},
+    {"service-key-id", "SERVICE_KEY_ID", "service-1", "ID", "its id in the deployment's key set",
+     DAEMON_STRING, 0, offsetof(proxy_config, key_id), 0, 0},
+    {"service-issuer", "SERVICE_ISSUER", "https://services.signals.invalid", "URL",
+     "the issuer that the deployment expects", DAEMON_STRING, 0, offsetof(proxy_config, issuer), 0,
+     0},
+    {"service-audience", "SERVICE_AUDIENCE", "signals-services", "TEXT",
+     "the audience that the deployment expects", DAEMON_STRING, 0, offsetof(proxy_config, audience),
+     0, 0},
+    {"listen", "LISTEN", "127.0.0.1:8787", "ADDRESS:PORT", "where to take requests; port 0: any",
+     DAEMON_STRING, 0, offsetof(proxy_config, listen), 0, 0},
+    {"sources-file", "SOURCES_FILE", NULL, "FILE",
+     "JSON that says who may send and with what secret", DAEMON_PATH, DAEMON_REQUIRED,
+     offsetof(proxy_config, sources_file), 0, 0},
+    {"body-limit", "BODY_LIMIT", "1048576", "BYTES", "the largest body taken", DAEMON_INTEGER, 0,
+     offsetof(proxy_config, body_bytes), 1024, 16777216},
+    {"connections", "CONNECTIONS", "1024", "N", "connections at a time", DAEMON_INTEGER, 0,
+     offsetof(proxy_config, connections), 1, 60000},
+    {"connections-per-ip", "CONNECTIONS_PER_IP", "256", "N", "of these, from one address",
+     DAEMON_INTEGER, 0, offsetof(proxy_config, connections_per_ip), 1, 60000},
+    {"request-time", "REQUEST_TIME", "10s", "TIME", "until a request must be complete",
+     DAEMON_DURATION, 0, offsetof(proxy_config, request_ms), 100, 600000},
+    {"spool-entries", "SPOOL_ENTRIES", "1000000", "N", "events kept at most", DAEMON_INTEGER, 0,
+     offsetof(proxy_config, spool_entries), 1, 1000000000},
+    {"spool-bytes", "SPOOL_BYTES", "4294967296", "BYTES", "bytes kept at most", DAEMON_INTEGER, 0,
+     offsetof(proxy_config, spool_bytes), 1048576, INT64_C(1) << 50},
+    DAEMON_OPTIONS_END};
+
+static const daemon_command commands[] = {
+    {"events", NULL, "lists what is stored and not yet delivered, dead letters included", 0, true},
+    {NULL, NULL, NULL, 0, false}};
+
+static const daemon_program program = {
+    "webhook-proxy",
+    PROXY_VERSION,
+    "takes payment providers' webhooks and brings each to Convex once",
+    "  SELLAPP_SECRET=... webhook-proxy --sources-file sources.json --listen 127.0.0.1:8787 \\\n"
+    "      --convex-url http://127.0.0.1:3210 --service-key-file service.pem \\\n"
+    "      --state-directory /var/lib/webhook-proxy\n",
+    "  SOURCES_FILE\n"
+    "      {\"sources\": [{\"community\", \"source\", \"provider\", \"secrets\": [{\"id\",\n"
+    "      \"secret_env\" or \"secret_file\", \"not_before\", \"not_after\"}],\n"
+    "      \"signature\": {\"header\", \"prefix\", \"encoding\"}}]}; SIGHUP reads it again\n"
+    "  STATE_DIRECTORY/spool\n"
+    "      events that were accepted and not yet delivered\n",
+    commands,
+    true};
+
+int main(int argc, char **argv)
+{
+    proxy_config config = {0};
+    proxy *self = NULL;
+    int r;
+
+    if (daemon_init(argc, argv, &program, options, &config) > 0)
+        return proxy_list_events(&config);
+    if (daemon_checking_config()) {
+        proxy_check(&config);
+        daemon_config_checked();
+    }
+    r = proxy_open(&self, &config);
+    if (r == 0)
+        r = proxy_run(self);
+    proxy_close(self);
+    return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

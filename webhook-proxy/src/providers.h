@@ -1,0 +1,40 @@
+/* providers.h - what differs between payment providers: one file and one row each. */
+#ifndef PROXY_PROVIDERS_H
+#define PROXY_PROVIDERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "signature.h"
+
+enum { EVENT_TYPE_MAX = 128, EVENT_KEY_MAX = 160, EVENT_SUBJECT_MAX = 160 };
+
+/* What is to be known of an event before it is stored. Texts end with NUL. */
+typedef struct event_facts {
+    bool unparsable;           /* signed, but not what the provider sends: kept, never applied */
+    char type[EVENT_TYPE_MAX]; /* "order.completed"; "" if unparsable */
+    char key[EVENT_KEY_MAX];   /* the same for every delivery of one event */
+    char subject[EVENT_SUBJECT_MAX]; /* "order:123", "subscription:abc"; "" if none */
+    int64_t occurred_at;             /* ms since 1970, the provider's clock; 0 if not said */
+    char body_sha256[65];
+} event_facts;
+
+typedef struct provider {
+    const char *name;
+    /* The defaults of a source's `signature` settings. */
+    const char *header, *prefix;
+    signature_encoding encoding;
+    /* Fills in all but body_sha256, which is there already. Returns false if unparsable. */
+    bool (*extract)(const char *body, size_t size, event_facts *facts);
+} provider;
+
+const provider *provider_find(const char *name); /* NULL: none of this name */
+const char *provider_names(void);                /* "sellapp, ..." for messages */
+
+/* Everything known of a signed body; never fails, `unparsable` says what could not be read. */
+void provider_extract(const provider *who, const char *body, size_t size, event_facts *ret);
+
+extern const provider provider_sellapp;
+
+#endif

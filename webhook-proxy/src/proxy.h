@@ -1,0 +1,31 @@
+/* proxy.h - the program webhook-proxy, put together. Main thread only. */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include "daemon/config.h"
+
+typedef struct proxy_config {
+    daemon_settings daemon;
+    const char *convex_url, *key_file, *key_id, *issuer, *audience;
+    const char *listen, *sources_file;
+    int64_t body_bytes, connections, connections_per_ip, request_ms;
+    int64_t spool_entries, spool_bytes;
+} proxy_config;
+
+typedef struct proxy proxy;
+
+/* Ends the process with a word on what is missing if the configuration cannot work. */
+int proxy_open(proxy **ret, const proxy_config *config);
+int proxy_run(proxy *self); /* until SIGTERM; negative: why it ended */
+void proxy_close(proxy *self);
+
+/* What --check-config has to say beyond the table. */
+void proxy_check(const proxy_config *config);
+
+/* `webhook-proxy events`: what the spool holds, one line each, on stdout. Returns an exit status.
+ */
+int proxy_list_events(const proxy_config *config);
+
+#define PROXY_VERSION "0.1.0"
+
+#endif

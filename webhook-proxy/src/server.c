@@ -1,0 +1,578 @@
+/* server.c - connections, by libmicrohttpd on one thread of its own.
+ * Owns the listening socket, the list of connections with their deadlines (under a lock: the main
+ * loop sweeps them) and the ready-made answers. Invariants: a connection is suspended exactly while
+ * the spool has its item; an answer of 200 is queued only after the spool said so. */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "request.h"
+
+enum { CONNECTION_MEMORY = 32 * 1024, BODIES_MAX_BYTES = 256 << 20, OVERRUN_MAX_BYTES = 4 << 20 };
+
+/* Every answer there is. `close`: what follows on this connection cannot be trusted. */
+static const struct {
+    unsigned status;
+    const char *text, *header, *value;
+    bool close;
+} answers[] = {
+    {200, "", NULL, NULL, false},
+    {400, "this is not a request we read\n", NULL, NULL, true},
+    {401, "the signature does not match\n", NULL, NULL, false},
+    {404, "there is nothing here\n", NULL, NULL, false},
+    {405, "not with this method\n", "Allow", "POST", false},
+    {411, "the length of the body is missing\n", NULL, NULL, true},
+    {413, "the body is too large\n", NULL, NULL, true},
+    {415, "send the body without an encoding\n", NULL, NULL, false},
+    {431, "the head is too large\n", NULL, NULL, true},
+    {503, "not now\n", "Retry-After", "5", false},
+};
+enum { ANSWERS = sizeof(answers) / sizeof(*answers) };
+
+typedef struct peer {
+    struct peer *previous, *next;
+    int fd;
+    int64_t deadline; /* monotonic; INT64_MAX: it waits for us */
+    char address[INET6_ADDRSTRLEN];
+} peer;
+
+struct server {
+    struct MHD_Daemon *daemon;
+    struct MHD_Response *responses[ANSWERS];
+    daemon_counter *answered[ANSWERS];
+    daemon_histogram *latency;
+    server_limits limits;
+    spool *spool;
+    char address[80];
+
+    pthread_mutex_t lock; /* of the two below */
+    peer peers;           /* head of a ring */
+    sources *sources;
+
+    atomic_size_t waiting;    /* requests that the spool has */
+    atomic_size_t body_bytes; /* of all requests together */
+    atomic_bool draining;
+};
+
+/* A request and what the server has to know of it. */
+typedef struct exchange {
+    request request;
+    server *self;
+    struct MHD_Connection *connection;
+    peer *peer;
+    size_t counted; /* of body_bytes */
+    size_t overrun;
+    int64_t started; /* monotonic */
+    bool submitted;
+} exchange;
+
+/* ---- answers ---- */
+
+static enum MHD_Result answer(exchange *e, struct MHD_Connection *connection, unsigned status)
+{
+    server *self = e->self;
+    int i = 0;
+
+    while (answers[i].status != status)
+        i++;
+    daemon_counter_add(self->answered[i], 1);
+    if (status == 200)
+        daemon_histogram_observe(self->latency, (daemon_monotonic_ms() - e->started) * 1000);
+    else if (daemon_log_enabled(DAEMON_DEBUG))
+        daemon_log(DAEMON_DEBUG, "request refused", "status=%u peer=%s", status, e->peer->address);
+    return MHD_queue_response(connection, status, self->responses[i]);
+}
+
+static int make_answers(server *self, daemon_metrics *metrics)
+{
+    static char labels[ANSWERS][24];
+
+    for (int i = 0; i < ANSWERS; i++) {
+        char *text = strdup(answers[i].text);
+        struct MHD_Response *r =
+            text ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE)
+                 : NULL;
+
+        if (r == NULL)
+            return -ENOMEM;
+        self->responses[i] = r;
+        MHD_add_response_header(r, "Content-Type", "text/plain; charset=utf-8");
+        MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+        if (answers[i].header)
+            MHD_add_response_header(r, answers[i].header, answers[i].value);
+        if (answers[i].close)
+            MHD_add_response_header(r, "Connection", "close");
+        snprintf(labels[i], sizeof(labels[i]), "status=\"%u\"", answers[i].status);
+        self->answered[i] = daemon_counter_new(metrics, "webhook_requests_total", labels[i],
+                                               "Requests by the status they were answered with.");
+    }
+    return 0;
+}
+
+/* ---- events ---- */
+
+static enum MHD_Result add_to_head(void *user, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct {
+        request_head *head;
+        const char *signature_name;
+    } *c = user;
+
+    request_head_add(c->head, name, value ? value : "", c->signature_name);
+    return MHD_YES;
+}
+
+static request_head read_head(exchange *e)
+{
+    request_head head = {.content_length = -1};
+    struct {
+        request_head *head;
+        const char *signature_name;
+    } context = {&head, e->request.from ? e->request.from->header : NULL};
+
+    MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_head, &context);
+    return head;
+}
+
+static enum MHD_Result add_to_record(void *user, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    record *event = user;
+    size_t i = event->header_count;
+
+    if (i < RECORD_HEADERS_MAX) {
+        event->headers[i].name = record_string(name);
+        event->headers[i].value = record_string(request_header_is_secret(name) ? "[redacted]"
+                                                : value                        ? value
+                                                                               : "");
+        event->header_count++;
+    }
+    return MHD_YES;
+}
+
+/* On the spool's thread. */
+static void on_stored(spool_item *item, int result)
+{
+    exchange *e = item->user;
+    server *self = e->self;
+
+    e->request.status = request_status_of(result);
+    MHD_resume_connection(e->connection); /* orders what was written before it */
+    atomic_fetch_sub(&self->waiting, 1);
+}
+
+static void set_deadline(exchange *e, int64_t deadline)
+{
+    pthread_mutex_lock(&e->self->lock);
+    e->peer->deadline = deadline;
+    pthread_mutex_unlock(&e->self->lock);
+}
+
+/* The body is complete: store it, or say why not. */
+static enum MHD_Result finish(exchange *e)
+{
+    request *r = &e->request;
+    request_head head = read_head(e);
+    record event = {.header_count = 0};
+
+    if (r->too_large)
+        return answer(e, e->connection, 413);
+    event.peer = record_string(e->peer->address);
+    MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_record, &event);
+    r->status = request_accept(r, head.signature, &event, daemon_wall_ms());
+    if (r->status)
+        return answer(e, e->connection, r->status);
+    r->item.done = on_stored;
+    r->item.user = e;
+    e->submitted = true;
+    set_deadline(e, INT64_MAX);
+    atomic_fetch_add(&e->self->waiting, 1);
+    MHD_suspend_connection(e->connection);
+    if (!spool_submit(e->self->spool, &r->item))
+        on_stored(&r->item, -ENOBUFS);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(exchange *e, const char *bytes, size_t size)
+{
+    request *r = &e->request;
+    size_t before = r->capacity;
+
+    if (atomic_load(&e->self->body_bytes) > BODIES_MAX_BYTES ||
+        !request_take(r, bytes, size, e->self->limits.body_bytes))
+        return MHD_NO;
+    atomic_fetch_add(&e->self->body_bytes, r->capacity - before);
+    e->counted += r->capacity - before;
+    if (r->too_large)
+        e->overrun += size;
+    return e->overrun > OVERRUN_MAX_BYTES ? MHD_NO : MHD_YES;
+}
+
+/* ---- paths ---- */
+
+/* "/v1/COMMUNITY/SOURCE" exactly. */
+static bool find_source(exchange *e, const char *path)
+{
+    const char *community = path + 4, *slash;
+
+    if (strncmp(path, "/v1/", 4) != 0)
+        return false;
+    slash = strchr(community, '/');
+    if (slash == NULL)
+        return false;
+    pthread_mutex_lock(&e->self->lock);
+    e->request.set = sources_ref(e->self->sources);
+    pthread_mutex_unlock(&e->self->lock);
+    e->request.from = sources_find(e->request.set, community, (size_t)(slash - community),
+                                   slash + 1, strlen(slash + 1));
+    return e->request.from != NULL;
+}
+
+static unsigned check_health(exchange *e, const char *path, const char *method)
+{
+    spool_state state;
+
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        return 404;
+    if (strcmp(path, "/healthz") == 0)
+        return 200;
+    spool_get_state(e->self->spool, &state);
+    return state.writable && !atomic_load(&e->self->draining) ? 200 : 503;
+}
+
+/* What the head alone decides; 0: read the body. */
+static unsigned check(exchange *e, const char *path, const char *method)
+{
+    request_head head;
+
+    if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0)
+        return check_health(e, path, method);
+    if (!find_source(e, path))
+        return 404;
+    if (strcmp(method, "POST") != 0)
+        return 405;
+    if (atomic_load(&e->self->draining))
+        return 503;
+    head = read_head(e);
+    return request_head_check(&head, e->self->limits.body_bytes);
+}
+
+static exchange *begin(server *self, struct MHD_Connection *connection)
+{
+    exchange *e = calloc(1, sizeof(*e));
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    if (e == NULL || info == NULL || info->socket_context == NULL) {
+        free(e);
+        return NULL;
+    }
+    e->self = self;
+    e->connection = connection;
+    e->peer = info->socket_context;
+    e->started = daemon_monotonic_ms();
+    return e;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *size, void **state)
+{
+    exchange *e = *state;
+
+    if (e == NULL) {
+        unsigned status;
+
+        e = begin(user, connection);
+        if (e == NULL)
+            return MHD_NO;
+        *state = e;
+        status = check(e, path, method);
+        return status ? answer(e, connection, status) : MHD_YES;
+    }
+    if (*size > 0) {
+        enum MHD_Result r = take_body(e, bytes, *size);
+
+        *size = 0;
+        return r;
+    }
+    return e->submitted ? answer(e, connection, e->request.status) : finish(e);
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
+{
+    exchange *e = *state;
+
+    if (e == NULL)
+        return;
+    set_deadline(e, daemon_monotonic_ms() + e->self->limits.request_ms);
+    atomic_fetch_sub(&e->self->body_bytes, e->counted);
+    request_done(&e->request);
+    free(e);
+    *state = NULL;
+}
+
+/* ---- connections ---- */
+
+static void name_peer(struct MHD_Connection *connection, peer *p)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    socklen_t size;
+
+    if (info == NULL || info->client_addr == NULL)
+        return;
+    size = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                    : sizeof(struct sockaddr_in);
+    getnameinfo(info->client_addr, size, p->address, sizeof(p->address), NULL, 0, NI_NUMERICHOST);
+}
+
+static void add_peer(server *self, struct MHD_Connection *connection, void **ret)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    peer *p = calloc(1, sizeof(*p));
+
+    if (p == NULL || info == NULL) {
+        free(p);
+        return;
+    }
+    name_peer(connection, p);
+    p->fd = info->connect_fd;
+    p->deadline = daemon_monotonic_ms() + self->limits.request_ms;
+    pthread_mutex_lock(&self->lock);
+    p->next = &self->peers;
+    p->previous = self->peers.previous;
+    p->previous->next = p->next->previous = p;
+    pthread_mutex_unlock(&self->lock);
+    *ret = p;
+}
+
+/* Called by the library before it closes the socket, so a swept fd is always still its own. */
+static void on_connection(void *user, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    server *self = user;
+    peer *p = *state;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        add_peer(self, connection, state);
+        return;
+    }
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&self->lock);
+    p->previous->next = p->next;
+    p->next->previous = p->previous;
+    pthread_mutex_unlock(&self->lock);
+    free(p);
+    *state = NULL;
+}
+
+void server_sweep(server *self)
+{
+    int64_t now = daemon_monotonic_ms();
+
+    pthread_mutex_lock(&self->lock);
+    for (peer *p = self->peers.next; p != &self->peers; p = p->next)
+        if (p->deadline <= now) {
+            shutdown(p->fd, SHUT_RDWR);
+            p->deadline = INT64_MAX;
+        }
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* ---- life ---- */
+
+/* Splits "127.0.0.1:8787" or "[::1]:8787" and resolves it as numbers. */
+static struct addrinfo *parse_address(const char *listen)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    const char *colon = strrchr(listen, ':');
+    char host[64];
+    size_t size = colon ? (size_t)(colon - listen) : 0;
+
+    if (size == 0 || size >= sizeof(host))
+        return NULL;
+    memcpy(host, listen, size);
+    host[size] = '\0';
+    if (host[0] == '[' && host[size - 1] == ']') {
+        host[size - 1] = '\0';
+        memmove(host, host + 1, size - 1);
+    } else if (strchr(host, ':')) {
+        return NULL;
+    }
+    return getaddrinfo(host, colon + 1, &hints, &found) == 0 ? found : NULL;
+}
+
+bool server_address_valid(const char *listen)
+{
+    struct addrinfo *found = parse_address(listen);
+
+    if (found)
+        freeaddrinfo(found);
+    return found != NULL;
+}
+
+static int open_socket(const char *address, char *reason, size_t reason_size)
+{
+    struct addrinfo *to = parse_address(address);
+    int fd = -1, on = 1, r = to ? 0 : -EINVAL;
+
+    if (r == 0) {
+        fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+            bind(fd, to->ai_addr, to->ai_addrlen) != 0 || listen(fd, 1024) != 0)
+            r = -errno;
+        freeaddrinfo(to);
+    }
+    if (r < 0) {
+        snprintf(reason, reason_size, "cannot listen at %s: %s", address, strerror(-r));
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    return fd;
+}
+
+static void name_address(int fd, char *ret, size_t size)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    char host[INET6_ADDRSTRLEN] = "", port[8] = "";
+
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    getnameinfo((struct sockaddr *)&address, length, host, sizeof(host), port, sizeof(port),
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(ret, size, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+/* Paths are compared as they were sent. */
+static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *text)
+{
+    return strlen(text);
+}
+
+__attribute__((format(printf, 2, 0))) static void log_library(void *user, const char *format,
+                                                              va_list args)
+{
+    char text[300];
+
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\r\n")] = '\0';
+    daemon_log(DAEMON_DEBUG, "http", "detail=%s", text);
+}
+
+static struct MHD_Daemon *start_library(server *self, int fd)
+{
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ITC | MHD_USE_ERROR_LOG;
+
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, self, MHD_OPTION_EXTERNAL_LOGGER, log_library, self,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)self->limits.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)self->limits.connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(self->limits.request_ms / 1000 + 1), MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        self, MHD_OPTION_NOTIFY_COMPLETED, on_completed, self, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, self, MHD_OPTION_END);
+}
+
+int server_new(const server_options *options, server **ret, char *reason, size_t reason_size)
+{
+    server *self = calloc(1, sizeof(*self));
+    int fd, r;
+
+    if (self == NULL)
+        return -ENOMEM;
+    pthread_mutex_init(&self->lock, NULL);
+    self->peers.next = self->peers.previous = &self->peers;
+    self->limits = options->limits;
+    self->spool = options->spool;
+    self->sources = sources_ref(options->sources);
+    self->latency = daemon_histogram_new(options->metrics, "webhook_acknowledge_seconds", NULL,
+                                         "From the head of a request to its durable answer.");
+    fd = open_socket(options->listen, reason, reason_size);
+    r = fd < 0 ? fd : make_answers(self, options->metrics);
+    if (r == 0) {
+        name_address(fd, self->address, sizeof(self->address));
+        self->daemon = start_library(self, fd);
+        if (self->daemon == NULL) {
+            snprintf(reason, reason_size, "the HTTP server does not start at %s", options->listen);
+            close(fd);
+            r = -EIO;
+        }
+    }
+    if (r < 0) {
+        server_free(self);
+        return r;
+    }
+    *ret = self;
+    return 0;
+}
+
+void server_free(server *self)
+{
+    if (self == NULL)
+        return;
+    if (self->daemon)
+        MHD_stop_daemon(self->daemon);
+    for (int i = 0; i < ANSWERS; i++)
+        if (self->responses[i])
+            MHD_destroy_response(self->responses[i]);
+    sources_unref(self->sources);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+const char *server_address(const server *self)
+{
+    return self->address;
+}
+
+void server_set_sources(server *self, sources *set)
+{
+    sources *old;
+
+    pthread_mutex_lock(&self->lock);
+    old = self->sources;
+    self->sources = sources_ref(set);
+    pthread_mutex_unlock(&self->lock);
+    sources_unref(old);
+}
+
+void server_drain(server *self)
+{
+    int fd;
+
+    if (atomic_exchange(&self->draining, true))
+        return;
+    fd = MHD_quiesce_daemon(self->daemon);
+    if (fd >= 0)
+        close(fd);
+}
+
+bool server_is_idle(server *self)
+{
+    return atomic_load(&self->waiting) == 0;
+}

@@ -1,0 +1,435 @@
+/* sources.c - the SOURCES_FILE.
+ * Owns the keys and texts of one set; immutable once loaded, so any thread may read it.
+ * Invariant: a set that was handed out has a key for every secret and no two sources of one name.
+ */
+#include "sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "json.h"
+#include "timestamp.h"
+
+enum { FILE_MAX_BYTES = 4 << 20, SECRET_MAX_BYTES = 4096, NAME_MAX_BYTES = 64 };
+
+struct sources {
+    atomic_int references;
+    source *list;
+    size_t count;
+};
+
+/* What is being read, for messages: "$.sources[0].secrets[1]". */
+typedef struct loader {
+    json_document document;
+    char path[200];
+    char *reason;
+    size_t reason_size;
+    int result;
+} loader;
+
+__attribute__((format(printf, 3, 4))) static bool refuse(loader *l, const char *member,
+                                                         const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    if (l->result < 0)
+        return false;
+    l->result = -EINVAL;
+    n = snprintf(l->reason, l->reason_size, "%s%s%s: ", l->path, *member ? "." : "", member);
+    va_start(args, format);
+    if (n >= 0 && (size_t)n < l->reason_size)
+        vsnprintf(l->reason + n, l->reason_size - (size_t)n, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool no_memory(loader *l)
+{
+    if (l->result == 0) {
+        l->result = -ENOMEM;
+        snprintf(l->reason, l->reason_size, "out of memory");
+    }
+    return false;
+}
+
+/* ---- members ---- */
+
+/* A misspelt setting must not be taken for an absent one. */
+static bool only_known(loader *l, const json_node *object, const char *const *names)
+{
+    if (object->type != JSON_OBJECT)
+        return refuse(l, "", "expected an object");
+    for (const json_node *m = json_first(&l->document, object); m; m = json_next(&l->document, m)) {
+        bool known = false;
+
+        for (int i = 0; names[i]; i++)
+            known = known || (strlen(names[i]) == m->name_size &&
+                              memcmp(names[i], m->name, m->name_size) == 0);
+        if (!known)
+            return refuse(l, "", "unknown member \"%.*s\"",
+                          (int)(m->name_size < 60 ? m->name_size : 60), m->name);
+    }
+    return true;
+}
+
+/* A string member, copied; NULL in *ret if absent and not required. */
+static bool read_text(loader *l, const json_node *object, const char *name, bool required,
+                      char **ret)
+{
+    const json_node *node = json_member(&l->document, object, name);
+
+    *ret = NULL;
+    if (node == NULL)
+        return !required || refuse(l, name, "is missing: expected a string");
+    if (node->type != JSON_STRING || memchr(node->text, '\0', node->size))
+        return refuse(l, name, "expected a string");
+    *ret = strndup(node->text, node->size);
+    return *ret || no_memory(l);
+}
+
+static bool is_name(const char *text)
+{
+    size_t size = strlen(text);
+
+    return size > 0 && size <= NAME_MAX_BYTES &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") == size;
+}
+
+static bool read_name(loader *l, const json_node *object, const char *name, char **ret)
+{
+    return read_text(l, object, name, true, ret) &&
+           (is_name(*ret) ||
+            refuse(l, name, "expected 1 to %d of a-z, 0-9, '-' and '_'", NAME_MAX_BYTES));
+}
+
+static bool read_date(loader *l, const json_node *object, const char *name, int64_t absent,
+                      int64_t *ret)
+{
+    const json_node *node = json_member(&l->document, object, name);
+
+    *ret = absent;
+    if (node == NULL || node->type == JSON_NULL)
+        return true;
+    return (node->type == JSON_STRING && timestamp_parse(node->text, node->size, ret)) ||
+           refuse(l, name, "expected a date such as \"2026-01-31\" or \"2026-01-31T12:00:00Z\"");
+}
+
+/* ---- secrets ---- */
+
+static int read_file(const char *path, size_t limit, char **ret, size_t *ret_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), r = fd < 0 ? -errno : 0;
+    char *text = r == 0 ? malloc(limit + 1) : NULL;
+    size_t size = 0;
+
+    if (r == 0 && text == NULL)
+        r = -ENOMEM;
+    for (ssize_t n = 1; r == 0 && n > 0 && size <= limit; size += n > 0 ? (size_t)n : 0) {
+        n = read(fd, text + size, limit + 1 - size);
+        r = n < 0 ? -errno : 0;
+    }
+    if (r == 0 && size > limit)
+        r = -EFBIG;
+    if (fd >= 0)
+        close(fd);
+    if (r < 0) {
+        free(text);
+        return r;
+    }
+    *ret = text;
+    *ret_size = size;
+    return 0;
+}
+
+static bool secret_from_file(loader *l, const char *path, char **ret, size_t *ret_size)
+{
+    int r = read_file(path, SECRET_MAX_BYTES, ret, ret_size);
+
+    if (r < 0)
+        return refuse(l, "secret_file", "cannot read \"%s\": %s", path, strerror(-r));
+    while (*ret_size > 0 && ((*ret)[*ret_size - 1] == '\n' || (*ret)[*ret_size - 1] == '\r'))
+        (*ret_size)--;
+    (*ret)[*ret_size] = '\0';
+    return *ret_size > 0 || refuse(l, "secret_file", "\"%s\" is empty", path);
+}
+
+static bool secret_from_variable(loader *l, const char *name, char **ret, size_t *ret_size)
+{
+    const char *value = getenv(name);
+
+    if (value == NULL || *value == '\0')
+        return refuse(l, "secret_env", "the variable %s is not set, or empty", name);
+    *ret = strdup(value);
+    if (*ret == NULL)
+        return no_memory(l);
+    *ret_size = strlen(value);
+    return true;
+}
+
+static bool read_key(loader *l, const json_node *node, signature_key **ret)
+{
+    char *variable = NULL, *path = NULL, *secret = NULL;
+    size_t size = 0;
+    bool ok = read_text(l, node, "secret_env", false, &variable) &&
+              read_text(l, node, "secret_file", false, &path);
+
+    if (ok && (variable == NULL) == (path == NULL))
+        ok = refuse(l, "", "expected either secret_env or secret_file");
+    if (ok)
+        ok = variable ? secret_from_variable(l, variable, &secret, &size)
+                      : secret_from_file(l, path, &secret, &size);
+    if (ok) {
+        daemon_log_redact(secret);
+        *ret = signature_key_new(secret, size);
+        ok = *ret || no_memory(l);
+    }
+    if (secret)
+        explicit_bzero(secret, size);
+    free(secret);
+    free(variable);
+    free(path);
+    return ok;
+}
+
+static bool read_secret(loader *l, const json_node *node, source_secret *ret)
+{
+    static const char *const names[] = {"id",         "secret_env", "secret_file",
+                                        "not_before", "not_after",  NULL};
+
+    return only_known(l, node, names) && read_name(l, node, "id", &ret->id) &&
+           read_date(l, node, "not_before", INT64_MIN, &ret->not_before) &&
+           read_date(l, node, "not_after", INT64_MAX, &ret->not_after) &&
+           (ret->not_before < ret->not_after ||
+            refuse(l, "not_after", "is not after not_before")) &&
+           read_key(l, node, &ret->key);
+}
+
+static bool same_id(const source *s, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(s->secrets[k].id, s->secrets[i].id) == 0)
+            return true;
+    return false;
+}
+
+static bool read_secrets(loader *l, const json_node *object, source *s)
+{
+    const json_node *list = json_member(&l->document, object, "secrets");
+    size_t length = strlen(l->path);
+
+    if (list == NULL || list->type != JSON_ARRAY || list->count == 0)
+        return refuse(l, "secrets", "expected a list of at least one secret");
+    s->secrets = calloc(list->count + 1, sizeof(*s->secrets)); /* an empty one ends it */
+    if (s->secrets == NULL)
+        return no_memory(l);
+    for (const json_node *n = json_first(&l->document, list); n;
+         n = json_next(&l->document, n), s->secret_count++) {
+        snprintf(l->path + length, sizeof(l->path) - length, ".secrets[%zu]", s->secret_count);
+        if (!read_secret(l, n, &s->secrets[s->secret_count]))
+            return false;
+        if (same_id(s, s->secret_count))
+            return refuse(l, "id", "is used twice");
+    }
+    l->path[length] = '\0';
+    return true;
+}
+
+/* ---- sources ---- */
+
+static bool read_encoding(loader *l, const json_node *object, signature_encoding *ret)
+{
+    static const char *const names[] = {"hex", "base64", "base64url"};
+    const json_node *node = json_member(&l->document, object, "encoding");
+
+    if (node == NULL)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (json_is_string(node, names[i])) {
+            *ret = (signature_encoding)i;
+            return true;
+        }
+    return refuse(l, "encoding", "expected \"hex\", \"base64\" or \"base64url\"");
+}
+
+static bool is_header(const char *text)
+{
+    size_t size = strlen(text);
+
+    return size > 0 && size <= NAME_MAX_BYTES &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == size;
+}
+
+static bool read_signature(loader *l, const json_node *object, source *s)
+{
+    static const char *const names[] = {"header", "prefix", "encoding", NULL};
+    const json_node *node = json_member(&l->document, object, "signature");
+    size_t length = strlen(l->path);
+
+    s->encoding = s->provider->encoding;
+    if (node) {
+        snprintf(l->path + length, sizeof(l->path) - length, ".signature");
+        if (!only_known(l, node, names) || !read_text(l, node, "header", false, &s->header) ||
+            !read_text(l, node, "prefix", false, &s->prefix) ||
+            !read_encoding(l, node, &s->encoding))
+            return false;
+        if (s->header && !is_header(s->header))
+            return refuse(l, "header", "expected the name of a header");
+        l->path[length] = '\0';
+    }
+    if (s->header == NULL)
+        s->header = strdup(s->provider->header);
+    if (s->prefix == NULL)
+        s->prefix = strdup(s->provider->prefix);
+    return (s->header && s->prefix) || no_memory(l);
+}
+
+static bool read_source(loader *l, const json_node *node, source *s)
+{
+    static const char *const names[] = {"community", "source",    "provider",
+                                        "secrets",   "signature", NULL};
+    char *name = NULL;
+    bool ok = only_known(l, node, names) && read_name(l, node, "community", &s->community) &&
+              read_name(l, node, "source", &s->name) && read_text(l, node, "provider", true, &name);
+
+    if (ok) {
+        s->provider = provider_find(name);
+        ok = s->provider || refuse(l, "provider", "expected one of: %s", provider_names());
+    }
+    free(name);
+    return ok && read_signature(l, node, s) && read_secrets(l, node, s);
+}
+
+static bool read_all(loader *l, sources *set)
+{
+    static const char *const names[] = {"sources", NULL};
+    const json_node *root = json_root(&l->document), *list;
+
+    if (!only_known(l, root, names))
+        return false;
+    list = json_member(&l->document, root, "sources");
+    if (list == NULL || list->type != JSON_ARRAY || list->count == 0)
+        return refuse(l, "sources", "expected a list of at least one source");
+    set->list = calloc(list->count, sizeof(*set->list));
+    if (set->list == NULL)
+        return no_memory(l);
+    for (const json_node *n = json_first(&l->document, list); n; n = json_next(&l->document, n)) {
+        source *s = &set->list[set->count++];
+
+        snprintf(l->path, sizeof(l->path), "$.sources[%zu]", set->count - 1);
+        if (!read_source(l, n, s))
+            return false;
+        if (sources_find(set, s->community, strlen(s->community), s->name, strlen(s->name)) != s)
+            return refuse(l, "source", "community \"%s\" has a source \"%s\" already", s->community,
+                          s->name);
+    }
+    return true;
+}
+
+int sources_load(const char *path, sources **ret, char *reason, size_t reason_size)
+{
+    loader l = {.path = "$", .reason = reason, .reason_size = reason_size};
+    sources *set = calloc(1, sizeof(*set));
+    json_error error = {0, ""};
+    char *text = NULL;
+    size_t size = 0;
+    int r = set ? read_file(path, FILE_MAX_BYTES, &text, &size) : -ENOMEM;
+
+    if (set)
+        atomic_init(&set->references, 1);
+    if (r < 0) {
+        snprintf(reason, reason_size, "cannot read \"%s\": %s", path, strerror(-r));
+    } else {
+        r = json_parse(text, size, &l.document, &error);
+        if (r < 0)
+            snprintf(reason, reason_size, "\"%s\" is not JSON: %s at byte %zu", path, error.reason,
+                     error.offset);
+    }
+    free(text);
+    if (r == 0 && !read_all(&l, set))
+        r = l.result;
+    json_done(&l.document);
+    if (r < 0)
+        sources_unref(set);
+    else
+        *ret = set;
+    return r;
+}
+
+sources *sources_ref(sources *set)
+{
+    atomic_fetch_add(&set->references, 1);
+    return set;
+}
+
+void sources_unref(sources *set)
+{
+    if (set == NULL || atomic_fetch_sub(&set->references, 1) > 1)
+        return;
+    for (size_t i = 0; i < set->count; i++) {
+        source *s = &set->list[i];
+
+        /* Not by the count: the last may not have been read to its end. */
+        for (size_t k = 0; s->secrets && s->secrets[k].id; k++) {
+            free(s->secrets[k].id);
+            signature_key_free(s->secrets[k].key);
+        }
+        free(s->secrets);
+        free(s->community);
+        free(s->name);
+        free(s->header);
+        free(s->prefix);
+    }
+    free(set->list);
+    free(set);
+}
+
+size_t sources_count(const sources *set)
+{
+    return set->count;
+}
+
+const source *sources_at(const sources *set, size_t i)
+{
+    return &set->list[i];
+}
+
+static bool equal(const char *text, const char *bytes, size_t size)
+{
+    return text && strlen(text) == size && memcmp(text, bytes, size) == 0;
+}
+
+const source *sources_find(const sources *set, const char *community, size_t community_size,
+                           const char *name, size_t name_size)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (equal(set->list[i].community, community, community_size) &&
+            equal(set->list[i].name, name, name_size))
+            return &set->list[i];
+    return NULL;
+}
+
+const source_secret *source_verify(const source *from, const char *value, const void *body,
+                                   size_t size, int64_t now_ms)
+{
+    const source_secret *matched = NULL;
+    unsigned char mac[SIGNATURE_BYTES];
+
+    if (!signature_decode(value, from->prefix, from->encoding, mac))
+        return NULL;
+    for (size_t i = 0; i < from->secret_count; i++) {
+        const source_secret *secret = &from->secrets[i];
+
+        if (now_ms >= secret->not_before && now_ms < secret->not_after &&
+            signature_matches(secret->key, body, size, mac) && matched == NULL)
+            matched = secret;
+    }
+    return matched;
+}

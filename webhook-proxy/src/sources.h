@@ -1,0 +1,57 @@
+/* sources.h - who may send what to us: the SOURCES_FILE, read and checked.
+ *
+ *     {"sources": [{
+ *         "community": "demo", "source": "sellapp", "provider": "sellapp",
+ *         "secrets": [{"id": "2026-a", "secret_env": "SELLAPP_SECRET",
+ *                      "not_before": "2026-01-01", "not_after": "2027-01-01T00:00:00Z"}],
+ *         "signature": {"header": "signature", "prefix": "", "encoding": "hex"}}]}
+ *
+ * A secret has `secret_env` (a variable) or `secret_file` (a path). `signature` and its members are
+ * optional: the provider has defaults. A set of sources is immutable and counted, so a reload
+ * replaces it while requests still use the old one. Any thread. */
+#ifndef PROXY_SOURCES_H
+#define PROXY_SOURCES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "providers.h"
+
+typedef struct source_secret {
+    char *id;
+    signature_key *key;
+    int64_t not_before, not_after; /* ms since 1970, [not_before, not_after) */
+} source_secret;
+
+typedef struct source {
+    char *community, *name;
+    const provider *provider;
+    char *header, *prefix;
+    signature_encoding encoding;
+    source_secret *secrets;
+    size_t secret_count;
+} source;
+
+typedef struct sources sources; /* opaque, counted */
+
+/* Reads and checks the file; secrets are registered with the log.
+ *   ret      owned, release with sources_unref()
+ *   reason   on failure: the path in the file and what is wrong there, one line, no secret
+ * Returns 0, -EINVAL, -ENOMEM or the errno of reading the file. */
+int sources_load(const char *path, sources **ret, char *reason, size_t reason_size);
+sources *sources_ref(sources *set);
+void sources_unref(sources *set); /* NULL is fine */
+
+size_t sources_count(const sources *set);
+const source *sources_at(const sources *set, size_t i);
+/* Borrowed from the set; NULL: unknown. */
+const source *sources_find(const sources *set, const char *community, size_t community_size,
+                           const char *name, size_t name_size);
+
+/* The secret, valid at now_ms, that signed this body; NULL: none. Every valid one is tried, so the
+ * time taken does not tell which matched. `value` is the signature header's. */
+const source_secret *source_verify(const source *from, const char *value, const void *body,
+                                   size_t size, int64_t now_ms);
+
+#endif

@@ -1,0 +1,277 @@
+// spool.test.ts - what happens to accepted events when things end, fill up or fail.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import * as http from "node:http";
+import * as path from "node:path";
+import { test } from "node:test";
+import {
+  Proxy,
+  binary,
+  environment,
+  listEvents,
+  makeDirectory,
+  oldSecret,
+  order,
+  post,
+  secret,
+  sign,
+  sources,
+} from "./harness.js";
+
+/** Posts new events over `connections` until the proxy is gone; returns the acknowledged ones. */
+async function load(
+  proxy: Proxy,
+  connections: number,
+  acknowledged: Set<string>,
+  onAcknowledged: () => void,
+): Promise<void> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+  const worker = async (): Promise<void> => {
+    for (;;) {
+      const body = order();
+      try {
+        if ((await post(proxy.port, body, { agent })).status !== 200) return;
+      } catch {
+        return; // killed
+      }
+      acknowledged.add(fingerprint(body));
+      onAcknowledged();
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, worker));
+  agent.destroy();
+}
+
+/** The part of a spool key that tells one body from another. */
+function fingerprint(body: string): string {
+  return createHash("sha256").update(body).digest("hex").slice(0, 32);
+}
+
+test("kill -9 under load, ten times: every acknowledged event is in the spool exactly once", async () => {
+  const { directory, remove } = makeDirectory();
+  const acknowledged = new Set<string>();
+  for (let round = 0; round < 10; round++) {
+    const proxy = await Proxy.start({ directory });
+    let left = 20 + round * 37;
+    await load(proxy, 16, acknowledged, () => {
+      if (--left === 0) proxy.process.kill("SIGKILL");
+    });
+    await proxy.exited;
+  }
+  const last = await Proxy.start({ directory });
+  const counts = new Map<string, number>();
+  for (const { key } of await last.events()) {
+    const print = key.split("#")[1] ?? "";
+    counts.set(print, (counts.get(print) ?? 0) + 1);
+  }
+  for (const print of acknowledged) assert.equal(counts.get(print), 1, print);
+  for (const [print, count] of counts) assert.equal(count, 1, print);
+  assert.ok(acknowledged.size > 1000);
+  await last.stop();
+  remove();
+});
+
+test("SIGTERM under load: every acknowledged event is stored and the exit status is 0", async () => {
+  const { directory, remove } = makeDirectory();
+  const proxy = await Proxy.start({ directory });
+  const acknowledged = new Set<string>();
+  await load(proxy, 16, acknowledged, () => {
+    if (acknowledged.size === 300) proxy.process.kill("SIGTERM");
+  });
+  assert.equal(await proxy.exited, 0, proxy.log);
+  const stored = await listEvents(proxy.env);
+  assert.ok(stored.length >= acknowledged.size);
+  remove();
+});
+
+test("a full spool answers 503 with Retry-After and loses nothing", async () => {
+  const proxy = await Proxy.start({ env: { SPOOL_ENTRIES: "2" } });
+  assert.equal((await post(proxy.port, order())).status, 200);
+  const second = order();
+  assert.equal((await post(proxy.port, second)).status, 200);
+  const refused = await post(proxy.port, order());
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers["retry-after"], "5");
+  assert.equal((await proxy.events()).length, 2);
+  await proxy.stop();
+});
+
+test("a disk that refuses writes is answered 503, and recovered from", async () => {
+  const proxy = await Proxy.start({
+    shell: `trap '' XFSZ; ulimit -S -f 256; exec "$@"`,
+  });
+  const agent = new http.Agent({ keepAlive: true });
+  let stored = 0;
+  let status = 200;
+  const body = (): string => order({ padding: "x".repeat(8000) });
+  for (let i = 0; i < 200 && status === 200; i++) {
+    status = (await post(proxy.port, body(), { agent })).status;
+    if (status === 200) stored++;
+  }
+  assert.equal(status, 503);
+  assert.ok(stored > 0);
+  execFileSync("prlimit", [
+    "--pid",
+    String(proxy.process.pid),
+    "--fsize=unlimited:",
+  ]);
+  for (let i = 0; i < 100 && status !== 200; i++) {
+    status = (await post(proxy.port, body(), { agent })).status;
+    if (status === 503) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.equal(status, 200);
+  agent.destroy();
+  assert.ok((await proxy.events()).length >= stored + 1);
+  await proxy.stop();
+});
+
+test("a second proxy on the same state says who has it and exits 1", async () => {
+  const proxy = await Proxy.start();
+  const second = spawnSync(binary, [], { env: proxy.env, encoding: "utf8" });
+  assert.equal(second.status, 1);
+  assert.match(
+    second.stderr,
+    new RegExp(`spool is in use by process ${String(proxy.process.pid)}`),
+  );
+  await proxy.stop();
+});
+
+test("no secret is in the log or in the state", async () => {
+  const proxy = await Proxy.start({ env: { LOG_LEVEL: "debug" } });
+  const body = order();
+  await post(proxy.port, body, {
+    headers: {
+      signature: sign(body),
+      authorization: "Bearer an-authorization-secret",
+      cookie: "session=a-cookie-secret",
+      "x-odd": secret.slice(0, 4),
+    },
+  });
+  await post(proxy.port, order(), { headers: { signature: secret } });
+  const directory = path.join(proxy.directory, "state");
+  const files = readdirSync(directory).map((name) =>
+    readFileSync(path.join(directory, name), "latin1"),
+  );
+  for (const text of [...files, proxy.log])
+    for (const word of [
+      secret,
+      oldSecret,
+      "an-authorization-secret",
+      "a-cookie-secret",
+    ])
+      assert.ok(!text.includes(word), word);
+  assert.match(files.join(""), /\[redacted\]/);
+  await proxy.stop();
+});
+
+test("SIGHUP reads the sources again; a broken file leaves the old ones", async () => {
+  const { directory, remove } = makeDirectory();
+  const file = path.join(directory, "sources.json");
+  const proxy = await Proxy.start({ directory });
+  const demo = sources.sources[0];
+  writeFileSync(
+    file,
+    JSON.stringify({ sources: [{ ...demo, source: "renamed" }] }),
+  );
+  proxy.process.kill("SIGHUP");
+  await proxy.seen(/sources reloaded/);
+  assert.equal((await post(proxy.port, order())).status, 404);
+  assert.equal(
+    (await post(proxy.port, order(), { path: "/v1/demo/renamed" })).status,
+    200,
+  );
+  writeFileSync(file, '{"sources": [');
+  proxy.process.kill("SIGHUP");
+  await proxy.seen(/not reloaded.*is not JSON/);
+  assert.equal(
+    (await post(proxy.port, order(), { path: "/v1/demo/renamed" })).status,
+    200,
+  );
+  await proxy.stop();
+  remove();
+});
+
+test("a wrong sources file is named with the path inside it, and the exit status is 6", () => {
+  const { directory, remove } = makeDirectory();
+  const file = path.join(directory, "sources.json");
+  const demo = sources.sources[0];
+  const other = { ...demo, secrets: [{ id: "a", secret_env: "NOT_SET" }] };
+  const cases: [unknown, string][] = [
+    [{}, "$.sources: expected a list of at least one source"],
+    [{ sources: [], extra: 1 }, '$: unknown member "extra"'],
+    [
+      { sources: [demo, demo] },
+      '$.sources[1].source: community "demo" has a source "sellapp" already',
+    ],
+    [
+      { sources: [{ ...demo, provider: "none" }] },
+      "$.sources[0].provider: expected one of: sellapp",
+    ],
+    [
+      { sources: [{ ...demo, community: "Big" }] },
+      "$.sources[0].community: expected 1 to 64 of a-z, 0-9, '-' and '_'",
+    ],
+    [
+      { sources: [{ ...demo, secrets: [] }] },
+      "$.sources[0].secrets: expected a list of at least one secret",
+    ],
+    [
+      { sources: [other] },
+      "$.sources[0].secrets[0].secret_env: the variable NOT_SET is not set, or empty",
+    ],
+    [
+      { sources: [{ ...demo, secrets: [{ id: "a" }] }] },
+      "$.sources[0].secrets[0]: expected either secret_env or secret_file",
+    ],
+    [
+      {
+        sources: [
+          {
+            ...demo,
+            secrets: [{ id: "a", secret_env: "OLD_SECRET", not_after: "soon" }],
+          },
+        ],
+      },
+      '$.sources[0].secrets[0].not_after: expected a date such as "2026-01-31" or "2026-01-31T12:00:00Z"',
+    ],
+    [
+      { sources: [{ ...demo, signature: { encoding: "rot13" } }] },
+      '$.sources[0].signature.encoding: expected "hex", "base64" or "base64url"',
+    ],
+    [
+      { sources: [{ ...demo, signature: { headr: "x" } }] },
+      '$.sources[0].signature: unknown member "headr"',
+    ],
+  ];
+  for (const [content, message] of cases) {
+    writeFileSync(file, JSON.stringify(content));
+    const run = spawnSync(binary, ["--check-config"], {
+      env: environment(directory),
+      encoding: "utf8",
+    });
+    assert.equal(
+      run.stderr,
+      `webhook-proxy: SOURCES_FILE (environment): ${message}\n`,
+    );
+    assert.equal(run.status, 6);
+  }
+  writeFileSync(file, JSON.stringify(sources));
+  const good = spawnSync(binary, ["--check-config"], {
+    env: environment(directory),
+    encoding: "utf8",
+  });
+  assert.equal(good.status, 0, good.stderr);
+  const address = spawnSync(binary, ["--listen", "nowhere"], {
+    env: environment(directory),
+    encoding: "utf8",
+  });
+  assert.equal(address.status, 6);
+  assert.match(
+    address.stderr,
+    /LISTEN \(flag --listen\): is "nowhere": expected ADDRESS:PORT/,
+  );
+  remove();
+});
