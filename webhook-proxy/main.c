@@ -59,7 +59,7 @@ static const daemon_program program = {
 
 int main(int argc, char **argv)
 {
-    proxy_config config = {0};
+    static proxy_config config;
     proxy *self = NULL;
     int r;
 

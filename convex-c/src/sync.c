@@ -160,6 +160,8 @@ void cvx_sync_stop(cvx_sync *sync)
     cvx_chunks_clear(sync);
     sync->conn = CVX_STOPPED;
     sync->ever_closed = true;
+    cvx_sync_line(sync->last_reason, sizeof sync->last_reason, "identity refused",
+                  strlen("identity refused"));
     sync->state_changed = true;
 }
 

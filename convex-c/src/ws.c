@@ -87,13 +87,14 @@ static cvx_ws_kind fail(cvx_ws *ws, cvx_ws_event *ret, unsigned code, const char
 /* NULL, or what is wrong with the header. An incomplete one has header == 0. */
 static const char *read_header(const cvx_ws *ws, frame *f)
 {
-    const uint8_t *raw = (const uint8_t *)ws->in + ws->read;
     size_t have = ws->filled - ws->read, extra;
+    const uint8_t *raw;
     uint64_t len;
 
     *f = (frame){0};
     if (have < 2)
         return NULL;
+    raw = (const uint8_t *)ws->in + ws->read;
     f->final = raw[0] & 0x80;
     f->opcode = raw[0] & 0x0f;
     if (raw[0] & 0x70)

@@ -194,13 +194,16 @@ static cvx_ws_kind refuse(cvx_ws *ws, cvx_ws_event *ret)
 
 cvx_ws_kind cvx_ws_handshake(cvx_ws *ws, cvx_ws_event *ret)
 {
-    const char *head = ws->in + ws->read, *end;
     size_t len = ws->filled - ws->read;
+    const char *head, *end;
     answer a = {0};
 
+    if (len == 0 && ws->state == CVX_WS_HANDSHAKE)
+        return CVX_WS_NONE;
+    head = ws->in + ws->read;
     if (ws->state == CVX_WS_REFUSAL)
         return len >= ws->body_left ? refuse(ws, ret) : CVX_WS_NONE;
-    end = len > 0 ? memmem(head, len, "\r\n\r\n", 4) : NULL;
+    end = memmem(head, len, "\r\n\r\n", 4);
     if (!end && len > MAX_HEAD)
         return fail(ws, ret, "the answer to the upgrade is too long");
     if (!end)

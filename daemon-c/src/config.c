@@ -500,6 +500,8 @@ static void free_given(void)
         for (int at = 0; at < RANKS; at++) {
             free(self.given[o][at].text);
             free(self.given[o][at].path);
+            if (self.given[o][at].origin != self.origin[o])
+                free(self.given[o][at].origin);
         }
     free(self.given);
     self.given = NULL;

@@ -2,20 +2,14 @@
  * Owns one SQLite file and its lock file. Called from one thread at a time.
  * Invariants: what commit acknowledged is synced to the write-ahead log; `counts` equals what the
  * file holds, an open transaction included; after an I/O error nothing is done until recovery. */
-#include "daemon/outbox.h"
+#include "outbox_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
-
-#include "outbox_sql.h"
 
 enum {
     KEY_MAX_BYTES = 512,
@@ -26,72 +20,6 @@ enum {
     INLINE_FRAMES = 32768 /* 128 MiB: never idle for so long that a commit must do it */
 };
 
-static const char id_limit_name[] = "outbox.id_limit";
-
-struct outbox {
-    char *path;
-    outbox_options options;
-    int lock_fd;
-    sqlite3 *db;
-    sqlite3_stmt *statements[SQL_STATEMENTS];
-    outbox_counts counts, counts_before; /* now; at the beginning of the open transaction */
-    int64_t next_id, id_limit, id_limit_before;
-    bool open_transaction;
-    bool failed; /* an I/O error: only recovery is allowed */
-    int wal_frames;
-    outbox_error error;
-};
-
-/* ---- errors ---- */
-
-static int code_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
-    case SQLITE_TOOBIG:
-        return -EINVAL;
-    default:
-        return -EIO;
-    }
-}
-
-__attribute__((format(printf, 2, 3))) static void say(outbox_error *error, const char *format, ...)
-{
-    va_list args;
-
-    if (error == NULL)
-        return;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof(error->text), format, args);
-    va_end(args);
-}
-
-/* Remembers what SQLite said; an I/O error closes the box for all but recovery. */
-static int failure(outbox *box, int rc)
-{
-    int r = code_of(rc);
-
-    if (r == 0)
-        return 0;
-    say(&box->error, "%s: %s (SQLite error %d)", box->path, sqlite3_errmsg(box->db), rc);
-    if (r == -EIO || r == -EUCLEAN)
-        box->failed = true;
-    return r == -EUCLEAN && box->statements[0] ? -EIO : r;
-}
-
 /* ---- statements ---- */
 
 /* Runs a statement whose parameters are bound and that returns no row. */
@@ -99,24 +27,8 @@ static int run(outbox *box, outbox_sql which)
 {
     sqlite3_stmt *statement = box->statements[which];
     int rc = sqlite3_step(statement);
-    int r = failure(box, rc);
+    int r = outbox_failure(box, rc);
 
-    sqlite3_reset(statement);
-    return r;
-}
-
-/* Runs a statement that returns at most one row of numbers; fills in what there is.
- * Returns 1 with a row, 0 without. */
-static int run_numbers(outbox *box, outbox_sql which, int64_t *ret, int columns)
-{
-    sqlite3_stmt *statement = box->statements[which];
-    int rc = sqlite3_step(statement), r = failure(box, rc);
-
-    if (rc == SQLITE_ROW) {
-        for (int i = 0; i < columns; i++)
-            ret[i] = sqlite3_column_int64(statement, i);
-        r = 1;
-    }
     sqlite3_reset(statement);
     return r;
 }
@@ -163,223 +75,6 @@ static int walk(sqlite3_stmt *statement, outbox_entry_fn *fn, void *user)
 
 /* ---- opening ---- */
 
-static int take_lock(outbox *box, outbox_error *reterr)
-{
-    char path[4096], pid[32] = "";
-    ssize_t n;
-
-    snprintf(path, sizeof(path), "%s.lock", box->path);
-    box->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (box->lock_fd < 0) {
-        int r = errno;
-        say(reterr, "%s: %s", path, strerror(r));
-        return -r;
-    }
-    if (flock(box->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        n = pread(box->lock_fd, pid, sizeof(pid) - 1, 0);
-        pid[n > 0 ? n : 0] = '\0';
-        say(reterr, "%s is in use by %s%s", box->path, *pid ? "process " : "another process", pid);
-        return -EBUSY;
-    }
-    n = snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    if (ftruncate(box->lock_fd, 0) != 0 || pwrite(box->lock_fd, pid, (size_t)n, 0) != n) {
-        int r = errno ? errno : EIO; /* the lock holds, but nobody could be told whose it is */
-        say(reterr, "%s: %s", path, strerror(r));
-        return -r;
-    }
-    return 0;
-}
-
-static int note_wal(void *user, sqlite3 *db, const char *name, int frames)
-{
-    outbox *box = user;
-
-    (void)db;
-    (void)name;
-    box->wal_frames = frames;
-    return SQLITE_OK;
-}
-
-/* The first column of the first row of a PRAGMA, as text. */
-static int pragma(outbox *box, const char *sql, char *ret, size_t size)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(box->db, sql, -1, &statement, NULL);
-
-    ret[0] = '\0';
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW && sqlite3_column_text(statement, 0))
-        snprintf(ret, size, "%s", (const char *)sqlite3_column_text(statement, 0));
-    sqlite3_finalize(statement);
-    return failure(box, rc);
-}
-
-static int expect_pragma(outbox *box, const char *sql, const char *expected)
-{
-    char answer[200];
-    int r = pragma(box, sql, answer, sizeof(answer));
-
-    if (r == 0 && strcmp(answer, expected) != 0) {
-        say(&box->error, "%s: %s is \"%s\", not \"%s\"", box->path, sql, answer, expected);
-        r = -EUCLEAN;
-    }
-    return r;
-}
-
-static int execute(outbox *box, const char *sql)
-{
-    return failure(box, sqlite3_exec(box->db, sql, NULL, NULL, NULL));
-}
-
-/* An empty file becomes ours; another program's database is left alone. */
-static int check_identity(outbox *box)
-{
-    char id[32], version[32], ours[32], sql[128];
-    int r = pragma(box, "PRAGMA application_id", id, sizeof(id));
-
-    if (r == 0)
-        r = pragma(box, "PRAGMA user_version", version, sizeof(version));
-    snprintf(ours, sizeof(ours), "%d", OUTBOX_APPLICATION_ID);
-    if (r == 0 && strcmp(id, "0") == 0 && strcmp(version, "0") == 0) {
-        r = expect_pragma(box, "SELECT count(*) FROM sqlite_master", "0");
-        snprintf(sql, sizeof(sql),
-                 "BEGIN; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-                 OUTBOX_APPLICATION_ID, OUTBOX_VERSION);
-        return r == 0 ? execute(box, sql) : r;
-    }
-    if (r == 0 && (strcmp(id, ours) != 0 || atoi(version) != OUTBOX_VERSION)) {
-        say(&box->error, "%s is not an outbox of this version", box->path);
-        r = -EUCLEAN;
-    }
-    return r;
-}
-
-static int set_up(outbox *box)
-{
-    int r = check_identity(box);
-
-    if (r == 0)
-        r = expect_pragma(box, "PRAGMA journal_mode = WAL", "wal");
-    if (r == 0)
-        r = execute(box, "PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST;"
-                         "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
-                         "PRAGMA temp_store = MEMORY;");
-    if (r == 0) /* some builds choose another default for WAL: read it back */
-        r = expect_pragma(box, "PRAGMA synchronous", "2");
-    if (r == 0)
-        r = expect_pragma(box, "PRAGMA quick_check(1)", "ok");
-    if (r == 0)
-        r = execute(box, outbox_schema);
-    if (r == 0 && box->options.unique_keys)
-        r = execute(box, outbox_unique_index);
-    return r;
-}
-
-static int prepare_statements(outbox *box)
-{
-    for (int i = 0; i < SQL_STATEMENTS; i++) {
-        int rc = sqlite3_prepare_v3(box->db, outbox_statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &box->statements[i], NULL);
-        if (rc != SQLITE_OK)
-            return failure(box, rc);
-    }
-    return 0;
-}
-
-static int load_counts(outbox *box)
-{
-    int64_t waiting[2] = {0, 0}, dead[2] = {0, 0}, last_id = 0;
-    void *limit = NULL;
-    int r = run_numbers(box, SQL_COUNT_WAITING, waiting, 2);
-
-    if (r >= 0)
-        r = run_numbers(box, SQL_COUNT_DEAD, dead, 2);
-    if (r >= 0)
-        r = run_numbers(box, SQL_LAST_ID, &last_id, 1);
-    if (r >= 0)
-        r = outbox_get(box, id_limit_name, &limit, NULL);
-    if (r < 0 && r != -ENOENT)
-        return r;
-    box->counts = (outbox_counts){waiting[0], dead[0], waiting[1] + dead[1], 0};
-    box->id_limit = limit ? strtoll(limit, NULL, 10) : 0;
-    /* Ids of the unfinished block may have been given out and deleted: skip the rest of it. */
-    box->next_id = (last_id > box->id_limit ? last_id : box->id_limit) + 1;
-    free(limit);
-    return 0;
-}
-
-/* A new file is durable only when its directory is. */
-static int sync_directory(const char *path)
-{
-    char directory[4096];
-    const char *slash = strrchr(path, '/');
-    int fd, r = 0;
-
-    snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-             slash ? path : ".");
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
-        r = -errno;
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
-static int create_file(outbox *box)
-{
-    /* SQLite would use the umask; its -wal and -shm take over the mode of this one. */
-    int fd = open(box->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0) {
-        int r = errno;
-        say(&box->error, "%s: %s", box->path, strerror(r));
-        return -r;
-    }
-    close(fd);
-    return 0;
-}
-
-static void close_database(outbox *box)
-{
-    for (int i = 0; i < SQL_STATEMENTS; i++) {
-        sqlite3_finalize(box->statements[i]);
-        box->statements[i] = NULL;
-    }
-    sqlite3_close(box->db);
-    box->db = NULL;
-    box->open_transaction = false;
-}
-
-static int open_database(outbox *box)
-{
-    int r = create_file(box), rc;
-
-    if (r < 0)
-        return r;
-    box->failed = false;
-    box->error.text[0] = '\0';
-    rc = sqlite3_open_v2(box->path, &box->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (box->db == NULL)
-        return -ENOMEM;
-    sqlite3_extended_result_codes(box->db, 1);
-    sqlite3_busy_timeout(box->db, 5000); /* a reader's recovery of the log */
-    r = failure(box, rc);
-    if (r == 0)
-        r = set_up(box);
-    if (r == 0)
-        r = prepare_statements(box);
-    if (r == 0)
-        r = load_counts(box);
-    if (r == 0)
-        r = sync_directory(box->path);
-    if (r == 0)
-        sqlite3_wal_hook(box->db, note_wal, box);
-    else
-        box->failed = true;
-    return r;
-}
-
 int outbox_open(const outbox_options *options, outbox **ret, outbox_error *reterr)
 {
     outbox *box = calloc(1, sizeof(*box));
@@ -395,11 +90,11 @@ int outbox_open(const outbox_options *options, outbox **ret, outbox_error *reter
     if (box->options.max_bytes <= 0)
         box->options.max_bytes = INT64_C(1) << 30;
     box->path = strdup(options->path);
-    r = box->path ? take_lock(box, reterr) : -ENOMEM;
+    r = box->path ? outbox_file_lock(box, reterr) : -ENOMEM;
     if (r == 0) {
-        r = open_database(box);
+        r = outbox_file_open(box);
         if (r < 0)
-            say(reterr, "%s", *box->error.text ? box->error.text : strerror(-r));
+            outbox_say(reterr, "%s", *box->error.text ? box->error.text : strerror(-r));
     }
     if (r < 0) {
         outbox_close(box);
@@ -413,7 +108,7 @@ void outbox_close(outbox *box)
 {
     if (box == NULL)
         return;
-    close_database(box);
+    outbox_file_close(box);
     if (box->lock_fd >= 0)
         close(box->lock_fd);
     free(box->path);
@@ -424,10 +119,10 @@ int outbox_recover(outbox *box, outbox_error *reterr)
 {
     int r;
 
-    close_database(box);
-    r = open_database(box);
+    outbox_file_close(box);
+    r = outbox_file_open(box);
     if (r < 0)
-        say(reterr, "%s", *box->error.text ? box->error.text : strerror(-r));
+        outbox_say(reterr, "%s", *box->error.text ? box->error.text : strerror(-r));
     return r;
 }
 
@@ -527,7 +222,7 @@ static int reserve_ids(outbox *box)
     if (box->next_id < box->id_limit)
         return 0;
     snprintf(text, sizeof(text), "%" PRId64, box->next_id + ID_BLOCK);
-    r = put_row(box, id_limit_name, text, strlen(text));
+    r = put_row(box, OUTBOX_ID_LIMIT, text, strlen(text));
     if (r == 0)
         box->id_limit = box->next_id + ID_BLOCK;
     return r;
@@ -540,7 +235,7 @@ static int is_dead(outbox *box, const char *key)
     if (box->counts.dead == 0)
         return 0;
     sqlite3_bind_text(box->statements[SQL_FIND_DEAD], 1, key, -1, SQLITE_STATIC);
-    return run_numbers(box, SQL_FIND_DEAD, &one, 1);
+    return outbox_numbers(box, SQL_FIND_DEAD, &one, 1);
 }
 
 static int append(outbox *box, const char *key, const void *payload, size_t size, int64_t now_ms)
@@ -620,7 +315,7 @@ int outbox_get(outbox *box, const char *name, void **ret_value, size_t *ret_size
         return -EIO;
     sqlite3_bind_text(get, 1, name, -1, SQLITE_STATIC);
     rc = sqlite3_step(get);
-    r = failure(box, rc);
+    r = outbox_failure(box, rc);
     if (rc == SQLITE_DONE)
         r = -ENOENT;
     if (rc == SQLITE_ROW) {
@@ -651,7 +346,7 @@ int outbox_peek(outbox *box, int64_t after_id, int64_t now_ms, size_t limit, out
     sqlite3_bind_int64(peek, 1, after_id);
     sqlite3_bind_int64(peek, 2, now_ms);
     sqlite3_bind_int64(peek, 3, (int64_t)limit);
-    return failure(box, walk(peek, fn, user));
+    return outbox_failure(box, walk(peek, fn, user));
 }
 
 int outbox_list(outbox *box, int64_t after_id, size_t limit, outbox_entry_fn *fn, void *user)
@@ -662,7 +357,7 @@ int outbox_list(outbox *box, int64_t after_id, size_t limit, outbox_entry_fn *fn
         return -EIO;
     sqlite3_bind_int64(list, 1, after_id);
     sqlite3_bind_int64(list, 2, (int64_t)limit);
-    return failure(box, walk(list, fn, user));
+    return outbox_failure(box, walk(list, fn, user));
 }
 
 int outbox_next_due(outbox *box, int64_t *ret_ms)
@@ -672,9 +367,9 @@ int outbox_next_due(outbox *box, int64_t *ret_ms)
 
     if (box->failed)
         return -EIO;
-    r = run_numbers(box, SQL_NEXT_FRESH, &fresh, 1);
+    r = outbox_numbers(box, SQL_NEXT_FRESH, &fresh, 1);
     if (r >= 0)
-        r = run_numbers(box, SQL_NEXT_RETRY, &retry, 1);
+        r = outbox_numbers(box, SQL_NEXT_RETRY, &retry, 1);
     if (r < 0)
         return r;
     *ret_ms = fresh < retry ? fresh : retry;
@@ -685,7 +380,7 @@ int outbox_next_due(outbox *box, int64_t *ret_ms)
 static int entry_size(outbox *box, outbox_sql which, int64_t id, int64_t *ret)
 {
     sqlite3_bind_int64(box->statements[which], 1, id);
-    return run_numbers(box, which, ret, 1);
+    return outbox_numbers(box, which, ret, 1);
 }
 
 static int delete_one(outbox *box, int64_t id)
@@ -796,7 +491,7 @@ int outbox_count(outbox *box, outbox_counts *ret)
 
     if (box->failed)
         return -EIO;
-    r = box->counts.waiting > 0 ? run_numbers(box, SQL_OLDEST, &oldest, 1) : 0;
+    r = box->counts.waiting > 0 ? outbox_numbers(box, SQL_OLDEST, &oldest, 1) : 0;
     if (r < 0)
         return r;
     *ret = box->counts;
@@ -819,7 +514,7 @@ int outbox_checkpoint(outbox *box)
         return 0; /* a reader is in the way: next time */
     if (rc == SQLITE_OK && moved == log_frames)
         box->wal_frames = 0; /* the next commit begins the log again */
-    return failure(box, rc);
+    return outbox_failure(box, rc);
 }
 
 /* ---- from outside ---- */
@@ -845,9 +540,9 @@ int outbox_inspect(const char *path, int64_t after_id, size_t limit, outbox_entr
         sqlite3_bind_int64(list, 2, (int64_t)limit);
         rc = walk(list, fn, user);
     }
-    if (code_of(rc) < 0)
-        say(reterr, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+    if (outbox_code(rc) < 0)
+        outbox_say(reterr, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
     sqlite3_finalize(list);
     sqlite3_close(db);
-    return code_of(rc);
+    return outbox_code(rc);
 }

@@ -95,6 +95,7 @@ const mirrors = defineTable({
   ),
   attempts: v.number(), // handed out for the present want so far
   firstAttemptAt: v.union(v.number(), v.null()), // null: nothing unanswered
+  attempted: v.union(v.string(), v.null()), // version of the unanswered attempts
   nextAttemptAt: v.union(v.number(), v.null()), // ms: not before
   error: v.optional(v.string()), // why the last attempt failed
   dead: v.boolean(), // given up until the signal changes

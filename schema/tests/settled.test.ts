@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Doc } from "../convex/_generated/dataModel";
 import {
+  attemptedWith,
   heldUntil,
   operationOf,
   settled,
@@ -28,6 +29,7 @@ function row(over: Partial<Doc<"mirrors">> = {}): Doc<"mirrors"> {
     lease: { instance: "a", until: NOW + 1 },
     attempts: 1,
     firstAttemptAt: 500,
+    attempted: "v1",
     nextAttemptAt: null,
     dead: false,
     ...over,
@@ -66,6 +68,23 @@ test("a post of unknown outcome is finished before it is deleted", () => {
 
 test("an edit of unknown outcome is made again", () => {
   assert.equal(operationOf(row({ actual })), "edit");
+});
+
+test("a repeated post that finds an older text wants an edit", () => {
+  const first = row({ firstAttemptAt: null, attempted: null });
+  const once = row({ attempted: attemptedWith(first, "v1") });
+  assert.equal(once.attempted, "v1");
+  assert.equal(attemptedWith(once, "v1"), "v1");
+  const twice = row({ desired: v2, attempted: attemptedWith(once, "v2") });
+  const outcome = {
+    type: "posted" as const,
+    messageIds: ["5"],
+    postedAt: 2,
+    version: "v2",
+  };
+  const after = { ...twice, ...settled(twice, outcome, NOW) };
+  assert.equal(after.wants, true);
+  assert.equal(operationOf(after), "edit");
 });
 
 test("a post that is already outdated wants an edit", () => {

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
+import { after } from "node:test";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -93,6 +94,12 @@ export function environment(
   };
 }
 
+/** What a failed test leaves behind must not keep the others from ending. */
+const running = new Set<ChildProcess>();
+after(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export class Proxy {
   log = "";
   port = 0;
@@ -105,11 +112,13 @@ export class Proxy {
     readonly env: Record<string, string>,
     private readonly remove: () => void,
   ) {
+    running.add(process);
     process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
       this.check();
     });
     this.exited = once(process, "close").then(() => {
+      running.delete(process);
       this.check();
       return process.exitCode;
     });

@@ -2,6 +2,7 @@
 
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
+import { after } from "node:test";
 import { type WebSocket, WebSocketServer } from "ws";
 
 export type Call = { path: string; args: Record<string, unknown> };
@@ -22,6 +23,9 @@ export class Peer {
 
   static async listen(port = 0): Promise<Peer> {
     const peer = new Peer();
+    after(() => {
+      if (peer.server.listening) return peer.close();
+    });
     peer.sockets.on("connection", (socket) => peer.serve(socket));
     await new Promise<void>((resolve) =>
       peer.server.listen(port, "127.0.0.1", resolve),

@@ -268,7 +268,7 @@ test("a wrong sources file is named with the path inside it, and the exit status
     env: environment(directory),
     encoding: "utf8",
   });
-  assert.equal(address.status, 6);
+  assert.equal(address.status, 6, address.stderr);
   assert.match(
     address.stderr,
     /LISTEN \(flag --listen\): is "nowhere": expected ADDRESS:PORT/,

@@ -2,23 +2,25 @@
 // deploys to the built program, the unmodified clients talk to it.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ConvexClient, ConvexHttpClient } from "convex/browser";
-import { makeFunctionReference } from "convex/server";
+import { ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { WebSocket } from "ws";
 import { Backend, buildProgram, Project } from "./official/backend.js";
+import {
+  action,
+  liveClient,
+  mutation,
+  query,
+  Watched,
+} from "./official/clients.js";
 
 const APP = fileURLToPath(new URL("./official/app", import.meta.url));
-
-const query = (name: string) => makeFunctionReference<"query">(name);
-const mutation = (name: string) => makeFunctionReference<"mutation">(name);
-const action = (name: string) => makeFunctionReference<"action">(name);
 
 /** A hang fails instead of waiting for ever. */
 const LIMIT = { timeout: 180_000 };
@@ -54,51 +56,7 @@ async function serviceKey() {
   return { jwks: `data:application/json;base64,${jwks}`, token };
 }
 
-function client(): ConvexClient {
-  return new ConvexClient(backend.url, {
-    webSocketConstructor: WebSocket as never,
-    logger: false,
-    unsavedChangesWarning: false,
-  });
-}
-
-/** A subscription whose results can be waited for. */
-class Watched<T> {
-  readonly seen: T[] = [];
-  readonly errors: Error[] = [];
-  readonly #waiting: {
-    want: (value: T) => boolean;
-    done: (value: T) => void;
-  }[] = [];
-  readonly stop: () => void;
-
-  constructor(
-    from: ConvexClient,
-    name: string,
-    args: Record<string, unknown> = {},
-  ) {
-    this.stop = from.onUpdate(
-      query(name),
-      args as never,
-      (value) => this.#add(value as T),
-      (error) => this.errors.push(error),
-    );
-  }
-
-  until(want: (value: T) => boolean): Promise<T> {
-    const found = this.seen.findLast(want);
-    if (found !== undefined) return Promise.resolve(found);
-    return new Promise((done) => this.#waiting.push({ want, done }));
-  }
-
-  #add(value: T): void {
-    this.seen.push(value);
-    for (const waiter of this.#waiting.splice(0)) {
-      if (waiter.want(value)) waiter.done(value);
-      else this.#waiting.push(waiter);
-    }
-  }
-}
+const client = () => liveClient(backend.url);
 
 function assertDone(result: {
   status: number | null;
@@ -272,6 +230,61 @@ describe("deploying", LIMIT, () => {
       readFileSync(join(project.folder, ".env.local"), "utf8"),
       new RegExp(backend.url),
     );
+  });
+
+  test("dev pushes again whenever a file changes", async () => {
+    const dev = project.convexRunning("dev", "--typecheck=disable");
+    let said = "";
+    const readyTimes = (times: number) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (said.split("Convex functions ready").length > times) resolve();
+        };
+        dev.stderr?.on("data", look);
+        look();
+      });
+    dev.stderr?.on("data", (chunk) => (said += String(chunk)));
+    try {
+      await readyTimes(1);
+      project.write(
+        "convex/fresh.ts",
+        'import { query } from "./_generated/server";\nexport const hi = query(async () => "fresh");\n',
+      );
+      await readyTimes(2);
+      const http = new ConvexHttpClient(backend.url);
+      assert.equal(await http.query(query("fresh:hi"), {}), "fresh");
+    } finally {
+      const gone = once(dev, "exit");
+      dev.kill("SIGKILL");
+      await gone;
+      rmSync(join(project.folder, "convex/fresh.ts"), { force: true });
+    }
+  });
+
+  test("a dry run and what is not supported say so", async () => {
+    const dry = await project.deploy("--dry-run");
+    assertDone(dry);
+    assert.doesNotMatch(dry.stderr, /Node\.js actions/);
+    const exported = await project.convex(
+      "export",
+      "--path",
+      join(project.folder, "x.zip"),
+    );
+    assert.notEqual(exported.status, 0);
+    assert.match(
+      exported.stderr,
+      /not supported by the development backend: export/,
+    );
+  });
+
+  test("an inline query reads the data", async () => {
+    const counted = await project.convex(
+      "run",
+      "--inline-query",
+      '(await ctx.db.query("messages").collect()).length',
+    );
+    assertDone(counted);
+    assert.match(counted.stdout.trim(), /^\d+$/);
   });
 
   test("network-test passes", async () => {
@@ -528,6 +541,90 @@ describe("the official clients", LIMIT, () => {
       http.query(query("messages:crash"), {}),
       /Uncaught Error: it broke[\s\S]*convex\/messages\.ts/,
     );
+  });
+});
+
+describe("files", LIMIT, () => {
+  const bytes = Buffer.from(Array.from({ length: 1000 }, (_, i) => i % 256));
+  const sha256 = createHash("sha256").update(bytes).digest("base64");
+
+  async function upload(headers: Record<string, string> = {}) {
+    const http = new ConvexHttpClient(backend.url);
+    const url = (await http.mutation(
+      mutation("files:uploadUrl"),
+      {},
+    )) as string;
+    return fetch(url, {
+      method: "POST",
+      headers: { "content-type": "image/x-test", ...headers },
+      body: bytes,
+    });
+  }
+
+  test("an uploaded file comes back whole, with its type and digest", async () => {
+    const http = new ConvexHttpClient(backend.url);
+    const uploaded = await upload({ digest: `sha-256=${sha256}` });
+    assert.equal(uploaded.status, 200);
+    const { storageId: id } = (await uploaded.json()) as { storageId: string };
+    const metadata: any = await http.query(query("files:metadata"), { id });
+    assert.deepEqual(
+      [metadata.sha256, metadata.size, metadata.contentType],
+      [sha256, 1000, "image/x-test"],
+    );
+    const url = (await http.query(query("files:url"), { id })) as string;
+    const whole = await fetch(url);
+    assert.equal(whole.headers.get("content-type"), "image/x-test");
+    assert.equal(whole.headers.get("digest"), `sha-256=${sha256}`);
+    assert.equal(
+      whole.headers.get("cache-control"),
+      "private, max-age=2592000",
+    );
+    assert.deepEqual(Buffer.from(await whole.arrayBuffer()), bytes);
+    const head = await fetch(url, { method: "HEAD" });
+    assert.equal(head.headers.get("content-length"), "1000");
+    await http.mutation(mutation("files:remove"), { id });
+    assert.equal((await fetch(url)).status, 404);
+  });
+
+  test("ranges", async () => {
+    const http = new ConvexHttpClient(backend.url);
+    const { storageId: id } = (await (await upload()).json()) as {
+      storageId: string;
+    };
+    const url = (await http.query(query("files:url"), { id })) as string;
+    const cases: [string, number, string | null, number][] = [
+      ["bytes=10-19", 206, "bytes 10-19/1000", 10],
+      ["bytes=990-", 206, "bytes 990-999/1000", 10],
+      ["bytes=990-2000", 206, "bytes 990-2000/1000", 10],
+      ["bytes=2000-2010", 206, "bytes 2000-2010/1000", 0],
+      ["bytes=a-b", 416, null, 0],
+      ["bytes=0-1,5-6", 416, null, 0],
+      ["lines=1-2", 200, null, 1000],
+    ];
+    for (const [range, status, contentRange, length] of cases) {
+      const response = await fetch(url, { headers: { range } });
+      const body = await response.arrayBuffer();
+      assert.deepEqual(
+        [
+          response.status,
+          response.headers.get("content-range"),
+          body.byteLength,
+        ],
+        [status, contentRange, length],
+        range,
+      );
+    }
+  });
+
+  test("a digest that does not match is refused", async () => {
+    const wrong = createHash("sha256").update("other").digest("base64");
+    const refused = await upload({ digest: `sha-256=${wrong}` });
+    assert.equal(refused.status, 400);
+    assert.equal(
+      ((await refused.json()) as { code: string }).code,
+      "Sha256Mismatch",
+    );
+    assert.equal((await upload({ digest: "sha-256=short" })).status, 400);
   });
 });
 

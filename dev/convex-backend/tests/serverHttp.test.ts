@@ -515,7 +515,6 @@ describe("the command line's endpoints", () => {
       config: { functions: "convex/" },
       moduleHashes: [],
       udfServerVersion: null,
-      nodeVersion: null,
     });
   });
 

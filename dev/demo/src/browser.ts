@@ -74,8 +74,10 @@ export class Dashboard {
       [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
         (element) => ({
           messageId: element.dataset.messageId!,
-          text:
-            element.querySelector<HTMLElement>("[data-text]")?.innerText ?? "",
+          content:
+            element.querySelector<HTMLElement>("[data-text]")?.dataset.text ??
+            "",
+          text: element.querySelector("[data-text]")?.textContent ?? "",
         }),
       ),
     );

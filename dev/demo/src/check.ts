@@ -285,9 +285,7 @@ interface Mirror {
 }
 
 /** Times by message id. Posted: when Discord made the first post. */
-export async function hopsOf(
-  stack: Stack,
-): Promise<
+export async function hopsOf(stack: Stack): Promise<
   Map<
     string,
     {

@@ -4,7 +4,8 @@ import type { Message } from "./discord";
 
 export interface Row {
   messageId: string;
-  text: string;
+  content: string; // the text that the row was made from
+  text: string; // what a reader reads
 }
 
 const LIMIT = 2000; // of one post, in UTF-16 units
@@ -12,12 +13,14 @@ const LIMIT = 2000; // of one post, in UTF-16 units
 /** Without white space: a long text is cut at white space, which the cut drops. */
 const squeezed = (text: string): string => text.replace(/\s+/g, "");
 
-/** What a reader reads: markup characters, mentions and white space left out. */
-const plain = (text: string): string =>
-  text
-    .replace(/<@[!&]?\d+>|<#\d+>|<a?:\w+:\d+>/g, "")
-    .normalize("NFC")
-    .replace(/[^\p{L}\p{N}\p{Emoji_Presentation}]+/gu, "");
+/** The words that a reader must find: markup, mentions, fence languages and links left out. */
+function wordsOf(text: string): string[] {
+  const visible = text
+    .replace(/```\w+\n/g, "```\n")
+    .replace(/<[@#:a][^>\s]*>|<t:\d+(:\w)?>/g, " ")
+    .replace(/https?:\/\/\S+/g, " ");
+  return visible.match(/[\p{L}\p{N}]+/gu) ?? [];
+}
 
 function excerpt(text: string): string {
   return JSON.stringify([...text].slice(0, 60).join(""));
@@ -88,6 +91,17 @@ export function compareMirror(source: Message[], mirror: Message[]): string[] {
   return differences;
 }
 
+function unreadable(message: Message, row: Row): string[] {
+  const missing = wordsOf(message.content).find(
+    (word) => !row.text.includes(word),
+  );
+  return missing === undefined
+    ? []
+    : [
+        `a reader of ${message.id} does not find "${missing}": ${excerpt(row.text)}`,
+      ];
+}
+
 /** Source (oldest first) against the page (newest first). */
 export function comparePage(source: Message[], page: Row[]): string[] {
   const differences: string[] = [];
@@ -109,10 +123,11 @@ export function comparePage(source: Message[], page: Row[]): string[] {
       differences.push(
         `missing on the page: ${message.id} ${excerpt(message.content)}`,
       );
-    else if (plain(row.text) !== plain(message.content))
+    else if (row.content !== message.content)
       differences.push(
-        `text on the page of ${message.id}: source ${excerpt(plain(message.content))}, page ${excerpt(plain(row.text))}`,
+        `text on the page of ${message.id}: source ${excerpt(message.content)}, page ${excerpt(row.content)}`,
       );
+    else differences.push(...unreadable(message, row));
   }
   const order = page.map((row) => row.messageId).filter((id) => known.has(id));
   const wanted = source

@@ -69,6 +69,7 @@ export async function desire(
       lease: null,
       attempts: 0,
       firstAttemptAt: null,
+      attempted: null,
       nextAttemptAt: null,
       dead: false,
     });
@@ -196,6 +197,15 @@ export type Report = {
   outcome: Outcome;
 };
 
+// No signal's version: whatever is there, it has to be edited.
+const UNKNOWN_VERSION = "unknown";
+
+/** What a row has attempted once `version` is handed out too. */
+export function attemptedWith(row: Mirror, version: string): string {
+  const first = row.firstAttemptAt === null;
+  return first || row.attempted === version ? version : UNKNOWN_VERSION;
+}
+
 /** What an outcome makes of a row; pure. */
 export function settled(
   row: Mirror,
@@ -212,6 +222,7 @@ export function settled(
     lease: null,
     attempts: 0,
     firstAttemptAt: null,
+    attempted: null,
     nextAttemptAt: null,
   };
   if (outcome.type === "dead")
@@ -221,12 +232,17 @@ export function settled(
       dead: true,
       error: outcome.error.slice(0, MAX_ERROR_LENGTH),
     };
+  // A repeated post finds the message of the first attempt, as that one wrote
+  // it. When it wrote something else, an edit has to follow.
+  const certain =
+    row.actual !== null ||
+    (outcome.type === "posted" && row.attempted === outcome.version);
   const actual =
     outcome.type === "deleted"
       ? null
       : {
           messageIds: outcome.messageIds,
-          version: outcome.version,
+          version: certain ? outcome.version : UNKNOWN_VERSION,
           postedAt: outcome.postedAt,
         };
   const wants =

@@ -102,9 +102,11 @@ async function lease(
 ): Promise<Work> {
   const fence = row.fence + 1;
   const firstAttemptAt = row.firstAttemptAt ?? now;
+  const version = signal?.version ?? "";
   await ctx.db.patch(row._id, {
     fence,
     firstAttemptAt,
+    attempted: Mirrors.attemptedWith(row, version),
     lease: { instance, until: now + Mirrors.LEASE_MS },
     attempts: row.attempts + 1,
     nextAttemptAt: null,
@@ -123,7 +125,7 @@ async function lease(
     nonce: digest(`${row._id}/${row.generation}`).slice(0, NONCE_LENGTH),
     uncertain: op === "post" && now - firstAttemptAt > UNCERTAIN_AFTER_MS,
     firstAttemptAt,
-    version: signal?.version ?? "",
+    version,
     author: said.author,
     content: said.content,
     embeds: said.embeds,

@@ -6,7 +6,7 @@ import { ConvexError } from "convex/values";
 import { api, internal } from "../../convex/_generated/api";
 import type { Deployment } from "./deployment";
 import { beat, webhook } from "./roles";
-import { newId } from "./source";
+import { newId, SENT_AT } from "./source";
 import { World } from "./world";
 
 export function readers(start: () => Promise<Deployment>): void {
@@ -132,7 +132,7 @@ export function readers(start: () => Promise<Deployment>): void {
     const [hops] = await recent();
     assert.equal(hops!.seenAt, seenAt);
     assert.ok(hops!.postedAt! >= hops!.committedAt);
-    await world.record([source.edit(messageId, 1e9)]);
+    await world.record([source.edit(messageId, seenAt + 1 - SENT_AT)]);
     assert.equal((await recent())[0]!.seenAt, undefined);
     assert.equal((await recent())[0]!.postedAt, undefined);
     await world.bot.drain();

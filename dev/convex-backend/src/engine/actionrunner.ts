@@ -20,7 +20,8 @@ import {
 import type { Core } from "./core.js";
 import type { Files } from "./files.js";
 import { canonicalPath, storedPath } from "./functions.js";
-import { startWorker } from "./pool.js";
+import { type Prepared, startWorker, type ThreadStart } from "./pool.js";
+import { Gate } from "./store/gate.js";
 import { type Address, addressHandle, addressPath } from "./run/address.js";
 import { argumentList, failed, resolveFunction } from "./run/call.js";
 import { SyscallError, unsupported } from "./run/failure.js";
@@ -30,7 +31,6 @@ import type {
   HttpHead,
   ToWorker,
   WireOutcome,
-  WorkerStart,
 } from "./run/protocol.js";
 import { fileUuid, uploadToken } from "./run/secrets.js";
 import { checkDelay } from "./run/syscalls.js";
@@ -44,6 +44,9 @@ import {
 import { Buffer } from "node:buffer";
 
 const ACTION_MS = 600_000;
+/** A thread that says nothing for so long is taken to be in an endless loop, ms. */
+const SILENCE_MS = 30_000;
+const PING_MS = 5000;
 const MAX_CALLS = 512;
 
 type Running = {
@@ -59,52 +62,65 @@ type Running = {
   timer: NodeJS.Timeout;
 };
 
-type Start = Omit<WorkerStart, "clock" | "role">;
+type Start = ThreadStart;
 
 export class ActionRunner {
   private worker: Worker | null = null;
   private readonly running = new Map<number, Running>();
   private nextId = 1;
   private closed = false;
+  /** When each thread was last heard of, performance.now(). */
+  private readonly heard = new Map<Worker, number>();
+  private readonly pinger: NodeJS.Timeout;
 
   constructor(
     private readonly core: Core,
     private readonly runner: Runner,
     private readonly files: Files,
     private start: Start,
-  ) {}
+  ) {
+    this.pinger = setInterval(() => this.ping(), PING_MS).unref();
+  }
 
-  /**
-   * Starts a thread with other code. The function it gives puts it in place of the present
-   * one, on which running actions still end.
-   */
-  async prepare(start: Start): Promise<() => void> {
+  /** Ends threads that an action keeps from answering. */
+  private ping(): void {
+    const limit = performance.now() - SILENCE_MS;
+    for (const [worker, heard] of this.heard) {
+      if (heard < limit) void worker.terminate();
+      else worker.postMessage({ type: "ping" } satisfies ToWorker);
+    }
+  }
+
+  /** Starts a thread with other code, to be put in place of the present one or given up. */
+  async prepare(start: Start): Promise<Prepared> {
     const { worker, ready } = startWorker({
       ...start,
       role: "actions",
       clock: new SharedArrayBuffer(8),
+      gate: Gate.buffer(),
     });
-    worker.on("message", (message: FromWorker) => this.receive(message));
+    worker.on("message", (message: FromWorker) => {
+      this.heard.set(worker, performance.now());
+      this.receive(message);
+    });
     worker.on("error", (error) =>
       this.core.log("error", `The actions' thread failed: ${error.message}`),
     );
     worker.on("exit", () => this.died(worker));
     await ready;
-    return () => {
-      const old = this.worker;
-      this.worker = worker;
-      this.start = {
-        ...start,
-        catalog: this.core.store.catalog,
-        deployment: {
-          ...start.deployment,
-          environment: this.core.deployment.environment,
-        },
-      };
-      this.setCatalog();
-      this.setEnvironment(this.core.deployment.environment);
-      if (old !== null) this.retire(old);
+    return {
+      drop: () => void worker.terminate(),
+      takeOver: () => this.takeOver(start, worker),
     };
+  }
+
+  /** Running actions still end on the thread that is replaced. */
+  private takeOver(start: Start, worker: Worker): void {
+    const old = this.worker;
+    this.worker = worker;
+    this.start = start;
+    this.setCatalog();
+    if (old !== null) this.retire(old);
   }
 
   private busy(worker: Worker): boolean {
@@ -118,6 +134,7 @@ export class ActionRunner {
   }
 
   private died(worker: Worker): void {
+    this.heard.delete(worker);
     for (const [id, each] of this.running) {
       if (each.worker !== worker) continue;
       this.finish(
@@ -131,7 +148,7 @@ export class ActionRunner {
     if (worker !== this.worker || this.closed) return;
     this.worker = null;
     this.prepare(this.start).then(
-      (swap) => swap(),
+      (prepared) => prepared.takeOver(),
       (error: Error) =>
         this.core.log(
           "error",
@@ -149,16 +166,9 @@ export class ActionRunner {
     this.tell({ type: "catalog", catalog: this.core.store.catalog });
   }
 
-  setEnvironment(environment: Record<string, string>): void {
-    this.start = {
-      ...this.start,
-      deployment: { ...this.start.deployment, environment },
-    };
-    this.tell({ type: "environment", environment });
-  }
-
   async close(): Promise<void> {
     this.closed = true;
+    clearInterval(this.pinger);
     const workers = new Set(
       [...this.running.values()].map((each) => each.worker),
     );
@@ -305,6 +315,8 @@ export class ActionRunner {
       );
       running.head = (head) => {
         running.body = new PassThrough();
+        // Whoever reads it sees the error; nobody may be reading any more.
+        running.body.on("error", () => undefined);
         resolve({
           status: head.status,
           headers: head.headers,
@@ -324,7 +336,7 @@ export class ActionRunner {
   // ------------------------------------------------------------ messages
 
   private receive(message: FromWorker): void {
-    if (message.type === "ready" || !("id" in message)) return;
+    if (!("id" in message)) return;
     const each = this.running.get(message.id);
     if (each === undefined) return;
     switch (message.type) {

@@ -29,12 +29,13 @@ import { Core, wallClock } from "./core.js";
 import { type DeploymentRecord, Pushes } from "./deploy/push.js";
 import { Files } from "./files.js";
 import type { Deployment } from "./functions.js";
-import { Pool } from "./pool.js";
+import { Pool, type Prepared } from "./pool.js";
 import { argumentList, failed, resolveFunction } from "./run/call.js";
 import { unsupported } from "./run/failure.js";
 import { type InternalCall, Runner } from "./runner.js";
 import { Scheduler } from "./scheduler.js";
 import { type Connection, openReader, openWriter } from "./store/database.js";
+import { Gate } from "./store/gate.js";
 import type { Reads } from "./store/readset.js";
 import { folderInUse, Store } from "./store/store.js";
 import { checkVariables, SystemReads, writeVariables } from "./system.js";
@@ -47,6 +48,8 @@ const HOUSEKEEPING_MS = 1000;
 
 type Parts = {
   core: Core;
+  /** Starts threads for a deployment. */
+  prepare: (deployment: Deployment) => Promise<Prepared>;
   runner: Runner;
   actions: ActionRunner;
   pool: Pool;
@@ -54,7 +57,7 @@ type Parts = {
   files: Files;
   scheduler: Scheduler;
   system: SystemReads;
-  checkpointer: Worker;
+  checkpointer: { end: () => Promise<void> };
   lock: Connection;
 };
 
@@ -113,6 +116,14 @@ function loadModules(connection: Connection): Deployment["modules"] {
   }));
 }
 
+function startCheckpointer(databasePath: string): { end: () => Promise<void> } {
+  const gate = Gate.buffer();
+  const worker = new Worker(workerFile(), {
+    workerData: { role: "checkpoints", databasePath, gate },
+  });
+  return { end: () => new Gate(gate).end(worker) };
+}
+
 function builtIns(options: EngineOptions): Record<string, string> {
   return {
     CONVEX_CLOUD_URL: options.cloudOrigin,
@@ -160,22 +171,18 @@ async function openParts(
     deployment: core.deployment,
     catalog: store.catalog,
   });
-  const pushes: Pushes = new Pushes(
-    core,
-    record,
-    async (deployment) => {
-      const next = { ...start(), deployment };
-      const [swapPool, swapActions] = await Promise.all([
-        pool.prepare(next),
-        actions.prepare(next),
-      ]);
-      return () => {
-        swapPool();
-        swapActions();
-      };
-    },
-    () => undefined,
-  );
+  const prepare = async (deployment: Deployment): Promise<Prepared> => {
+    const next = { ...start(), deployment };
+    const threads = await Promise.all([
+      pool.prepare(next),
+      actions.prepare(next),
+    ]);
+    return {
+      takeOver: () => threads.forEach((each) => each.takeOver()),
+      drop: () => threads.forEach((each) => each.drop()),
+    };
+  };
+  const pushes = new Pushes(core, record, prepare);
   core.deployment.environment = {
     ...builtIns(options),
     ...pushes.userEnvironment(),
@@ -189,13 +196,14 @@ async function openParts(
   const runner = new Runner(core, pool);
   const files = new Files(core);
   const actions = new ActionRunner(core, runner, files, start());
-  (await actions.prepare(start()))();
+  (await actions.prepare(start())).takeOver();
   core.catalogListeners.add(() => {
     pool.setCatalog(store.catalog);
     actions.setCatalog();
   });
   return {
     core,
+    prepare,
     runner,
     actions,
     pool,
@@ -207,9 +215,7 @@ async function openParts(
       core,
       () => pushes.record.schema as unknown as JSONValue,
     ),
-    checkpointer: new Worker(workerFile(), {
-      workerData: { role: "checkpoints", databasePath },
-    }),
+    checkpointer: startCheckpointer(databasePath),
   };
 }
 
@@ -218,6 +224,7 @@ class OpenEngine implements Engine {
   private readonly authListeners = new Set<() => void>();
   private auth: AuthInfo[];
   private rounds = 0;
+  private changes: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly options: EngineOptions,
@@ -340,10 +347,19 @@ class OpenEngine implements Engine {
   checkSchema(pushId: string) {
     return this.parts.pushes.check(pushId);
   }
-  async finishPush(...args: Parameters<Engine["finishPush"]>) {
-    const finished = await this.parts.pushes.finish(...args);
-    this.setAuth(this.parts.pushes.record.auth);
-    return finished;
+  finishPush(...args: Parameters<Engine["finishPush"]>) {
+    return this.inTurn(async () => {
+      const finished = await this.parts.pushes.finish(...args);
+      this.setAuth(this.parts.pushes.record.auth);
+      return finished;
+    });
+  }
+
+  /** Changes of the deployment happen one after the other. */
+  private inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.changes.then(change);
+    this.changes = result.catch(() => undefined);
+    return result;
   }
 
   authProviders(): AuthInfo[] {
@@ -359,26 +375,36 @@ class OpenEngine implements Engine {
     for (const listener of this.authListeners) listener();
   }
 
-  async setEnvironmentVariables(
+  setEnvironmentVariables(
     changes: { name: string; value: string | null }[],
   ): Promise<void> {
-    const { core, pushes, pool, actions } = this.parts;
+    return this.inTurn(() => this.changeVariables(changes));
+  }
+
+  private async changeVariables(
+    changes: { name: string; value: string | null }[],
+  ): Promise<void> {
+    const { core, pushes, prepare } = this.parts;
     const present = pushes.userEnvironment();
     const next = checkVariables(changes, present);
     const environment = { ...builtIns(this.options), ...next };
     const auth = await pushes.authUnder(environment);
+    // Modules may have read a variable when they were loaded: they are loaded anew.
+    const threads = await prepare({ ...core.deployment, environment });
     const rows = core.scan("_environment_variables", "by_name", [], 1024);
-    core.transact(
-      (transaction) => writeVariables(core, transaction, changes, rows),
-      (_connection) => {
-        core.store.writeMeta("deployment", { ...pushes.record, auth });
-      },
-      ["environment"],
-    );
+    try {
+      core.transact(
+        (transaction) => writeVariables(core, transaction, changes, rows),
+        () => core.store.writeMeta("deployment", { ...pushes.record, auth }),
+        ["environment", "modules"],
+      );
+    } catch (error) {
+      threads.drop();
+      throw error;
+    }
     pushes.record = { ...pushes.record, auth };
     core.deployment = { ...core.deployment, environment };
-    pool.setEnvironment(environment);
-    actions.setEnvironment(environment);
+    threads.takeOver();
     this.setAuth(auth);
   }
 
@@ -420,11 +446,7 @@ class OpenEngine implements Engine {
     const { scheduler, pool, actions, checkpointer, core, lock } = this.parts;
     clearInterval(this.housekeeper);
     scheduler.close();
-    await Promise.all([
-      pool.close(),
-      actions.close(),
-      checkpointer.terminate(),
-    ]);
+    await Promise.all([pool.close(), actions.close(), checkpointer.end()]);
     core.store.close();
     lock.close();
   }

@@ -5,6 +5,7 @@
  * Invariant: every call is answered once, also when its thread dies or the code is replaced.
  */
 
+import { availableParallelism, loadavg } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Catalog } from "./store/format.js";
 import type {
@@ -17,10 +18,13 @@ import type {
   WorkerRole,
   WorkerStart,
 } from "./run/protocol.js";
+import { Gate } from "./store/gate.js";
 import { workerFile } from "./workerfile.js";
 
 /** User code of a query or mutation, ms. */
 const USER_MS = 1000;
+/** On a machine with more to do than it can, that much more by the clock, at most so many times. */
+const MAX_PATIENCE = 5;
 /** All of it, the engine's part included, ms. */
 const TOTAL_MS = 15_000;
 
@@ -30,10 +34,16 @@ export type TransactionAnswer =
   | TransactionRefused
   | { type: "timeout"; id: number; message: string };
 
+/** What a thread starts with, without what is its own. */
+export type ThreadStart = Omit<WorkerStart, "clock" | "gate" | "role">;
+
 type Waiting = {
   request: RunTransaction;
   answer: (answer: TransactionAnswer) => void;
 };
+
+/** Threads with other code, ready to be used. Exactly one of the two has to be called. */
+export type Prepared = { takeOver: () => void; drop: () => void };
 
 /** Starts a thread; `ready` when its modules are loaded. */
 export function startWorker(start: WorkerStart): {
@@ -62,24 +72,31 @@ class Thread {
   readonly worker: Worker;
   readonly ready: Promise<void>;
   private readonly clock: Float64Array;
+  private readonly gate: Gate;
   job: Waiting | null = null;
   private began = 0;
   private timer: NodeJS.Timeout | null = null;
   usable = false;
 
   constructor(
-    start: Omit<WorkerStart, "clock" | "role">,
+    start: ThreadStart,
     private readonly pool: Pool,
   ) {
     const clock = new SharedArrayBuffer(8);
     this.clock = new Float64Array(clock);
+    const gate = Gate.buffer();
+    this.gate = new Gate(gate);
     const role: WorkerRole = "transactions";
-    const { worker, ready } = startWorker({ ...start, role, clock });
+    const { worker, ready } = startWorker({ ...start, role, clock, gate });
     this.worker = worker;
     this.ready = ready;
     worker.on("message", (message: FromWorker) => this.receive(message));
     worker.on("error", () => this.died());
     worker.on("exit", () => this.died());
+  }
+
+  end(): Promise<void> {
+    return this.gate.end(this.worker);
   }
 
   give(job: Waiting): void {
@@ -101,7 +118,7 @@ class Thread {
     job?.answer(message);
   }
 
-  private take(): Waiting | null {
+  take(): Waiting | null {
     const job = this.job;
     this.job = null;
     if (this.timer !== null) clearTimeout(this.timer);
@@ -139,6 +156,14 @@ class Thread {
   }
 }
 
+/** How much slower than alone a thread may be going: waiting threads for each processor. */
+function patience(): number {
+  return Math.min(
+    MAX_PATIENCE,
+    Math.max(1, loadavg()[0]! / availableParallelism()),
+  );
+}
+
 export class Pool {
   private threads: Thread[] = [];
   private retiring = new Set<Thread>();
@@ -147,67 +172,60 @@ export class Pool {
   private closed = false;
 
   private constructor(
-    private start: Omit<WorkerStart, "clock" | "role">,
+    private start: ThreadStart,
     private readonly size: number,
     private readonly log: (message: string) => void,
   ) {}
 
   static async open(
-    start: Omit<WorkerStart, "clock" | "role">,
+    start: ThreadStart,
     size: number,
     log: (message: string) => void,
   ): Promise<Pool> {
     const pool = new Pool(start, size, log);
-    (await pool.prepare(start))();
+    (await pool.prepare(start)).takeOver();
     return pool;
   }
 
-  /**
-   * Starts threads with other code. The function it gives puts them in place of the present
-   * ones, on which running calls still end.
-   */
-  async prepare(
-    start: Omit<WorkerStart, "clock" | "role">,
-  ): Promise<() => void> {
+  /** Starts threads with other code, to be put in place of the present ones or given up. */
+  async prepare(start: ThreadStart): Promise<Prepared> {
     const fresh = Array.from(
       { length: this.size },
       () => new Thread(start, this),
     );
-    await Promise.all(fresh.map((thread) => thread.ready));
-    return () => {
-      // Tables and variables may have changed while they started.
-      const { catalog, deployment } = this.start;
-      this.start = {
-        ...start,
-        catalog,
-        deployment: {
-          ...start.deployment,
-          environment: deployment.environment,
-        },
-      };
-      const old = this.threads;
-      this.threads = fresh;
-      for (const thread of fresh) {
-        thread.usable = true;
-        this.refresh(thread);
-      }
-      for (const thread of old) this.retire(thread);
-      this.next();
+    const drop = () => {
+      for (const thread of fresh) void thread.end();
     };
+    try {
+      await Promise.all(fresh.map((thread) => thread.ready));
+    } catch (error) {
+      drop();
+      throw error;
+    }
+    return { drop, takeOver: () => this.takeOver(start, fresh) };
+  }
+
+  /** Running calls still end on the threads that are replaced. */
+  private takeOver(start: ThreadStart, fresh: Thread[]): void {
+    // Tables may have changed while they started.
+    this.start = { ...start, catalog: this.start.catalog };
+    const old = this.threads;
+    this.threads = fresh;
+    for (const thread of fresh) {
+      thread.usable = true;
+      this.refresh(thread);
+    }
+    for (const thread of old) this.retire(thread);
+    this.next();
   }
 
   /** Tells a thread what changed while it started. */
   private refresh(thread: Thread): void {
-    const { catalog, deployment } = this.start;
-    this.tell(thread, { type: "catalog", catalog });
-    this.tell(thread, {
-      type: "environment",
-      environment: deployment.environment,
-    });
+    this.tell(thread, { type: "catalog", catalog: this.start.catalog });
   }
 
   private retire(thread: Thread): void {
-    if (thread.job === null) void thread.worker.terminate();
+    if (thread.job === null) void thread.end();
     else this.retiring.add(thread);
   }
 
@@ -217,7 +235,7 @@ export class Pool {
 
   replace(thread: Thread): void {
     this.retiring.delete(thread);
-    void thread.worker.terminate();
+    void thread.end();
     const at = this.threads.indexOf(thread);
     if (at < 0 || this.closed) return;
     const fresh = new Thread(this.start, this);
@@ -242,15 +260,6 @@ export class Pool {
       this.tell(thread, { type: "catalog", catalog });
   }
 
-  setEnvironment(environment: Record<string, string>): void {
-    this.start = {
-      ...this.start,
-      deployment: { ...this.start.deployment, environment },
-    };
-    for (const thread of this.threads)
-      this.tell(thread, { type: "environment", environment });
-  }
-
   run(
     request: Omit<RunTransaction, "id" | "type">,
   ): Promise<TransactionAnswer> {
@@ -270,7 +279,7 @@ export class Pool {
     for (const thread of this.retiring)
       if (thread.job === null) {
         this.retiring.delete(thread);
-        void thread.worker.terminate();
+        void thread.end();
       }
     while (this.line.length > 0) {
       const free = this.threads.find(
@@ -284,8 +293,17 @@ export class Pool {
   async close(): Promise<void> {
     this.closed = true;
     const all = [...this.threads, ...this.retiring];
+    for (const waiting of [
+      ...this.line.splice(0),
+      ...all.flatMap((thread) => thread.take() ?? []),
+    ])
+      waiting.answer({
+        type: "refused",
+        id: waiting.request.id,
+        message: "The engine is closing",
+      });
     this.threads = [];
     this.retiring = new Set();
-    await Promise.all(all.map((thread) => thread.worker.terminate()));
+    await Promise.all(all.map((thread) => thread.end()));
   }
 }

@@ -23,6 +23,7 @@ import type { Pool, TransactionAnswer } from "./pool.js";
 import { argumentList, failed } from "./run/call.js";
 import type { TransactionDone, WireOutcome } from "./run/protocol.js";
 import { unsupported } from "./run/failure.js";
+import { metaInterval } from "./store/format.js";
 import { Reads } from "./store/readset.js";
 
 export type InternalCall = {
@@ -145,7 +146,7 @@ export class Runner {
     return {
       outcome,
       ts: this.core.latestTs(),
-      reads: new Reads([]),
+      reads: new Reads([metaInterval("modules")]),
       journal: null,
       logLines: [],
       usedIdentity: false,

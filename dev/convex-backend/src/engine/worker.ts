@@ -5,6 +5,7 @@ import { ActionWorker } from "./run/actions.js";
 import type { FromWorker, ToWorker, WorkerStart } from "./run/protocol.js";
 import { TransactionWorker } from "./run/transactions.js";
 import { checkpoint, openCheckpointer } from "./store/database.js";
+import { Gate } from "./store/gate.js";
 import { Analyzer, type AnalyzerStart } from "./run/analyze.js";
 
 const port = parentPort!;
@@ -19,8 +20,6 @@ async function transactions(start: WorkerStart): Promise<void> {
   port.on("message", (message: ToWorker) => {
     if (message.type === "run") worker.run(message);
     else if (message.type === "catalog") worker.setCatalog(message.catalog);
-    else if (message.type === "environment")
-      worker.setEnvironment(message.environment);
   });
 }
 
@@ -31,20 +30,24 @@ async function actions(start: WorkerStart): Promise<void> {
     if (message.type === "action") void worker.run(message);
     else if (message.type === "http") void worker.runHttp(message);
     else if (message.type === "reply") worker.reply(message);
+    else if (message.type === "ping") send({ type: "pong" });
     else if (message.type === "catalog") worker.setCatalog(message.catalog);
-    else if (message.type === "environment")
-      worker.setEnvironment(message.environment);
   });
 }
 
 const CHECKPOINT_MS = 1000;
 
-type CheckpointStart = { role: "checkpoints"; databasePath: string };
+type CheckpointStart = {
+  role: "checkpoints";
+  databasePath: string;
+  gate: SharedArrayBuffer;
+};
 
 const start = workerData as WorkerStart | AnalyzerStart | CheckpointStart;
 if (start.role === "checkpoints") {
-  const connection = openCheckpointer(start.databasePath);
-  setInterval(() => checkpoint(connection), CHECKPOINT_MS);
+  const gate = new Gate(start.gate);
+  const connection = gate.run(() => openCheckpointer(start.databasePath));
+  setInterval(() => gate.run(() => checkpoint(connection)), CHECKPOINT_MS);
 } else if (start.role === "analysis") {
   port.postMessage(await new Analyzer(start).analyze());
 } else {

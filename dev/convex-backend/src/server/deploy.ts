@@ -132,7 +132,6 @@ function configHashes(engine: Engine): unknown {
     config: { functions: "convex/" },
     moduleHashes: engine.moduleHashes(),
     udfServerVersion: engine.udfServerVersion(),
-    nodeVersion: null,
   };
 }
 

@@ -1,6 +1,8 @@
 // errors.ts - failures of a request, as every client of the HTTP API sees them.
 // A failed function is not one of these: it is a result.
 
+import { EngineError } from "../engine/api.js";
+
 /** A request that is refused: HTTP status, stable code, words for a person. */
 export class ApiError extends Error {
   constructor(
@@ -33,31 +35,15 @@ export const notSupported = (feature: string): ApiError =>
 
 const INTERNAL_MESSAGE = "Your request couldn't be completed. Try again later.";
 
-interface CodedError {
-  code: string;
-  message: string;
-  status?: number;
-}
-
-function isCoded(error: unknown): error is CodedError {
-  if (typeof error !== "object" || error === null) return false;
-  const { code, message } = error as Partial<CodedError>;
-  return (
-    typeof code === "string" &&
-    typeof message === "string" &&
-    /^[A-Z][A-Za-z]+$/.test(code)
-  );
-}
-
 /**
- * What to tell the client about any thrown thing. Errors that carry a
- * Convex-style code keep it; everything else is an internal error, whose
- * details belong in the log and not in the reply.
+ * What to tell the client about any thrown thing. Refusals keep their code;
+ * everything else is an internal error, whose details belong in the log and
+ * not in the reply.
  */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (isCoded(error)) {
-    return new ApiError(error.status ?? 400, error.code, error.message);
+  if (error instanceof EngineError) {
+    return new ApiError(error.status, error.code, error.message);
   }
   return new ApiError(500, "InternalServerError", INTERNAL_MESSAGE);
 }

@@ -18,8 +18,8 @@ const SOCKET_PING_MS = 5_000;
 const SILENT_CLIENT_MS = 120_000;
 /** A client that hears nothing for 60 s reconnects. */
 const QUIET_SERVER_MS = 15_000;
-/** Smaller frames are not worth a trip through zlib. */
-const COMPRESS_FROM_BYTES = 64 << 10;
+/** Smaller frames (in UTF-16 units) are not worth a trip through zlib. */
+const COMPRESS_FROM = 64 << 10;
 
 /** For the close frame to get out when the server stops. */
 const CLOSE_GRACE_MS = 200;
@@ -38,10 +38,7 @@ export class SyncServer {
       noServer: true,
       clientTracking: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      perMessageDeflate: {
-        threshold: COMPRESS_FROM_BYTES,
-        zlibDeflateOptions: { level: 1 },
-      },
+      perMessageDeflate: { zlibDeflateOptions: { level: 1 } },
     });
     this.#pinger = setInterval(() => this.#pingAll(), SOCKET_PING_MS);
     this.#pinger.unref();
@@ -134,7 +131,8 @@ class SyncSocket implements Link {
       onSent?.();
       return;
     }
-    this.#ws.send(frame, onSent === undefined ? undefined : () => onSent());
+    const compress = frame.length >= COMPRESS_FROM;
+    this.#ws.send(frame, { compress }, () => onSent?.());
   }
 
   end({

@@ -7,7 +7,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomUUID } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import {
   type AuthInfo,
   EngineError,
@@ -23,22 +22,19 @@ import {
   type Ts,
 } from "../api.js";
 import type { Core } from "../core.js";
-import { cronFault, type CronSchedule, firstRun } from "../cron.js";
-import { canonicalPath, type Deployment, FunctionTable } from "../functions.js";
-import { CompiledCatalog, indexKey } from "../run/catalog.js";
+import { type Deployment, FunctionTable } from "../functions.js";
+import { CompiledCatalog } from "../run/catalog.js";
 import {
   type Analysis,
   type AnalyzerStart,
   AUTH_CONFIG,
 } from "../run/analyze.js";
 import { unsupported } from "../run/failure.js";
-import type { CronJob } from "../scheduler.js";
-import type { Connection } from "../store/database.js";
-import type { DocumentWrite, TableInfo } from "../store/format.js";
+import type { Prepared } from "../pool.js";
+import type { TableInfo } from "../store/format.js";
 import { Reads } from "../store/readset.js";
-import { KEY_END, keyToBlob } from "../values/sortkey.js";
+import { KEY_END } from "../values/sortkey.js";
 import { compileValidator, type ValidatorJson } from "../values/validator.js";
-import { workerFile } from "../workerfile.js";
 import {
   checkSchemaJson,
   enforcedValidator,
@@ -47,6 +43,9 @@ import {
   planIndexes,
   type SchemaJson,
 } from "./schema.js";
+import { analyzeInThread } from "./analysis.js";
+import { checkCrons, cronDiff, cronWrites } from "./crons.js";
+import { backfill, storeModules } from "./stored.js";
 
 /** What the deployment is, besides its modules and tables; stored as one fact. */
 export type DeploymentRecord = {
@@ -69,10 +68,7 @@ type Push = {
 
 const PUSH_MS = 3_600_000;
 const CHECK_BATCH = 2000;
-const ANALYSIS_MS = 60_000;
 const MAX_MODULES = 4096;
-
-export type Swap = (deployment: Deployment) => Promise<() => void>;
 
 export class Pushes {
   private readonly pushes = new Map<string, Push>();
@@ -80,9 +76,8 @@ export class Pushes {
   constructor(
     private readonly core: Core,
     public record: DeploymentRecord,
-    /** Starts threads for a deployment; the function it gives makes them the ones in use. */
-    private readonly prepare: Swap,
-    private readonly authChanged: () => void,
+    /** Starts threads for a deployment. */
+    private readonly prepare: (deployment: Deployment) => Promise<Prepared>,
   ) {}
 
   // ------------------------------------------------------------ modules
@@ -186,7 +181,7 @@ export class Pushes {
       this.core.deployment.environment,
       false,
     );
-    this.checkCrons(analysis.functions);
+    checkCrons(analysis.functions);
     return {
       record: {
         ...this.record,
@@ -201,29 +196,6 @@ export class Pushes {
       startedAt: this.core.clock(),
       checkedAt: null,
     };
-  }
-
-  private checkCrons(functions: Deployment["analysis"]): void {
-    const table = new FunctionTable(functions);
-    for (const { identifier, spec } of functions["crons.js"]?.cronSpecs ?? []) {
-      const { name, schedule } = spec as unknown as {
-        name: string;
-        schedule: CronSchedule;
-      };
-      const fault = cronFault(schedule);
-      if (fault !== null)
-        throw new EngineError(
-          400,
-          "InvalidCron",
-          `Cron job "${identifier}": ${fault}`,
-        );
-      if (table.get(name) === undefined)
-        throw new EngineError(
-          400,
-          "InvalidCron",
-          `Cron job "${identifier}" schedules a function that does not exist: ${name}`,
-        );
-    }
   }
 
   async start(request: PushRequest): Promise<PushStarted> {
@@ -418,25 +390,34 @@ export class Pushes {
     const diff = this.diff(push);
     if (options.dryRun) return diff;
     const deployment = this.deploymentOf(push);
-    const takeOver = await this.prepare(deployment);
-    while (this.checkIsStale(push)) {
-      const verdict = await this.check(pushId);
-      if (verdict.type === "failed")
-        throw new EngineError(400, "SchemaValidationError", verdict.error);
+    await this.mustFit(push, pushId);
+    const threads = await this.prepare(deployment);
+    try {
+      // The data may have changed while the threads started.
+      await this.mustFit(push, pushId);
+      this.commit(push);
+    } catch (error) {
+      threads.drop();
+      throw error;
     }
-    this.commit(push);
     this.core.deployment = {
       ...deployment,
       environment: this.core.deployment.environment,
     };
     this.core.functions = new FunctionTable(push.record.analysis);
-    const authChanged =
-      JSON.stringify(this.record.auth) !== JSON.stringify(push.record.auth);
     this.record = push.record;
-    takeOver();
+    threads.takeOver();
     this.pushes.delete(pushId);
-    if (authChanged) this.authChanged();
     return diff;
+  }
+
+  /** Returns with the data known to fit, in the same turn of the event loop. */
+  private async mustFit(push: Push, pushId: string): Promise<void> {
+    while (this.checkIsStale(push)) {
+      const verdict = await this.check(pushId);
+      if (verdict.type === "failed")
+        throw new EngineError(400, "SchemaValidationError", verdict.error);
+    }
   }
 
   private deploymentOf(push: Push): Deployment {
@@ -526,72 +507,8 @@ export class Pushes {
         for (const { table, index } of added)
           backfill(connection, catalog, table, index);
       },
-      this.cronWrites(record),
+      cronWrites(this.core, record),
     );
-  }
-
-  // ------------------------------------------------------------ crons
-
-  private presentCrons(): CronJob[] {
-    return this.core
-      .scan("_cron_jobs", "by_name", [], 1000)
-      .map((row) => JSON.parse(row.json) as CronJob);
-  }
-
-  private wantedCrons(record: DeploymentRecord): Omit<CronJob, "_id">[] {
-    return (record.analysis["crons.js"]?.cronSpecs ?? []).map(
-      ({ identifier, spec }) => {
-        const { name, args, schedule } = spec as unknown as {
-          name: string;
-          args: JSONValue[];
-          schedule: CronSchedule;
-        };
-        return {
-          name: identifier,
-          path: canonicalPath(name),
-          args,
-          schedule,
-          nextTime: firstRun(schedule, this.core.clock()),
-        };
-      },
-    );
-  }
-
-  private cronDiff(
-    record: DeploymentRecord,
-  ): PushFinished["component"]["cronDiff"] {
-    const present = this.presentCrons();
-    const wanted = this.wantedCrons(record);
-    return {
-      added: wanted
-        .filter((w) => !present.some((p) => p.name === w.name))
-        .map((w) => w.name),
-      updated: wanted
-        .filter((w) =>
-          present.some((p) => p.name === w.name && !sameCron(p, w)),
-        )
-        .map((w) => w.name),
-      deleted: present
-        .filter((p) => !wanted.some((w) => w.name === p.name))
-        .map((p) => p.name),
-    };
-  }
-
-  private cronWrites(record: DeploymentRecord): DocumentWrite[] {
-    const present = this.presentCrons();
-    const wanted = this.wantedCrons(record);
-    return this.core.plan((transaction) => {
-      const table = this.core.table("_cron_jobs")!;
-      for (const job of present) {
-        const next = wanted.find((w) => w.name === job.name);
-        if (next === undefined) transaction.remove(job._id, table);
-        else if (!sameCron(job, next))
-          transaction.merge(job._id, next as unknown as JSONObject, table);
-      }
-      for (const job of wanted)
-        if (!present.some((p) => p.name === job.name))
-          transaction.insert("_cron_jobs", job as unknown as JSONObject);
-    });
   }
 
   private diff(push: Push): PushFinished {
@@ -622,7 +539,7 @@ export class Pushes {
                 previous_version: this.record.udfServerVersion,
                 next_version: record.udfServerVersion!,
               },
-        cronDiff: this.cronDiff(record),
+        cronDiff: cronDiff(this.core, record),
         indexDiff: indexDiff(
           planIndexes(record.schema, this.core.store.catalog.tables),
         ),
@@ -662,12 +579,6 @@ function sorted(values: Record<string, string>): [string, string][] {
   return Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function sameCron(a: Omit<CronJob, "_id">, b: Omit<CronJob, "_id">): boolean {
-  const key = (job: Omit<CronJob, "_id">) =>
-    JSON.stringify([job.path, job.args, sorted(job.schedule as never)]);
-  return key(a) === key(b);
-}
-
 function emptyTable(name: string, number: number): TableInfo {
   const index = { id: 0, name: "", fields: [] };
   return {
@@ -700,88 +611,4 @@ function checkRows(
       };
   }
   return null;
-}
-
-export function moduleHash(module: ModuleSource): string {
-  const hash = createHash("sha256").update(module.source);
-  if (module.sourceMap !== undefined) hash.update(module.sourceMap);
-  return hash.digest("hex");
-}
-
-function storeModules(connection: Connection, modules: ModuleSource[]): void {
-  connection.exec("DELETE FROM modules");
-  const insert = connection.prepare(
-    "INSERT INTO modules(path, hash, environment, source, source_map) VALUES (?, ?, ?, ?, ?)",
-  );
-  for (const module of modules)
-    insert.run([
-      module.path,
-      moduleHash(module),
-      module.environment,
-      module.source,
-      module.sourceMap ?? null,
-    ]);
-}
-
-/** Fills a new index. Its entries are as old as their documents, so earlier times see them. */
-function backfill(
-  connection: Connection,
-  catalog: CompiledCatalog,
-  table: TableInfo,
-  index: number,
-): void {
-  const compiled = catalog
-    .table(table.name)!
-    .indexes.find((i) => i.id === index)!;
-  const insert = connection.prepare(
-    "INSERT INTO entries(idx, key, row, ts) SELECT ?, ?, row, ts FROM documents WHERE row = ?",
-  );
-  const page = connection
-    .prepare(
-      "SELECT row, json FROM documents WHERE tbl = ? AND row > ? ORDER BY row LIMIT 1000",
-    )
-    .raw();
-  let last = 0;
-  for (;;) {
-    const rows = page.all([table.number, last]) as unknown as [
-      number,
-      string,
-    ][];
-    for (const [row, json] of rows) {
-      const key = indexKey(compiled, JSON.parse(json) as JSONObject);
-      insert.run([index, keyToBlob(key), row]);
-    }
-    if (rows.length < 1000) return;
-    last = rows[rows.length - 1]![0];
-  }
-}
-
-async function analyzeInThread(start: AnalyzerStart): Promise<Analysis> {
-  const worker = new Worker(workerFile(), {
-    workerData: start,
-    execArgv: ["--experimental-vm-modules", "--no-warnings"],
-  });
-  try {
-    return await new Promise<Analysis>((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          resolve({
-            ok: false,
-            code: "InvalidModules",
-            message: "Loading the pushed modules did not come to an end",
-          }),
-        ANALYSIS_MS,
-      );
-      worker.once("message", (analysis: Analysis) => {
-        clearTimeout(timer);
-        resolve(analysis);
-      });
-      worker.once("error", (error) => {
-        clearTimeout(timer);
-        reject(error);
-      });
-    });
-  } finally {
-    await worker.terminate();
-  }
 }

@@ -114,10 +114,6 @@ export class ActionWorker {
     this.host.validators = new Validators(this.host.catalog);
   }
 
-  setEnvironment(environment: Record<string, string>): void {
-    this.host.deployment.environment = environment;
-  }
-
   // ------------------------------------------------------------ calls
 
   private newCall(
@@ -240,17 +236,18 @@ export class ActionWorker {
   /** Sends the response that the function made, as it comes. */
   private async stream(call: ActionCall): Promise<void> {
     const response = call.response!;
-    const headers: [string, string][] = [];
-    for (const [name, value] of response.headers) headers.push([name, value]);
+    const headers = headerPairs(response.headers);
     this.send({
       type: "httpHead",
       id: call.id,
       status: response.status,
       headers,
     });
-    if (response.body === null) return;
-    for await (const chunk of response.body) {
-      const bytes = new Uint8Array(chunk as Uint8Array);
+    const reader = response.body?.getReader();
+    for (;;) {
+      const chunk = await reader?.read();
+      if (chunk === undefined || chunk.done) return;
+      const bytes = new Uint8Array(chunk.value);
       this.send({ type: "httpChunk", id: call.id, bytes }, [bytes.buffer]);
     }
   }
@@ -318,7 +315,7 @@ export class ActionWorker {
     return new Request(json["url"] as string, {
       method: json["method"] as string,
       headers: json["headerPairs"] as [string, string][],
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body: Buffer.from(body) }),
     });
   }
 
@@ -330,7 +327,7 @@ export class ActionWorker {
     this.calls.getStore()!.response = response;
     return {
       status: response.status,
-      headerPairs: [...response.headers],
+      headerPairs: headerPairs(response.headers),
       streamId: null,
     };
   }
@@ -372,6 +369,13 @@ export class ActionWorker {
       throw new Error((error as { message: string }).message);
     }
   }
+}
+
+function headerPairs(headers: Headers): [string, string][] {
+  const pairs: [string, string][] = [];
+  // Repeated Set-Cookie headers come one by one.
+  headers.forEach((value, name) => pairs.push([name, value]));
+  return pairs;
 }
 
 function hexToBase64(hex: string | undefined): string | null {

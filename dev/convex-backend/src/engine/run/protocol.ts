@@ -20,6 +20,8 @@ export type WorkerStart = {
   catalog: Catalog;
   /** Float64: [0] ms spent in the engine's own code since the call began. */
   clock: SharedArrayBuffer;
+  /** See store/gate.ts. */
+  gate: SharedArrayBuffer;
 };
 
 export type RunTransaction = {
@@ -144,10 +146,12 @@ export type ToWorker =
   | RunHttp
   | Reply
   | { type: "catalog"; catalog: Catalog }
-  | { type: "environment"; environment: Record<string, string> };
+  /** Answered with a pong: the thread is not in an endless loop. */
+  | { type: "ping" };
 
 export type FromWorker =
   | { type: "ready" }
+  | { type: "pong" }
   | TransactionDone
   | TransactionNeedsTable
   | TransactionRefused

@@ -127,6 +127,8 @@ function get(run: Execution, args: Args): string {
   const table = tableOfId(run, args, "db.get");
   if (table === null) return "null";
   guardSystem(table.name, args["isSystem"] === true);
+  if (table.name.startsWith("_") && !READABLE_SYSTEM_TABLES.has(table.name))
+    return "null";
   return (
     run.transaction.get(table, args["id"] as string, run.seesWrites) ?? "null"
   );

@@ -9,6 +9,7 @@ import hostProcess from "node:process";
 import type { JSONValue } from "../api.js";
 import { FunctionTable } from "../functions.js";
 import type { Catalog } from "../store/format.js";
+import { Gate } from "../store/gate.js";
 import { openReader } from "../store/database.js";
 import { Reader, SnapshotError } from "../store/reader.js";
 import { checkValue, MAX_VALUE_NESTING } from "../values/json.js";
@@ -57,7 +58,10 @@ export class TransactionWorker {
     private readonly start: WorkerStart,
     private readonly send: (message: FromWorker) => void,
   ) {
-    this.reader = new Reader(openReader(start.databasePath));
+    const gate = new Gate(start.gate);
+    this.reader = gate.run(
+      () => new Reader(openReader(start.databasePath), gate),
+    );
     this.clock = new Float64Array(start.clock);
     const { deployment } = start;
     this.idle = new Random(deployment.importSeed);
@@ -117,10 +121,6 @@ export class TransactionWorker {
   setCatalog(catalog: Catalog): void {
     this.host.catalog = new CompiledCatalog(catalog);
     this.host.validators = new Validators(this.host.catalog);
-  }
-
-  setEnvironment(environment: Record<string, string>): void {
-    this.host.deployment.environment = environment;
   }
 
   // ------------------------------------------------------------ a call

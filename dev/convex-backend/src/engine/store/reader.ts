@@ -7,6 +7,7 @@
 
 import type { Ts } from "../api.js";
 import type { Connection } from "./database.js";
+import { Gate } from "./gate.js";
 import { blobToKey, keyToBlob } from "../values/sortkey.js";
 
 /** An index entry with its document. */
@@ -46,7 +47,11 @@ export class Reader {
   private readonly oldScan;
   private readonly count;
 
-  constructor(private readonly connection: Connection) {
+  constructor(
+    private readonly connection: Connection,
+    /** What a thread that may be ended at any time goes through. */
+    private readonly gate = new Gate(),
+  ) {
     this.clock = connection
       .prepare("SELECT ts FROM clock")
       .safeIntegers(true)
@@ -65,6 +70,10 @@ export class Reader {
 
   /** Opens the view: at `ts`, or at the newest commit. Throws SnapshotError. */
   begin(ts: Ts | null, keptSince: Ts): void {
+    this.gate.run(() => this.open(ts, keptSince));
+  }
+
+  private open(ts: Ts | null, keptSince: Ts): void {
     this.connection.exec("BEGIN");
     try {
       const latest = (this.clock.get([]) as [bigint])[0];
@@ -75,19 +84,20 @@ export class Reader {
       this.ts = ts ?? latest;
       this.old = this.ts < latest;
     } catch (error) {
-      this.end();
+      this.connection.exec("COMMIT");
       throw error;
     }
   }
 
   end(): void {
-    this.connection.exec("COMMIT");
+    this.gate.run(() => this.connection.exec("COMMIT"));
   }
 
   get(index: number, key: string): Row | null {
     if (this.old) return this.scan(index, key, `${key}\0`, "asc", 1)[0] ?? null;
-    const found = this.nowGet.get([index, keyToBlob(key)]) as
-      RawRow | undefined;
+    const found = this.gate.run(() =>
+      this.nowGet.get([index, keyToBlob(key)]),
+    ) as RawRow | undefined;
     return found === undefined ? null : { key, row: found[1], json: found[2] };
   }
 
@@ -100,9 +110,11 @@ export class Reader {
     limit: number,
   ): Row[] {
     const ends = [index, keyToBlob(lower), keyToBlob(upper)];
-    const rows = this.old
-      ? this.oldScan[order].all([...ends, this.ts, limit])
-      : this.nowScan[order].all([...ends, limit]);
+    const rows = this.gate.run(() =>
+      this.old
+        ? this.oldScan[order].all([...ends, this.ts, limit])
+        : this.nowScan[order].all([...ends, limit]),
+    );
     return (rows as RawRow[]).map(([key, row, json]) => ({
       key: blobToKey(key),
       row,

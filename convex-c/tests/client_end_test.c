@@ -1,0 +1,373 @@
+/* client_end_test.c - closing, limits, misuse, lack of memory and many threads. */
+#include "client_story.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+/* ---- closing ---- */
+
+static void closing_inside_a_result_ends_everything(void **state)
+{
+    server *peer = server_start(script_ordinary, 0);
+    story s;
+    begin(&s, peer->url);
+    s.close_in_result = true;
+    watch(&s);
+    run_until(&s, &s.closed_states, 1);
+    assert_int_equal(s.ends, 1);
+    assert_int_equal(s.end_why, CONVEX_ECLOSED);
+    assert_int_equal(convex_client_process(s.client), CONVEX_ECLOSED);
+    assert_int_equal(convex_client_timeout_ms(s.client), -1);
+    finish(&s);
+    pthread_join(peer->thread, NULL);
+    close(peer->listener);
+    free(peer);
+}
+
+static void script_one_result(server *s)
+{
+    if (!server_open(s) || !server_expect(s, "Connect") || !server_expect(s, "ModifyQuerySet"))
+        return;
+    server_transition(s, 1, 0, 10, SERVER_UPDATED(0, "1"));
+    server_transition(s, 1, 0, 20, SERVER_UPDATED(0, "2"));
+    while (server_receive(s))
+        continue;
+}
+
+static void the_last_references_may_go_inside_a_result(void **state)
+{
+    for (int own_thread = 0; own_thread < 2; own_thread++) {
+        server *peer = server_start(script_one_result, 0);
+        story s;
+        begin(&s, peer->url);
+        s.unref_in_result = true;
+        watch(&s);
+        if (own_thread) {
+            assert_int_equal(convex_client_start_thread(s.client), CONVEX_OK);
+            await(&s, &s.closed_states, 1);
+        } else {
+            struct pollfd wait = {.fd = convex_client_fd(s.client), .events = POLLIN};
+            while (s.closed_states == 0 && convex_client_process(s.client) == CONVEX_OK)
+                poll(&wait, 1, 100);
+        }
+        assert_int_equal(s.results, 1);
+        assert_int_equal(s.ends, 1);
+        assert_int_equal(s.closed_states, 1);
+        server_join(peer);
+        finish(&s);
+    }
+}
+
+static void a_subscription_may_end_inside_its_result(void **state)
+{
+    server *peer = server_start(script_one_result, 0);
+    story s;
+    begin(&s, peer->url);
+    s.end_sub_in_result = true;
+    watch(&s);
+    run_until(&s, &s.ends, 1);
+    assert_int_equal(s.results, 1);
+    assert_int_equal(s.end_why, CONVEX_ECANCELED);
+    finish(&s);
+    server_join(peer);
+}
+
+static void closing_tells_sent_requests_from_unsent_ones(void **state)
+{
+    story s;
+    begin(&s, "http://127.0.0.1:1");
+    mutate(&s, 0);
+    convex_client_process(s.client);
+    mutate(&s, 0);
+    convex_client_join(s.client);
+    assert_int_equal(s.dones, 2);
+    assert_int_equal(s.done_status, CONVEX_ECLOSED);
+    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL),
+                     CONVEX_ECLOSED);
+    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL),
+                     CONVEX_ECLOSED);
+    assert_int_equal(convex_client_set_auth(s.client, NULL), CONVEX_ECLOSED);
+    assert_int_equal(convex_client_start_thread(s.client), CONVEX_ECLOSED);
+    assert_int_equal(s.dones, 2);
+    finish(&s);
+}
+
+static void a_client_that_was_never_driven_still_ends_its_subscriptions(void **state)
+{
+    story s;
+    begin(&s, "http://127.0.0.1:1");
+    watch(&s);
+    mutate(&s, 0);
+    convex_sub_unref(s.sub);
+    s.sub = NULL;
+    convex_client_unref(s.client);
+    s.client = NULL;
+    assert_int_equal(s.ends, 1);
+    assert_int_equal(s.dones, 1);
+    assert_int_equal(s.closed_states, 1);
+    finish(&s);
+}
+
+/* ---- limits and misuse ---- */
+
+static void full_queues_say_busy(void **state)
+{
+    story s;
+    story_init(&s);
+    convex_options options = options_for(&s, "http://127.0.0.1:1");
+    options.max_requests = 2;
+    options.max_request_bytes = 100;
+    options.max_subscriptions = 1;
+    begin_with(&s, &options);
+    watch(&s);
+    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL),
+                     CONVEX_EBUSY);
+    mutate(&s, 0);
+    convex_value *args = NULL;
+    char json[256];
+    snprintf(json, sizeof json, "{\"a\":\"%0120d\"}", 0);
+    convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &args, NULL);
+    assert_int_equal(convex_client_mutation(s.client, "m:x", args, 0, on_done, &s, NULL),
+                     CONVEX_EBUSY);
+    convex_value_unref(args);
+    mutate(&s, 0);
+    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL),
+                     CONVEX_EBUSY);
+    finish(&s);
+    assert_int_equal(s.dones, 2);
+}
+
+static void misuse_is_refused(void **state)
+{
+    convex_options options = CONVEX_OPTIONS_INIT;
+    convex_client *client = NULL;
+    convex_error error;
+    static const char *const bad_urls[] = {
+        NULL, "", "ftp://x", "http://", "http://u@h", "http://h/?q", "http://h/a b", "h:3210"};
+
+    for (size_t i = 0; i < sizeof bad_urls / sizeof *bad_urls; i++) {
+        options.url = bad_urls[i];
+        assert_int_equal(convex_client_new(&options, &client, &error), CONVEX_EINVAL);
+        assert_non_null(strstr(error.message, "url"));
+    }
+    options.url = "http://h";
+    options.client_name = "no version\r\n";
+    assert_int_equal(convex_client_new(&options, &client, &error), CONVEX_EINVAL);
+    assert_int_equal(convex_client_new(NULL, &client, &error), CONVEX_EINVAL);
+    assert_null(client);
+    convex_client_unref(NULL);
+    convex_client_close(NULL);
+    convex_client_join(NULL);
+    convex_client_reconnect_now(NULL);
+    convex_sub_unref(NULL);
+    convex_sub_close(NULL);
+    assert_int_equal(convex_client_process(NULL), CONVEX_EINVAL);
+    assert_int_equal(convex_client_set_auth(NULL, NULL), CONVEX_EINVAL);
+    assert_int_equal(convex_client_fd(NULL), -1);
+
+    story s;
+    begin(&s, "http://127.0.0.1:1");
+    convex_value *list = NULL;
+    convex_value_parse("[1]", 3, CONVEX_ENCODED_JSON, 0, NULL, &list, NULL);
+    assert_int_equal(convex_client_mutation(s.client, "m:x", list, 0, on_done, &s, NULL),
+                     CONVEX_EINVAL);
+    assert_int_equal(convex_client_mutation(s.client, "../m:x", NULL, 0, on_done, &s, NULL),
+                     CONVEX_EINVAL);
+    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 8, on_done, &s, NULL),
+                     CONVEX_EINVAL);
+    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, NULL, on_end, &s, NULL),
+                     CONVEX_EINVAL);
+    convex_value_unref(list);
+    finish(&s);
+    assert_int_equal(s.dones + s.ends, 0);
+}
+
+/* ---- memory and threads ---- */
+
+typedef struct short_memory {
+    atomic_long left;
+} short_memory;
+
+static void *short_realloc(void *ptr, size_t size, void *user)
+{
+    short_memory *memory = user;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return atomic_fetch_sub(&memory->left, 1) == 0 ? NULL : realloc(ptr, size);
+}
+
+static void script_patient(server *s)
+{
+    for (int conn = 0; conn < 5; conn++) {
+        if (!server_open(s))
+            continue; /* given up before it began */
+        while (server_receive(s)) {
+            if (strstr(s->frame, "ModifyQuerySet"))
+                server_transition(s, s->version.query_set + 1, 0, s->version.ts + 10,
+                                  strstr(s->frame, "q:a") ? SERVER_UPDATED(0, "1") : "");
+            if (strstr(s->frame, "\"Mutation\"")) {
+                server_respond(s, 0, s->version.ts + 5);
+                server_transition(s, s->version.query_set, 0, s->version.ts + 10, "");
+            }
+        }
+    }
+}
+
+static void any_failed_allocation_is_reported_or_survived(void **state)
+{
+    for (long nth = 0; nth < 70; nth++) {
+        server *peer = server_start(script_patient, 0);
+        short_memory memory;
+        story s;
+        convex_status status;
+        atomic_init(&memory.left, nth);
+        story_init(&s);
+        convex_options options = options_for(&s, peer->url);
+        options.mem = (convex_mem){short_realloc, &memory};
+        status = convex_client_new(&options, &s.client, NULL);
+        if (status == CONVEX_OK)
+            status = convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, &s.sub);
+        if (status == CONVEX_OK)
+            status = convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL);
+        if (status == CONVEX_OK) {
+            run_until(&s, &s.dones, 1);
+            run_until(&s, &s.results, 1);
+            assert_int_equal(s.done_status, CONVEX_OK);
+        } else {
+            assert_int_equal(status, CONVEX_ENOMEM);
+        }
+        finish(&s);
+        shutdown(peer->listener, SHUT_RDWR); /* the script waits for more */
+        pthread_join(peer->thread, NULL);
+        close(peer->listener);
+        free(peer);
+    }
+}
+
+/* Answers everything, as a deployment would. */
+static void script_deployment(server *s)
+{
+    if (!server_open(s))
+        return;
+    while (server_receive(s)) {
+        convex_value *frame = NULL;
+        uint32_t id = 0;
+        if (convex_value_parse(s->frame, strlen(s->frame), CONVEX_ENCODED_JSON, 0, NULL, &frame,
+                               NULL) != CONVEX_OK) {
+            server_wrong(s, "bad JSON: %.100s", s->frame);
+            return;
+        }
+        const convex_value *items = convex_value_field(frame, "modifications");
+        if (strstr(s->frame, "ModifyQuerySet")) {
+            static _Thread_local char list[1 << 19];
+            size_t at = 0;
+            list[0] = '\0';
+            for (size_t i = 0; i < convex_value_count(items); i++) {
+                const convex_value *item = convex_value_at(items, i);
+                bool add = convex_value_field(item, "udfPath") != NULL;
+                cvx_u32_read(convex_value_field(item, "queryId"), &id);
+                at += (size_t)snprintf(
+                    list + at, sizeof list - at,
+                    add ? "%s{\"type\":\"QueryUpdated\",\"queryId\":%u,\"value\":%u,"
+                          "\"logLines\":[],\"journal\":null}"
+                        : "%s{\"type\":\"QueryRemoved\",\"queryId\":%u}",
+                    at ? "," : "", id, id);
+            }
+            cvx_u32_read(convex_value_field(frame, "newVersion"), &id);
+            server_transition(s, id, 0, s->version.ts + 1, list);
+        } else if (cvx_u32_read(convex_value_field(frame, "requestId"), &id)) {
+            server_respond(s, id, s->version.ts + 1);
+            server_transition(s, s->version.query_set, 0, s->version.ts + 1, "");
+        }
+        convex_value_unref(frame);
+    }
+}
+
+typedef struct hammer {
+    convex_client *client;
+    atomic_int results, ends, dones;
+    int number;
+} hammer;
+
+static void hammer_result(const convex_result *result, void *user)
+{
+    atomic_fetch_add(&((hammer *)user)->results, 1);
+}
+
+static void hammer_end(convex_status why, void *user)
+{
+    atomic_fetch_add(&((hammer *)user)->ends, 1);
+}
+
+static void hammer_done(convex_status status, const convex_result *result, void *user)
+{
+    if (status == CONVEX_OK)
+        atomic_fetch_add(&((hammer *)user)->dones, 1);
+}
+
+enum { HAMMER_BLOWS = 300 };
+
+static void *hammer_thread(void *arg)
+{
+    hammer *h = arg;
+    for (int i = 0; i < HAMMER_BLOWS; i++) {
+        convex_sub *sub = NULL;
+        convex_state now;
+        char path[32];
+        snprintf(path, sizeof path, "q:n%d", (i + h->number) % 7);
+        while (convex_client_subscribe(h->client, path, NULL, hammer_result, hammer_end, h, &sub) !=
+               CONVEX_OK)
+            continue;
+        while (convex_client_mutation(h->client, "m:x", NULL, i % 2 ? CONVEX_AT_COMMIT : 0,
+                                      hammer_done, h, NULL) != CONVEX_OK)
+            sched_yield();
+        convex_client_state(h->client, &now);
+        convex_sub_unref(sub);
+    }
+    return NULL;
+}
+
+static void many_threads_may_use_one_client(void **state)
+{
+    server *peer = server_start(script_deployment, 0);
+    hammer hammers[2] = {{.number = 0}, {.number = 3}};
+    pthread_t threads[2];
+    story s;
+    begin(&s, peer->url);
+    assert_int_equal(convex_client_start_thread(s.client), CONVEX_OK);
+    for (int i = 0; i < 2; i++) {
+        hammers[i].client = s.client;
+        pthread_create(&threads[i], NULL, hammer_thread, &hammers[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    mutate(&s, 0); /* mutations are answered in order: this one last */
+    await(&s, &s.dones, 1);
+    convex_client_join(s.client);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(atomic_load(&hammers[i].dones), HAMMER_BLOWS);
+        assert_int_equal(atomic_load(&hammers[i].ends), HAMMER_BLOWS);
+    }
+    finish(&s);
+    server_join(peer);
+}
+
+#define T(name) cmocka_unit_test(name)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(closing_inside_a_result_ends_everything),
+        T(the_last_references_may_go_inside_a_result),
+        T(a_subscription_may_end_inside_its_result),
+        T(closing_tells_sent_requests_from_unsent_ones),
+        T(a_client_that_was_never_driven_still_ends_its_subscriptions),
+        T(full_queues_say_busy),
+        T(misuse_is_refused),
+        T(any_failed_allocation_is_reported_or_survived),
+        T(many_threads_may_use_one_client),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
