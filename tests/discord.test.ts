@@ -175,14 +175,14 @@ test("a reply is a reply to our post, and a file comes along", async () => {
 
 test("a text of more than 2000 characters is split in order, and an edit that shortens it leaves one post", async () => {
   const long = Array.from(
-    { length: 120 },
+    { length: 75 },
     (_, i) => `line ${i} of a long analysis, with numbers ${i * 7}`,
   ).join("\n");
   const before = (await mirrored()).length;
   const message = await write(long);
   await until(
-    "three posts",
-    async () => (await mirrored()).length === before + 3,
+    "two posts",
+    async () => (await mirrored()).length === before + 2,
   );
   assert.equal(texts((await mirrored()).slice(before)).join("\n"), long);
   await edit(message.id, "short now");

@@ -477,7 +477,8 @@ static void ask_who(void *user)
 
 static void log_discord(discord_log_level level, const char *text, void *user)
 {
-    static const daemon_level levels[] = {DAEMON_DEBUG, DAEMON_INFO, DAEMON_WARN, DAEMON_ERROR};
+    /* One level down: what it comes to is said by the program itself. */
+    static const daemon_level levels[] = {DAEMON_DEBUG, DAEMON_DEBUG, DAEMON_INFO, DAEMON_WARN};
     daemon_log(levels[level], "discord", "detail=%s", text);
 }
 

@@ -23,9 +23,8 @@ TEST(every_kind_of_number_is_printed)
     assert_string_equal(LINE("n", "a=%lld b=%zu c=%lu d=%x e=%.2f f=%c g=%5d", -1LL, (size_t)2, 3UL,
                              255, 1.5, 'x', 7),
                         HEAD "msg=n a=-1 b=2 c=3 d=ff e=1.50 f=x g=\"    7\"\n");
-    assert_string_equal(
-        LINE("n", "a=%.*s b=%s:%d c=100%% d=%s", 2, "abc", "host", 80, ""),
-        HEAD "msg=n a=ab b=host:80 c=100% d=\"\"\n");
+    assert_string_equal(LINE("n", "a=%.*s b=%s:%d c=100%% d=%s", 2, "abc", "host", 80, ""),
+                        HEAD "msg=n a=ab b=host:80 c=100% d=\"\"\n");
 }
 
 TEST(a_value_cannot_begin_a_new_line_or_a_new_field)

@@ -34,7 +34,8 @@ struct service_link {
 
 static void log_convex(convex_log_level level, const char *text, void *user)
 {
-    static const daemon_level levels[] = {DAEMON_ERROR, DAEMON_WARN, DAEMON_INFO, DAEMON_DEBUG};
+    /* One level down: what it comes to is said by on_state below. */
+    static const daemon_level levels[] = {DAEMON_WARN, DAEMON_INFO, DAEMON_DEBUG, DAEMON_DEBUG};
     daemon_log(levels[level], "convex", "detail=%s", text);
 }
 
