@@ -4,7 +4,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -12,8 +12,9 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+/** BIN_DIR: the binaries of another build, such as one with sanitizers. */
 export const binary = (name: string): string =>
-  join(ROOT, "build/release/bin", name);
+  join(resolve(ROOT, process.env.BIN_DIR ?? "build/release/bin"), name);
 
 export function tempDir(): string {
   return mkdtempSync(join(tmpdir(), "convex-c-test-"));

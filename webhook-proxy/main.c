@@ -5,19 +5,7 @@
 
 static const daemon_option options[] = {
     DAEMON_SETTINGS(proxy_config, daemon),
-    {"convex-url", "CONVEX_URL", NULL, "URL", "the deployment that events go to", DAEMON_URL,
-     DAEMON_REQUIRED, offsetof(proxy_config, convex_url), 0, 0},
-    {"service-key-file", "SERVICE_KEY_FILE", NULL, "FILE",
-     "our private key in PEM, with which we prove who we are", DAEMON_PATH, DAEMON_REQUIRED,
-     offsetof(proxy_config, key_file), 0, 0},
-    {"service-key-id", "SERVICE_KEY_ID", "service-1", "ID", "its id in the deployment's key set",
-     DAEMON_STRING, 0, offsetof(proxy_config, key_id), 0, 0},
-    {"service-issuer", "SERVICE_ISSUER", "https://services.signals.invalid", "URL",
-     "the issuer that the deployment expects", DAEMON_STRING, 0, offsetof(proxy_config, issuer), 0,
-     0},
-    {"service-audience", "SERVICE_AUDIENCE", "signals-services", "TEXT",
-     "the audience that the deployment expects", DAEMON_STRING, 0, offsetof(proxy_config, audience),
-     0, 0},
+    SERVICE_SETTINGS(proxy_config, service),
     {"listen", "LISTEN", "127.0.0.1:8787", "ADDRESS:PORT", "where to take requests; port 0: any",
      DAEMON_STRING, 0, offsetof(proxy_config, listen), 0, 0},
     {"sources-file", "SOURCES_FILE", NULL, "FILE",
@@ -61,7 +49,7 @@ int main(int argc, char **argv)
 {
     static proxy_config config;
     proxy *self = NULL;
-    int r;
+    int status = DAEMON_EXIT_FAILED;
 
     if (daemon_init(argc, argv, &program, options, &config) > 0)
         return proxy_list_events(&config);
@@ -69,9 +57,8 @@ int main(int argc, char **argv)
         proxy_check(&config);
         daemon_config_checked();
     }
-    r = proxy_open(&self, &config);
-    if (r == 0)
-        r = proxy_run(self);
+    if (proxy_open(&self, &config) == 0)
+        status = proxy_run(self);
     proxy_close(self);
-    return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

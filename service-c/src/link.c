@@ -118,9 +118,11 @@ static void on_state(const convex_state *state, void *user)
 static void add_counter(const char *name, const char *labels, int64_t value, void *user)
 {
     convex_builder *b = user;
+    char full[160];
+    snprintf(full, sizeof full, labels && *labels ? "%s{%s}" : "%s%s", name, labels ? labels : "");
     convex_builder_begin_object(b);
     convex_builder_key(b, "name");
-    convex_builder_cstring(b, name);
+    convex_builder_cstring(b, full);
     convex_builder_key(b, "value");
     convex_builder_float64(b, (double)value);
     convex_builder_end(b);

@@ -1,7 +1,8 @@
 /* proxy.c - server, spool and forwarder on one main loop.
- * Owns all three. Main thread; the spool and the server have a thread each.
- * Invariant: at the end the server goes first, then the forwarder, then the spool, so that whatever
- * was accepted is stored and whatever was answered by the backend is forgotten. */
+ * Owns all three, and the link to the backend. Main thread; the spool and the server have a thread
+ * each.
+ * Invariant: at the end the server goes first, then the link and the forwarder, then the spool, so
+ * that whatever was accepted is stored and whatever was answered by the backend is forgotten. */
 #include "proxy.h"
 
 #include <errno.h>
@@ -30,9 +31,10 @@ struct proxy {
     sources *sources;
     spool *spool;
     server *server;
+    service_link *link;
     forwarder *forwarder;
-    forwarder_link link;
-    bool stopping, announced, failed;
+    bool connected, stopping, announced;
+    int exit_status;
     int64_t stop_by; /* monotonic */
 };
 
@@ -95,22 +97,24 @@ static int open_server(proxy *self)
     return r;
 }
 
-static void on_link(forwarder_link link, const char *why, void *user);
+static void on_ready(void *user);
+static void on_lost(void *user);
+static void on_refused(void *user);
 
-static int open_forwarder(proxy *self)
+static int open_link(proxy *self)
 {
-    const proxy_config *c = self->config;
-    forwarder_options options = {self->loop,    self->metrics, c->convex_url, c->daemon.instance,
-                                 PROXY_VERSION, c->key_file,   c->key_id,     c->issuer,
-                                 c->audience,   on_link,       self};
-    char reason[600];
-    int r = forwarder_new(&options, &self->forwarder, reason, sizeof(reason));
+    service_link_options options = {.loop = self->loop,
+                                    .settings = &self->config->service,
+                                    .role = "webhook-proxy",
+                                    .instance = self->config->daemon.instance,
+                                    .version = PROXY_VERSION,
+                                    .metrics = self->metrics,
+                                    .on_ready = on_ready,
+                                    .on_lost = on_lost,
+                                    .on_refused = on_refused,
+                                    .user = self};
 
-    if (r == -EINVAL)
-        daemon_misconfigured(strncmp(reason, "CONVEX_URL", 10) == 0 ? "convex-url"
-                                                                    : "service-key-file",
-                             "%s", strchr(reason, ':') + 2);
-    return r;
+    return service_link_open(&options, &self->link);
 }
 
 /* ---- running ---- */
@@ -121,7 +125,7 @@ static const char *state_of(const proxy *self, const spool_state *spool_now)
         return "stopping";
     if (!spool_now->writable)
         return "degraded";
-    if (self->link == FORWARDER_CONNECTED)
+    if (self->connected)
         return "ready";
     return self->announced ? "degraded" : "starting";
 }
@@ -134,42 +138,45 @@ static void publish(proxy *self)
     spool_get_state(self->spool, &now);
     daemon_gauge_set(self->waiting, now.counts.waiting);
     daemon_gauge_set(self->dead, now.counts.dead);
-    if (self->link == FORWARDER_CONNECTED && now.writable && !self->announced) {
+    if (self->connected && now.writable && !self->announced) {
         self->announced = true;
         daemon_notify_ready();
         daemon_log(DAEMON_INFO, "ready", "waiting=%lld", (long long)now.counts.waiting);
     }
-    forwarder_set_state(self->forwarder, state_of(self, &now));
+    service_link_report(self->link, state_of(self, &now), "");
 }
 
-static void on_link(forwarder_link link, const char *why, void *user)
+static void on_ready(void *user)
 {
     proxy *self = user;
 
-    self->link = link;
-    if (link == FORWARDER_REFUSED) {
-        daemon_log(DAEMON_ERROR,
-                   "the backend refuses our identity: check SERVICE_KEY_FILE, SERVICE_KEY_ID, "
-                   "SERVICE_ISSUER and SERVICE_AUDIENCE against the deployment's SERVICE_JWKS",
-                   "issuer=%s error=%s", self->config->issuer, why);
-        self->failed = true;
-        daemon_loop_stop(self->loop);
-        return;
-    }
-    if (link == FORWARDER_CONNECTED)
-        daemon_log(DAEMON_INFO, "connected", "url=%s", self->config->convex_url);
-    else
-        daemon_log(DAEMON_WARN, "disconnected, events wait in the spool", "url=%s error=%s",
-                   self->config->convex_url, why);
-    daemon_notify_status(link == FORWARDER_CONNECTED ? "delivering" : "backend away, storing");
+    self->connected = true;
+    daemon_notify_status("delivering");
     if (self->spool)
         publish(self);
 }
 
+static void on_lost(void *user)
+{
+    proxy *self = user;
+
+    self->connected = false;
+    daemon_notify_status("backend away, storing");
+    if (self->spool)
+        publish(self);
+}
+
+static void on_refused(void *user)
+{
+    proxy *self = user;
+
+    self->exit_status = DAEMON_EXIT_NOT_CONFIGURED;
+    daemon_loop_stop(self->loop);
+}
+
 static bool drained(const proxy *self)
 {
-    return server_is_idle(self->server) &&
-           (forwarder_is_idle(self->forwarder) || self->link != FORWARDER_CONNECTED);
+    return server_is_idle(self->server) && (forwarder_is_idle(self->forwarder) || !self->connected);
 }
 
 static void on_tick(void *user)
@@ -234,7 +241,9 @@ int proxy_open(proxy **ret, const proxy_config *config)
     daemon_loop_on_reload(self->loop, on_reload, self);
     r = daemon_timer_new(self->loop, on_tick, self, &self->tick);
     if (r == 0)
-        r = open_forwarder(self);
+        r = open_link(self);
+    if (r == 0)
+        r = forwarder_new(self->loop, self->metrics, self->link, &self->forwarder);
     if (r == 0)
         r = open_spool(self);
     if (r == 0)
@@ -249,7 +258,7 @@ int proxy_run(proxy *self)
     forwarder_start(self->forwarder, self->spool);
     daemon_timer_set(self->tick, TICK_MS);
     r = daemon_loop_run(self->loop);
-    return self->failed ? -EACCES : r;
+    return r < 0 ? DAEMON_EXIT_FAILED : self->exit_status;
 }
 
 void proxy_close(proxy *self)
@@ -257,6 +266,7 @@ void proxy_close(proxy *self)
     if (self == NULL)
         return;
     server_free(self->server);
+    service_link_close(self->link); /* runs the last callbacks of the forwarder's */
     forwarder_free(self->forwarder);
     spool_close(self->spool);
     daemon_timer_free(self->tick);

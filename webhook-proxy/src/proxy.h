@@ -3,10 +3,11 @@
 #define PROXY_PROXY_H
 
 #include "daemon/config.h"
+#include "service/link.h"
 
 typedef struct proxy_config {
     daemon_settings daemon;
-    const char *convex_url, *key_file, *key_id, *issuer, *audience;
+    service_settings service;
     const char *listen, *sources_file;
     int64_t body_bytes, connections, connections_per_ip, request_ms;
     int64_t spool_entries, spool_bytes;
@@ -16,7 +17,7 @@ typedef struct proxy proxy;
 
 /* Ends the process with a word on what is missing if the configuration cannot work. */
 int proxy_open(proxy **ret, const proxy_config *config);
-int proxy_run(proxy *self); /* until SIGTERM; negative: why it ended */
+int proxy_run(proxy *self); /* until SIGTERM; returns the exit status */
 void proxy_close(proxy *self);
 
 /* What --check-config has to say beyond the table. */

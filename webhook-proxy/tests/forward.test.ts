@@ -82,7 +82,7 @@ test("while the deployment is away events wait, then arrive in order", async () 
   const bodies = Array.from({ length: 60 }, () => order());
   for (const body of bodies)
     assert.equal((await post(proxy.port, body)).status, 200);
-  await proxy.seen(/disconnected, events wait in the spool/);
+  await proxy.seen(/backend connection lost/);
   assert.equal((await proxy.events()).length, 60);
   const peer = await Peer.listen(port);
   await peer.until(() => peer.ingested().length >= 60);
@@ -182,7 +182,7 @@ test("what is not the event's fault is never counted against it", async () => {
   await peer.close();
 });
 
-test("a refused identity names the settings, ends with 1 and loses nothing", async () => {
+test("a refused identity names the settings, ends with 6 and loses nothing", async () => {
   const { directory, remove } = makeDirectory();
   const peer = await Peer.listen();
   const before = await Proxy.start({ directory });
@@ -194,10 +194,10 @@ test("a refused identity names the settings, ends with 1 and loses nothing", asy
     data: { code: "unauthenticated", message: "sign in" },
   });
   const proxy = await Proxy.start({ directory, env: { CONVEX_URL: peer.url } });
-  assert.equal(await proxy.exited, 1);
+  assert.equal(await proxy.exited, 6);
   assert.match(
     proxy.log,
-    /refuses our identity: check SERVICE_KEY_FILE.*SERVICE_ISSUER.*No auth provider found/,
+    /refused the service identity: check SERVICE_KEY_FILE.*SERVICE_ISSUER.*No auth provider found/,
   );
   assert.equal((await proxy.events()).length, 1);
   await peer.close();

@@ -7,7 +7,13 @@ import { join } from "node:path";
 
 /** Reads the admin key of a data folder, making both when missing. */
 export function loadAdminKey(data: string, instanceName: string): string {
-  mkdirSync(data, { recursive: true });
+  try {
+    mkdirSync(data, { recursive: true });
+  } catch (error) {
+    throw new Error(
+      `the data folder ${data} cannot be made: ${(error as Error).message}`,
+    );
+  }
   const file = join(data, "admin-key");
   const fresh = `${instanceName}|01${randomBytes(40).toString("hex")}`;
   try {

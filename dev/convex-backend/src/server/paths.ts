@@ -35,8 +35,3 @@ export function parseFunctionPath(
   }
   return { path: `${parts.join("/")}:${name}` };
 }
-
-/** "dir/module:default" is written "dir/module" in some messages and logs. */
-export function withoutDefault(canonical: string): string {
-  return canonical.endsWith(":default") ? canonical.slice(0, -8) : canonical;
-}

@@ -46,10 +46,6 @@ export class QuerySet {
     this.#onInvalid = onInvalid;
   }
 
-  get size(): number {
-    return this.#queries.size;
-  }
-
   /** Applies the client's list; returns texts of removals. Throws on a wrong id. */
   modify(modifications: readonly QueryModification[]): Map<number, string> {
     const texts = new Map<number, string>();

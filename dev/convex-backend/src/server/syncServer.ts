@@ -44,10 +44,6 @@ export class SyncServer {
     this.#pinger.unref();
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** Takes over an upgrade request whose path is one of ours. */
   upgrade(
     request: IncomingMessage,

@@ -1,0 +1,556 @@
+// What the dashboard's tests share: a backend with the schema, communities to write
+// in as the collector does, and readers, each a browser of their own.
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { ConvexHttpClient } from "convex/browser";
+import {
+  makeFunctionReference,
+  type FunctionArgs,
+  type FunctionReturnType,
+} from "convex/server";
+import { importPKCS8, SignJWT } from "jose";
+import type {
+  Browser,
+  BrowserContextOptions,
+  Locator,
+  Page,
+} from "playwright-core";
+import {
+  expected,
+  feed,
+  type AuthorName,
+  type FeedEmbed,
+  type Final,
+} from "../dev/demo/feed/feed";
+import { launch } from "../dev/demo/src/browser";
+import { serveStatic } from "../dev/demo/src/static";
+import { api } from "../schema/convex/_generated/api";
+import { Backend, deploySchema, ROOT } from "./harness";
+
+export const PHONE = { viewport: { width: 390, height: 844 } };
+const PATIENCE_MS = 20_000;
+const PASSWORD = "correct horse battery";
+
+type Event = FunctionArgs<typeof api.signals.record>["events"][number];
+type Upsert = Extract<Event, { type: "upsert" }>;
+export type Said = Pick<
+  Upsert,
+  "author" | "content" | "embeds" | "attachments" | "replyToId" | "sentAt"
+>;
+export type Attachment = NonNullable<Upsert["attachments"]>[number];
+export type Embed = NonNullable<Upsert["embeds"]>[number];
+export type Item = FunctionReturnType<typeof api.feed.list>["page"][number];
+
+/** The backend with its schema, a host for files, and one browser. */
+export class World {
+  #count = 0;
+  readonly #readers = new Set<Reader>();
+  readonly #sites: Server[] = [];
+
+  private constructor(
+    readonly backend: Backend,
+    readonly collector: ConvexHttpClient,
+    readonly browser: Browser,
+    readonly files: Files,
+  ) {}
+
+  static async start(): Promise<World> {
+    const [backend, browser, files] = await Promise.all([
+      Backend.start(),
+      launch(),
+      Files.start(),
+    ]);
+    const key = readFileSync(await deploySchema(backend), "utf8");
+    const collector = new ConvexHttpClient(backend.url, { logger: false });
+    collector.setAuth(await collectorToken(key));
+    return new World(backend, collector, browser, files);
+  }
+
+  /** Calls an internal function, as `npx convex run` does. */
+  async run(path: string, args: Record<string, unknown>): Promise<unknown> {
+    const client = new ConvexHttpClient(this.backend.url, {
+      logger: false,
+    }) as unknown as {
+      setAdminAuth(key: string): void;
+      function(ref: unknown, component: undefined, args: unknown): unknown;
+    };
+    client.setAdminAuth(this.backend.adminKey);
+    return await client.function(makeFunctionReference(path), undefined, args);
+  }
+
+  /** A community of its own for each test, so that tests cannot meet. */
+  async community(channels = ["signals"]): Promise<Community> {
+    const number = ++this.#count;
+    const guildId = `11000000000000${String(number).padStart(5, "0")}`;
+    const slug = `community-${number}`;
+    await this.run("communities:setUp", {
+      slug,
+      name: `Community ${number}`,
+      sourceGuildId: guildId,
+      customerGuildId: `2${guildId.slice(1)}`,
+    });
+    for (const [i, name] of channels.entries())
+      await this.run("channels:setUp", {
+        community: slug,
+        sourceChannelId: `${guildId}${i}`,
+        mirrorChannelId: `2${guildId.slice(1)}${i}`,
+        name,
+        enabled: true,
+      });
+    const site = await serveStatic(
+      join(ROOT, "web/dist"),
+      { convexUrl: this.backend.url, community: slug },
+      0,
+    );
+    this.#sites.push(site);
+    return new Community(this, site, slug, guildId, channels);
+  }
+
+  /** A new browser profile at `url`, where nobody is signed in. */
+  async open(url: string, options: BrowserContextOptions = {}) {
+    const reader = await Reader.open(this, url, options);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** Closes every reader and asserts that their pages had nothing to complain of. */
+  async closeReaders(): Promise<void> {
+    const readers = [...this.#readers];
+    this.#readers.clear();
+    await Promise.all(readers.map((reader) => reader.close()));
+    for (const reader of readers) reader.assertClean();
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    for (const site of this.#sites) await closed(site);
+    await this.files.close();
+    await this.backend.close();
+  }
+}
+
+/** A community with its own page. Writes in it as the collector would. */
+export class Community {
+  readonly #said = new Map<string, Said & { channel: string; edits: number }>();
+
+  constructor(
+    readonly world: World,
+    readonly site: Server,
+    readonly slug: string,
+    readonly guildId: string,
+    readonly channels: readonly string[],
+  ) {}
+
+  get url(): string {
+    return origin(this.site);
+  }
+
+  /** New messages in the order given, in one mutation; the ids. */
+  async writeAll(all: Said[], channel = this.channels[0]!): Promise<string[]> {
+    const ids: string[] = [];
+    const events: Event[] = [];
+    for (const said of all) {
+      const whole = { sentAt: Date.now(), ...said };
+      const id = snowflake(whole.sentAt);
+      this.#said.set(id, { ...whole, channel, edits: 0 });
+      events.push(this.#event(id, null));
+      ids.push(id);
+    }
+    await this.record(events);
+    return ids;
+  }
+
+  async write(said: Said | string, channel?: string): Promise<string> {
+    const whole = typeof said === "string" ? { content: said } : said;
+    const [id] = await this.writeAll([whole], channel);
+    return id!;
+  }
+
+  async edit(id: string, change: Partial<Said>): Promise<void> {
+    const said = this.#said.get(id)!;
+    Object.assign(said, change, { edits: said.edits + 1 });
+    await this.record([this.#event(id, said.sentAt! + said.edits * 1000)]);
+  }
+
+  async remove(...ids: string[]): Promise<void> {
+    await this.record(
+      ids.map((messageId) => ({
+        type: "delete",
+        guildId: this.guildId,
+        channelId: this.#channelId(this.#said.get(messageId)!.channel),
+        messageId,
+        capturedAt: Date.now(),
+      })),
+    );
+  }
+
+  async record(events: Event[]): Promise<void> {
+    for (let i = 0; i < events.length; i += 64) {
+      const { results } = await this.world.collector.mutation(
+        api.signals.record,
+        { events: events.slice(i, i + 64) },
+      );
+      assert.deepEqual([...new Set(results)], ["recorded"]);
+    }
+  }
+
+  /** A new account, made without the page. */
+  async account(email: string): Promise<Login> {
+    const login = { email, password: PASSWORD };
+    await new ConvexHttpClient(this.world.backend.url, {
+      logger: false,
+    }).action(api.auth.signIn, {
+      provider: "password",
+      params: { ...login, flow: "signUp" },
+    });
+    return login;
+  }
+
+  async grant(email: string): Promise<void> {
+    const wanted = { community: this.slug, email, until: null, reason: "test" };
+    assert.deepEqual(await this.world.run("access:grant", wanted), {
+      bound: true,
+    });
+  }
+
+  async revoke(email: string): Promise<void> {
+    await this.world.run("access:revoke", {
+      community: this.slug,
+      email,
+      reason: "test",
+    });
+  }
+
+  async open(options: BrowserContextOptions = {}): Promise<Reader> {
+    return await this.world.open(this.url, options);
+  }
+
+  /** A reader with access who has signed in and sees the feed. */
+  async reader(options: BrowserContextOptions = {}): Promise<Reader> {
+    const email = `reader-${++Community.#readers}@test.example`;
+    const [login, reader] = await Promise.all([
+      this.account(email),
+      this.open(options),
+    ]);
+    await this.grant(email);
+    await reader.signIn(login);
+    await reader.feed.or(reader.empty).waitFor();
+    return reader;
+  }
+
+  static #readers = 0;
+
+  #channelId(name: string): string {
+    return `${this.guildId}${this.channels.indexOf(name)}`;
+  }
+
+  #event(messageId: string, editedAt: number | null): Upsert {
+    const { channel, edits: _, ...said } = this.#said.get(messageId)!;
+    return {
+      type: "upsert",
+      guildId: this.guildId,
+      channelId: this.#channelId(channel),
+      messageId,
+      author: MARA,
+      content: "",
+      embeds: [],
+      attachments: [],
+      kind: said.replyToId ? "reply" : "default",
+      ...said,
+      editedAt,
+      partial: false,
+      capturedAt: Date.now(),
+    };
+  }
+}
+
+export const MARA = { id: "1400000000000000001", name: "Mara", bot: false };
+
+export type Login = { email: string; password: string };
+
+/** What the page shows of one signal. */
+export type Row = {
+  id: string;
+  version: string;
+  text: string; // the source text, data-text
+  shown: string; // what a reader reads
+  author: string;
+  channel: string | null;
+  edited: boolean;
+  reply: string | null;
+};
+
+/** One person at one browser. Notes every request and every complaint of the page. */
+export class Reader {
+  readonly problems: string[] = [];
+  readonly requests: string[] = [];
+  readonly feed: Locator;
+  readonly empty: Locator;
+  readonly connection: Locator;
+  readonly #expected: RegExp[] = [];
+
+  private constructor(
+    readonly world: World,
+    readonly page: Page,
+    readonly url: string,
+  ) {
+    this.feed = page.locator("ol.feed");
+    this.empty = page.locator(".empty");
+    this.connection = page.locator(".connection");
+  }
+
+  static async open(world: World, url: string, options: BrowserContextOptions) {
+    const context = await world.browser.newContext(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    const self = new Reader(world, await context.newPage(), url);
+    await self.#listen();
+    await self.page.goto(url);
+    return self;
+  }
+
+  async #listen(): Promise<void> {
+    const { page } = this;
+    const { problems, requests } = this;
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning")
+        problems.push(`${message.type()}: ${message.text()}`);
+    });
+    page.on("request", (request) => requests.push(request.url()));
+    page.on("websocket", (socket) => requests.push(socket.url()));
+    await page.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) =>
+        console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+  }
+
+  /** Complaints that a test brings about on purpose. */
+  expect(...problems: RegExp[]): void {
+    this.#expected.push(...problems);
+  }
+
+  assertClean(): void {
+    const ours = [this.url, this.world.backend.url, this.world.files.url];
+    const hosts = new Set(ours.map((url) => new URL(url).host));
+    assert.deepEqual(
+      this.requests.filter((url) => !hosts.has(new URL(url).host)),
+      [],
+      "requests to other hosts",
+    );
+    assert.deepEqual(
+      this.problems.filter(
+        (problem) => !this.#expected.some((one) => one.test(problem)),
+      ),
+      [],
+      "complaints of the page",
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+
+  async signIn({ email, password }: Login): Promise<void> {
+    const { page } = this;
+    await page.getByLabel("E-mail").fill(email);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.locator("form button.primary").click();
+  }
+
+  async rows(): Promise<Row[]> {
+    return await this.feed.or(this.empty).evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
+        (article) => ({
+          id: article.dataset.messageId!,
+          version: article.dataset.version!,
+          text: article.querySelector<HTMLElement>("[data-text]")!.dataset
+            .text!,
+          shown: article.querySelector("[data-text]")!.textContent!,
+          author: article.querySelector(".author")!.textContent!,
+          channel: article.querySelector(".channel")?.textContent ?? null,
+          edited: article.querySelector(".edited") !== null,
+          reply: article.querySelector(".reply")?.textContent ?? null,
+        }),
+      ),
+    );
+  }
+
+  signal(id: string): Locator {
+    return this.page.locator(`[data-message-id="${id}"]`);
+  }
+
+  /** Waits until exactly these are shown, from the top. */
+  async shows(ids: string[]): Promise<void> {
+    await this.page
+      .waitForFunction(
+        (wanted) =>
+          wanted ===
+          [...document.querySelectorAll<HTMLElement>("[data-message-id]")]
+            .map((article) => article.dataset.messageId)
+            .join(),
+        ids.join(),
+      )
+      .catch(async (error: unknown) => {
+        const shown = (await this.rows()).map((row) => row.id);
+        assert.deepEqual(shown, ids);
+        throw error;
+      });
+  }
+
+  /** By how much the page is wider than its window, px. */
+  async overflow(): Promise<number> {
+    return await this.page.evaluate(
+      () =>
+        document.documentElement.scrollWidth -
+        document.documentElement.clientWidth,
+    );
+  }
+}
+
+/** Serves what messages have attached, as Discord's own host would. */
+export class Files {
+  readonly #content = new Map<string, { type: string; body: Buffer }>();
+  #server!: Server;
+
+  static async start(): Promise<Files> {
+    const self = new Files();
+    self.#server = createServer((request, response) => {
+      const file = self.#content.get(request.url ?? "");
+      if (file === undefined) response.writeHead(404).end();
+      else
+        response.writeHead(200, { "content-type": file.type }).end(file.body);
+    });
+    await new Promise<void>((resolve) =>
+      self.#server.listen(0, "127.0.0.1", resolve),
+    );
+    return self;
+  }
+
+  get url(): string {
+    return origin(this.#server);
+  }
+
+  add(name: string, type: string, body: Buffer): Attachment {
+    const id = snowflake(Date.now());
+    const path = `/${id}/${encodeURIComponent(name)}`;
+    this.#content.set(path, { type, body });
+    return {
+      id,
+      filename: name,
+      url: this.url + path,
+      contentType: type,
+      size: body.length,
+    };
+  }
+
+  async close(): Promise<void> {
+    await closed(this.#server);
+  }
+}
+
+function origin(server: Server): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+/**
+ * Writes the demo's sample feed, `spread` times as slow as it is played, its end now;
+ * the ids of what is left, newest first, and how each was written.
+ */
+export async function writeSample(
+  community: Community,
+  spread = 1,
+): Promise<Map<string, Final>> {
+  const { files } = community.world;
+  const end = Date.now();
+  const last = feed.at(-1)!.at;
+  const ids = new Map<string, string>();
+  for (const step of feed) {
+    if (step.op === "create") {
+      const { author, replyTo, attachments = [], content, embeds } = step;
+      const said: Said = {
+        content,
+        embeds: embeds?.map(whole),
+        author: WRITERS[author],
+        sentAt: end - (last - step.at) * spread,
+        replyToId: replyTo && ids.get(replyTo),
+        attachments: attachments.map((one) => ({
+          ...files.add(
+            one.filename,
+            one.content_type,
+            Buffer.from(one.content_base64, "base64"),
+          ),
+          description: one.description,
+        })),
+      };
+      ids.set(step.ref, await community.write(said, step.channel));
+    } else if (step.op === "edit") {
+      const { content, embeds } = step;
+      const change: Partial<Said> = {};
+      if (content !== undefined) change.content = content;
+      if (embeds !== undefined) change.embeds = embeds.map(whole);
+      await community.edit(ids.get(step.ref)!, change);
+    } else {
+      const refs = step.op === "delete" ? [step.ref] : step.refs;
+      await community.remove(...refs.map((ref) => ids.get(ref)!));
+    }
+  }
+  const left = new Map(
+    Object.values(expected())
+      .flat()
+      .map((final) => [final.ref, final]),
+  );
+  return new Map(
+    [...ids]
+      .filter(([ref]) => left.has(ref))
+      .reverse()
+      .map(([ref, id]) => [id, left.get(ref)!]),
+  );
+}
+
+function whole({ fields, ...embed }: FeedEmbed): Embed {
+  if (fields === undefined) return embed;
+  return { ...embed, fields: fields.map((one) => ({ inline: false, ...one })) };
+}
+
+const WRITERS: Record<AuthorName, Upsert["author"]> = {
+  "analyst-mara": MARA,
+  "analyst-kenji": {
+    id: "1400000000000000002",
+    name: "Kenji 健二",
+    bot: false,
+  },
+  "analyst-yusuf": { id: "1400000000000000003", name: "Yusuf", bot: false },
+  "analyst-lena": { id: "1400000000000000004", name: "Lena K.", bot: false },
+  "signal-bot": { id: "1400000000000000005", name: "Signal Bot", bot: true },
+};
+
+let sequence = 0n;
+
+/** A Discord id of that time, greater than all before of the same time. */
+function snowflake(ms: number): string {
+  sequence = (sequence + 1n) % 4194304n;
+  return String((BigInt(Math.floor(ms) - 1_420_070_400_000) << 22n) | sequence);
+}
+
+async function collectorToken(pem: string): Promise<string> {
+  const key = await importPKCS8(pem, "ES256");
+  return await new SignJWT({ role: "collector" })
+    .setProtectedHeader({ alg: "ES256", kid: "service-1", typ: "JWT" })
+    .setIssuer("https://services.signals.invalid")
+    .setAudience("signals-services")
+    .setSubject("collector/test")
+    .setIssuedAt()
+    .setExpirationTime("10m")
+    .sign(key);
+}
