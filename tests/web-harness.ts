@@ -34,7 +34,11 @@ import { Backend, deploySchema, ROOT } from "./harness";
 
 export const PHONE = { viewport: { width: 390, height: 844 } };
 const PATIENCE_MS = 20_000;
-const PASSWORD = "correct horse battery";
+/** Has an account, and access wherever a reader was asked for. */
+export const MEMBER = {
+  email: "member@test.example",
+  password: "correct horse battery",
+};
 
 type Event = FunctionArgs<typeof api.signals.record>["events"][number];
 type Upsert = Extract<Event, { type: "upsert" }>;
@@ -68,6 +72,10 @@ export class World {
     const key = readFileSync(await deploySchema(backend), "utf8");
     const collector = new ConvexHttpClient(backend.url, { logger: false });
     collector.setAuth(await collectorToken(key));
+    await new ConvexHttpClient(backend.url, { logger: false }).action(
+      api.auth.signIn,
+      { provider: "password", params: { ...MEMBER, flow: "signUp" } },
+    );
     return new World(backend, collector, browser, files);
   }
 
@@ -199,18 +207,6 @@ export class Community {
     }
   }
 
-  /** A new account, made without the page. */
-  async account(email: string): Promise<Login> {
-    const login = { email, password: PASSWORD };
-    await new ConvexHttpClient(this.world.backend.url, {
-      logger: false,
-    }).action(api.auth.signIn, {
-      provider: "password",
-      params: { ...login, flow: "signUp" },
-    });
-    return login;
-  }
-
   async grant(email: string): Promise<void> {
     const wanted = { community: this.slug, email, until: null, reason: "test" };
     assert.deepEqual(await this.world.run("access:grant", wanted), {
@@ -232,18 +228,12 @@ export class Community {
 
   /** A reader with access who has signed in and sees the feed. */
   async reader(options: BrowserContextOptions = {}): Promise<Reader> {
-    const email = `reader-${++Community.#readers}@test.example`;
-    const [login, reader] = await Promise.all([
-      this.account(email),
-      this.open(options),
-    ]);
-    await this.grant(email);
-    await reader.signIn(login);
+    await this.grant(MEMBER.email);
+    const reader = await this.open(options);
+    await reader.signIn();
     await reader.feed.or(reader.empty).waitFor();
     return reader;
   }
-
-  static #readers = 0;
 
   #channelId(name: string): string {
     return `${this.guildId}${this.channels.indexOf(name)}`;
@@ -270,8 +260,6 @@ export class Community {
 }
 
 export const MARA = { id: "1400000000000000001", name: "Mara", bot: false };
-
-export type Login = { email: string; password: string };
 
 /** What the page shows of one signal. */
 export type Row = {
@@ -356,7 +344,7 @@ export class Reader {
     await this.page.context().close();
   }
 
-  async signIn({ email, password }: Login): Promise<void> {
+  async signIn({ email, password } = MEMBER): Promise<void> {
     const { page } = this;
     await page.getByLabel("E-mail").fill(email);
     await page.getByLabel("Password", { exact: true }).fill(password);
@@ -527,7 +515,7 @@ const WRITERS: Record<AuthorName, Upsert["author"]> = {
   "analyst-mara": MARA,
   "analyst-kenji": {
     id: "1400000000000000002",
-    name: "Kenji 健二",
+    name: "Kenji",
     bot: false,
   },
   "analyst-yusuf": { id: "1400000000000000003", name: "Yusuf", bot: false },

@@ -23,10 +23,12 @@
 
 enum {
     CLAIM_MAX = 32,
-    IN_HAND_MAX = 64,         /* leased and not reported */
+    IN_HAND_MAX = 256,        /* leased and not reported */
     CALL_DEADLINE_MS = 10000, /* below the lease of 15 s: an outcome is known before it ends */
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 30000,
+    SOON_MS = 1000,
+    LOOK_MS = 60000, /* a claim at least this often, whatever the queue said */
     DRAIN_MS = 6000,
     DRAIN_LOOK_MS = 20
 };
@@ -71,8 +73,9 @@ struct bot {
     bool released;   /* the leases of an earlier life are given up */
     bool user_known; /* Discord accepted the token */
     bool claiming, claim_again;
-    backoff claim_backoff, release_backoff;
-    double ready; /* the newest answer of mirrors:queue */
+    backoff claim_backoff, release_backoff, ask_backoff;
+    backoff empty_backoff; /* of claims that found nothing although something was due */
+    double ready;          /* the newest answer of mirrors:queue */
     double next_at;
     convex_builder *outcomes; /* finished jobs not yet under report */
     size_t n_outcomes;
@@ -83,6 +86,8 @@ struct bot {
 };
 
 static void claim(bot *self);
+static void claim_after(bot *self, int64_t delay_ms);
+static void look(bot *self, int64_t at_least_ms);
 static void flush_outcomes(bot *self);
 
 static void end_with(bot *self, int status)
@@ -207,8 +212,7 @@ static void on_reported(convex_status status, const convex_result *result, void 
                        NULL);
     }
     flush_outcomes(self);
-    if (self->ready > 0)
-        claim(self);
+    look(self, 0);
 }
 
 static void flush_outcomes(bot *self)
@@ -223,6 +227,8 @@ static void flush_outcomes(bot *self)
     /* Told when our own queries show it, so that `ready` is of after this report. */
     self->reporting = call(self, "mirrors:report", b, 0, on_reported);
     convex_builder_free(b);
+    if (!self->reporting) /* the leases will end */
+        claim_after(self, SOON_MS);
 }
 
 static bool add_outcome(bot *self, const job *j, job_outcome outcome)
@@ -267,11 +273,11 @@ static void count_outcome(bot *self, const job *j, job_outcome outcome)
 
 /* Those behind a post that is put off would overtake it: back to the backend with them, due at once
  * (its lane is held by the first anyway). */
-static void give_back(bot *self, lane *l)
+static void give_back(bot *self, waiting **from)
 {
-    while (l->first) {
-        waiting *w = l->first;
-        l->first = w->next;
+    while (*from) {
+        waiting *w = *from;
+        *from = w->next;
         self->in_hand--;
         add_outcome(self, w->job, JOB_RETRY);
         job_free(w->job);
@@ -292,7 +298,7 @@ static void on_job_done(job *j, job_outcome outcome, void *user)
     job_free(j);
     free(w);
     if (outcome == JOB_RETRY)
-        give_back(self, l);
+        give_back(self, &l->first);
     flush_outcomes(self);
     if (l->first && outcome != JOB_STOP)
         job_run(l->first->job);
@@ -315,18 +321,28 @@ static void on_claimed(convex_status status, const convex_result *result, void *
     if (!value)
         return claim_after(self, backoff_next_ms(&self->claim_backoff, 0));
     backoff_reset(&self->claim_backoff);
+    if (self->stopping) /* the next life releases them */
+        return;
     const convex_value *work = convex_value_field(value, "work");
     for (size_t i = 0; i < convex_value_count(work); i++)
         take_work(self, convex_value_at(work, i));
     daemon_gauge_set(self->in_hand_gauge, (int64_t)self->in_hand);
+    if (convex_value_count(work) > 0)
+        backoff_reset(&self->empty_backoff);
     if (self->claim_again || convex_value_count(work) == CLAIM_MAX)
-        claim(self);
+        return claim(self);
+    if (convex_value_count(work) > 0) /* the queue will say what is next */
+        return claim_after(self, SOON_MS);
+    self->ready = 0;
+    look(self, backoff_next_ms(&self->empty_backoff, 0));
 }
 
 static void claim(bot *self)
 {
-    if (!self->released || !self->user_known || self->stopping || self->in_hand >= IN_HAND_MAX)
+    if (!self->released || !self->user_known || self->stopping)
         return;
+    if (self->in_hand >= IN_HAND_MAX)
+        return claim_after(self, SOON_MS);
     self->claim_again = self->claiming;
     if (self->claiming)
         return;
@@ -347,6 +363,19 @@ static void on_claim_due(void *user)
     claim(user);
 }
 
+/* Acts on the newest answer of mirrors:queue: claims now, or when the first held row is due. It may
+ * be due here and not yet there, as clocks differ: a claim that came back empty sets `at_least_ms`.
+ */
+static void look(bot *self, int64_t at_least_ms)
+{
+    int64_t wait = LOOK_MS;
+    if (self->ready > 0)
+        return claim(self);
+    if (self->next_at > 0 && (int64_t)self->next_at - daemon_wall_ms() < wait)
+        wait = (int64_t)self->next_at - daemon_wall_ms();
+    claim_after(self, wait > at_least_ms ? wait : at_least_ms);
+}
+
 static void on_queue(const convex_result *result, void *user)
 {
     bot *self = user;
@@ -358,11 +387,7 @@ static void on_queue(const convex_result *result, void *user)
     }
     self->ready = payload_number(value, "ready", 0);
     self->next_at = payload_number(value, "nextAt", 0);
-    int64_t wait = (int64_t)self->next_at - daemon_wall_ms();
-    if (self->next_at > 0)
-        claim_after(self, wait > 0 ? wait : 0);
-    if (self->ready > 0)
-        claim(self);
+    look(self, 0);
 }
 
 /* ---- start ---- */
@@ -429,7 +454,7 @@ static void on_identity_wake(void *user)
     }
     if (who.user_id[0] == '\0') {
         daemon_log(DAEMON_WARN, "Discord does not answer yet", "why=%s", who.error.message);
-        return daemon_timer_set(self->ask_later, RETRY_BASE_MS);
+        return daemon_timer_set(self->ask_later, backoff_next_ms(&self->ask_backoff, 0));
     }
     daemon_log(DAEMON_INFO, "Discord accepted the token", "user=%s id=%s", who.name, who.user_id);
     job_desk_set_user(self->desk, who.user_id);
@@ -472,7 +497,7 @@ static void ask_who(void *user)
     bot *self = user;
     discord_status status = discord_rest_get_current_user(self->rest, on_current_user, self);
     if (status != DISCORD_OK && status != DISCORD_EAUTH)
-        daemon_timer_set(self->ask_later, RETRY_BASE_MS);
+        daemon_timer_set(self->ask_later, backoff_next_ms(&self->ask_backoff, 0));
 }
 
 static void log_discord(discord_log_level level, const char *text, void *user)
@@ -491,6 +516,10 @@ static void on_stop(void *user)
     daemon_notify_stopping();
     self->stopping = true;
     self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
+    for (lane *l = self->lanes; l; l = l->next) /* only what was begun is finished */
+        if (l->first)
+            give_back(self, &l->first->next);
+    flush_outcomes(self);
     report_state(self);
     daemon_timer_set(self->drain, 0);
 }
@@ -593,6 +622,8 @@ int bot_open(bot **ret, const bot_config *config)
     self->exit_status = DAEMON_EXIT_FAILED;
     self->claim_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
     self->release_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    self->ask_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    self->empty_backoff = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
     pthread_mutex_init(&self->who_lock, NULL);
     *ret = self; /* on failure bot_close() takes what there is */
     int r = open_metrics(self);
@@ -636,10 +667,10 @@ void bot_close(bot *self)
         return;
     self->closing = true;
     discord_rest_free(self->rest); /* its last callbacks go to the desk */
-    files_free(self->files);
     convex_sub_unref(self->queue);
     service_link_close(self->link);
     free_lanes(self);
+    files_free(self->files);
     job_desk_free(self->desk);
     convex_builder_free(self->outcomes);
     daemon_timer_free(self->claim_later);

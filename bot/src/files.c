@@ -1,6 +1,8 @@
 /* files.c - fetches attachments so that they can be posted again.
- * Owns one thread and one curl handle. The queue and the finished list are shared under `lock`;
- * everything else belongs to the thread. */
+ * Owns the threads, each with a curl handle. The queue, the finished list and the count of bytes
+ * are shared under `lock`; a set belongs to its thread from leaving the queue to the finished list.
+ * Invariant: sets leave the queue in order, so what a lane needs next never waits for memory that a
+ * later post of the same lane holds. */
 #include "files.h"
 
 #include <curl/curl.h>
@@ -18,28 +20,41 @@ enum {
     FILES_MAX = 10,
     FILE_BYTES_MAX = 10 << 20,
     SET_BYTES_MAX = 25 << 20,
+    MEMORY_MAX = 128 << 20,
+    THREADS = 3,
     FETCH_TIMEOUT_MS = 10000,
     CONNECT_TIMEOUT_MS = 5000
 };
 
 struct file_set {
     file_set *next;
+    files *owner;
     convex_value *attachments;
     files_done_fn *done;
-    void *user;
+    void *user; /* the loop thread's */
+    atomic_bool cancelled;
+    size_t reserved; /* of the owner's memory */
     discord_file files[FILES_MAX];
     size_t count, bytes;
     char *notice;
 };
 
-struct files {
+typedef struct worker {
+    files *owner;
     pthread_t thread;
+    CURL *curl;
+    file_set *set; /* under way */
+} worker;
+
+struct files {
+    worker workers[THREADS];
+    size_t n_workers;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     daemon_waker *waker;
     file_set *queue, *finished; /* oldest first */
+    size_t reserved;            /* bytes of the sets in memory, at the most */
     atomic_bool closing;
-    CURL *curl;
 };
 
 static void append(file_set **list, file_set *set)
@@ -85,11 +100,12 @@ static size_t on_data(char *data, size_t size, size_t count, void *user)
 
 static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    return atomic_load(&((files *)user)->closing);
+    const worker *self = user;
+    return atomic_load(&self->owner->closing) || atomic_load(&self->set->cancelled);
 }
 
 /* Returns NULL, or why not (a constant). */
-static const char *fetch(files *self, const char *url, body *into)
+static const char *fetch(worker *self, const char *url, body *into)
 {
     long status = 0;
     curl_easy_setopt(self->curl, CURLOPT_URL, url);
@@ -105,17 +121,17 @@ static const char *fetch(files *self, const char *url, body *into)
     return status == 200 ? NULL : "the server did not give it";
 }
 
-static void note(file_set *set, const char *filename, const char *why)
+static void add_notice(char **notice, const char *filename, const char *why)
 {
     char *line = NULL;
-    if (asprintf(&line, "%s%s[file %s: %s]", set->notice ? set->notice : "",
-                 set->notice ? "\n" : "", filename, why) < 0)
+    if (asprintf(&line, "%s%s[file %s: %s]", *notice ? *notice : "", *notice ? "\n" : "", filename,
+                 why) < 0)
         return;
-    free(set->notice);
-    set->notice = line;
+    free(*notice);
+    *notice = line;
 }
 
-static void fetch_one(files *self, file_set *set, const convex_value *attachment)
+static void fetch_one(worker *self, file_set *set, const convex_value *attachment)
 {
     const char *filename = payload_text(attachment, "filename");
     size_t left = SET_BYTES_MAX - set->bytes;
@@ -126,7 +142,7 @@ static void fetch_one(files *self, file_set *set, const convex_value *attachment
                           : fetch(self, payload_text(attachment, "url"), &into);
     if (why) {
         free(into.data);
-        note(set, filename, why);
+        add_notice(&set->notice, filename, why);
         return;
     }
     const char *type = payload_text(attachment, "contentType");
@@ -139,19 +155,43 @@ static void fetch_one(files *self, file_set *set, const convex_value *attachment
     set->bytes += into.size;
 }
 
+static size_t most_of(const file_set *set)
+{
+    double sum = 0;
+    for (size_t i = 0; i < convex_value_count(set->attachments); i++)
+        sum += payload_number(convex_value_at(set->attachments, i), "size", 0);
+    return sum > 0 && sum < SET_BYTES_MAX ? (size_t)sum : SET_BYTES_MAX;
+}
+
+/* The next set, once there is memory for it; NULL: none, or not yet. */
+static file_set *take_next(files *self)
+{
+    file_set *set = self->queue;
+    size_t most = set ? most_of(set) : 0;
+    if (!set || (self->reserved > 0 && self->reserved + most > MEMORY_MAX))
+        return NULL;
+    take_first(&self->queue);
+    set->reserved = most;
+    self->reserved += most;
+    return set;
+}
+
 static void *run(void *user)
 {
-    files *self = user;
+    worker *w = user;
+    files *self = w->owner;
     pthread_mutex_lock(&self->lock);
     while (!atomic_load(&self->closing)) {
-        file_set *set = take_first(&self->queue);
+        file_set *set = take_next(self);
         if (!set) {
             pthread_cond_wait(&self->changed, &self->lock);
             continue;
         }
         pthread_mutex_unlock(&self->lock);
+        w->set = set;
         for (size_t i = 0; i < convex_value_count(set->attachments); i++)
-            fetch_one(self, set, convex_value_at(set->attachments, i));
+            if (!atomic_load(&set->cancelled))
+                fetch_one(w, set, convex_value_at(set->attachments, i));
         pthread_mutex_lock(&self->lock);
         append(&self->finished, set);
         daemon_waker_wake(self->waker);
@@ -175,19 +215,37 @@ static void on_wake(void *user)
     }
 }
 
-int files_fetch(files *self, const convex_value *attachments, files_done_fn *done, void *user)
+int files_fetch(files *self, const convex_value *attachments, files_done_fn *done, void *user,
+                file_set **ret)
 {
     file_set *set = calloc(1, sizeof *set);
     if (!set)
         return -ENOMEM;
+    set->owner = self;
     set->attachments = convex_value_ref(attachments);
     set->done = done;
     set->user = user;
+    atomic_init(&set->cancelled, false);
+    *ret = set;
     pthread_mutex_lock(&self->lock);
     append(&self->queue, set);
     pthread_cond_signal(&self->changed);
     pthread_mutex_unlock(&self->lock);
     return 0;
+}
+
+void files_cancel(file_set *set)
+{
+    set->user = NULL;
+    atomic_store(&set->cancelled, true);
+}
+
+char *files_notice(const convex_value *attachments, const char *why)
+{
+    char *notice = NULL;
+    for (size_t i = 0; i < convex_value_count(attachments); i++)
+        add_notice(&notice, payload_text(convex_value_at(attachments, i), "filename"), why);
+    return notice;
 }
 
 const discord_file *file_set_files(const file_set *set, size_t *ret_count)
@@ -205,23 +263,39 @@ void file_set_free(file_set *set)
 {
     if (!set)
         return;
+    files *owner = set->owner;
     for (size_t i = 0; i < set->count; i++)
         free((void *)(uintptr_t)set->files[i].data);
+    pthread_mutex_lock(&owner->lock);
+    owner->reserved -= set->reserved;
+    pthread_cond_broadcast(&owner->changed);
+    pthread_mutex_unlock(&owner->lock);
     convex_value_unref(set->attachments);
     free(set->notice);
     free(set);
 }
 
-static void prepare(files *self)
+static int start_worker(files *self)
 {
-    curl_easy_setopt(self->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(self->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(self->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(self->curl, CURLOPT_TIMEOUT_MS, (long)FETCH_TIMEOUT_MS);
-    curl_easy_setopt(self->curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(self->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(self->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(self->curl, CURLOPT_XFERINFODATA, self);
+    worker *w = &self->workers[self->n_workers];
+    w->owner = self;
+    w->curl = curl_easy_init();
+    if (!w->curl)
+        return -ENOMEM;
+    curl_easy_setopt(w->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(w->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(w->curl, CURLOPT_TIMEOUT_MS, (long)FETCH_TIMEOUT_MS);
+    curl_easy_setopt(w->curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(w->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(w->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(w->curl, CURLOPT_XFERINFODATA, w);
+    int r = -pthread_create(&w->thread, NULL, run, w);
+    if (r != 0)
+        curl_easy_cleanup(w->curl);
+    else
+        self->n_workers++;
+    return r;
 }
 
 int files_new(daemon_loop *loop, files **ret)
@@ -231,20 +305,15 @@ int files_new(daemon_loop *loop, files **ret)
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->changed, NULL);
-    self->curl = curl_easy_init();
-    int r = self->curl ? daemon_waker_new(loop, on_wake, self, &self->waker) : -ENOMEM;
-    if (r == 0) {
-        prepare(self);
-        r = -pthread_create(&self->thread, NULL, run, self);
+    int r = daemon_waker_new(loop, on_wake, self, &self->waker);
+    for (size_t i = 0; r == 0 && i < THREADS; i++)
+        r = start_worker(self);
+    if (r != 0) {
+        files_free(self);
+        return r;
     }
-    if (r == 0) {
-        *ret = self;
-        return 0;
-    }
-    daemon_waker_free(self->waker);
-    curl_easy_cleanup(self->curl);
-    free(self);
-    return r;
+    *ret = self;
+    return 0;
 }
 
 static void free_list(file_set *list)
@@ -260,13 +329,15 @@ void files_free(files *self)
         return;
     pthread_mutex_lock(&self->lock);
     atomic_store(&self->closing, true);
-    pthread_cond_signal(&self->changed);
+    pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
-    pthread_join(self->thread, NULL);
+    for (size_t i = 0; i < self->n_workers; i++) {
+        pthread_join(self->workers[i].thread, NULL);
+        curl_easy_cleanup(self->workers[i].curl);
+    }
     free_list(self->queue);
     free_list(self->finished);
     daemon_waker_free(self->waker);
-    curl_easy_cleanup(self->curl);
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->lock);
     free(self);

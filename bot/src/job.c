@@ -5,6 +5,7 @@
 #include "job.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,26 +16,28 @@
 #include "payload.h"
 
 enum {
-    LOOK_BACK_MS = 15000, /* clocks differ */
+    LOOK_BACK_MS = 15000,     /* clocks differ */
+    NONCE_MEMORY_MS = 60000,  /* Discord forgets nonces after some minutes */
+    FILES_PATIENCE_MS = 8000, /* a post at the head of its lane waits this long for its files */
     LOOK_PAGE = 100,
-    NONCE_MAX = 26,
     DISCORD_EPOCH_SHIFT = 22
 };
 
 static const long long discord_epoch_ms = 1420070400000;
 
-typedef enum step { STEP_FILES, STEP_LOOK, STEP_PARTS, STEP_DONE } step;
+/* UNDO: the parts made of a post that can never be whole are taken back. */
+typedef enum step { STEP_FILES, STEP_LOOK, STEP_PARTS, STEP_UNDO, STEP_DONE } step;
 
 struct job {
     job_desk *desk;
-    job *next_abandoned;
     convex_value *work;
     char op; /* 'p', 'e', 'd' */
     double fence;
     step step;
-    bool running; /* job_run was called */
-    bool files_pending;
-    bool abandoned; /* freed while its files are under way: they free it */
+    bool running;       /* job_run was called */
+    file_set *fetching; /* the set under way, not ours yet */
+    daemon_timer *patience;
+    char *late_notice; /* instead of the files that did not come in time */
     file_set *files;
     discord_parts parts;
     char *embeds;
@@ -52,35 +55,60 @@ typedef struct answer {
     const discord_result *result;
 } answer;
 
+/* The posts of one mirror channel that ended last, newest first: what is being looked for was made
+ * after the last of them that is not its own. */
+typedef struct channel_mark {
+    struct channel_mark *next;
+    char channel_id[24];
+    struct {
+        char mirror_id[64];
+        uint64_t last_id;
+    } posts[2];
+} channel_mark;
+
 struct job_desk {
     job_desk_options options;
     daemon_waker *waker;
     pthread_mutex_t lock;
     answer *first, **last;
     char user_id[24];
-    job *abandoned;
+    channel_mark *marks;
 };
 
 static void go_on(job *self);
 
 /* ---- outcome ---- */
 
+static void remember_post(job *self);
+
 static void finish(job *self, job_outcome outcome)
 {
     self->step = STEP_DONE;
     self->running = false;
+    if (outcome == JOB_POSTED && self->op == 'p')
+        remember_post(self);
     self->desk->options.done(self, outcome, self->desk->options.user);
+}
+
+/* Nothing of a post that is given up stays behind: nobody would know of it any more. */
+static void give_up(job *self)
+{
+    if (self->op == 'd' || self->n_ids <= self->n_known)
+        return finish(self, JOB_DEAD);
+    self->step = STEP_UNDO;
+    go_on(self);
 }
 
 static void fail(job *self, const discord_error *error)
 {
-    static const job_outcome outcomes[] = {
-        [PAYLOAD_RETRY] = JOB_RETRY, [PAYLOAD_DEAD] = JOB_DEAD, [PAYLOAD_STOP] = JOB_STOP};
     long attempts = (long)payload_number(self->work, "attempts", 0);
     payload_verdict verdict = payload_judge(error, attempts, &self->retry_after_ms);
     snprintf(self->error, sizeof self->error, "%s (status %d, code %d)", error->message,
              error->http_status, error->code);
-    finish(self, outcomes[verdict]);
+    if (verdict == PAYLOAD_DEAD)
+        give_up(self);
+    else
+        finish(self, verdict == PAYLOAD_STOP ? JOB_STOP : JOB_RETRY);
 }
 
 static void fail_local(job *self, job_outcome outcome, const char *why)
@@ -124,34 +152,114 @@ static const char *json_text(const cJSON *object, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
-/* Is `message` the post that this job made in an earlier life? */
+static uint64_t number_of_id(const char *id)
+{
+    return id ? strtoull(id, NULL, 10) : 0;
+}
+
+static channel_mark *mark_of(job_desk *desk, const char *channel_id)
+{
+    channel_mark *mark = desk->marks;
+    while (mark && strcmp(mark->channel_id, channel_id) != 0)
+        mark = mark->next;
+    return mark;
+}
+
+/* Without memory only the clock tells what is older. */
+static void remember_post(job *self)
+{
+    const char *channel = payload_text(self->work, "channelId");
+    const char *mirror = payload_text(self->work, "mirrorId");
+    channel_mark *mark = mark_of(self->desk, channel);
+    if (!mark) {
+        mark = calloc(1, sizeof *mark);
+        if (!mark)
+            return;
+        snprintf(mark->channel_id, sizeof mark->channel_id, "%s", channel);
+        mark->next = self->desk->marks;
+        self->desk->marks = mark;
+    }
+    if (strcmp(mark->posts[0].mirror_id, mirror) != 0)
+        mark->posts[1] = mark->posts[0];
+    snprintf(mark->posts[0].mirror_id, sizeof mark->posts[0].mirror_id, "%s", mirror);
+    mark->posts[0].last_id = self->n_ids ? number_of_id(self->ids[self->n_ids - 1]) : 0;
+}
+
+/* What is looked for has a greater id than this: it was made after its own earlier parts, after the
+ * posts before it in its lane, and after its first attempt. */
+static uint64_t oldest_possible(const job *self)
+{
+    const char *mirror = payload_text(self->work, "mirrorId");
+    const channel_mark *mark = mark_of(self->desk, payload_text(self->work, "channelId"));
+    long long since = (long long)payload_number(self->work, "firstAttemptAt", 0) - LOOK_BACK_MS;
+    uint64_t bounds[] = {
+        since > discord_epoch_ms ? (uint64_t)(since - discord_epoch_ms) << DISCORD_EPOCH_SHIFT : 0,
+        number_of_id(payload_text(self->work, "afterMessageId")),
+        self->n_ids ? number_of_id(self->ids[self->n_ids - 1]) : 0,
+        !mark ? 0 : mark->posts[strcmp(mark->posts[0].mirror_id, mirror) == 0].last_id};
+    uint64_t bound = 0;
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        bound = bounds[i] > bound ? bounds[i] : bound;
+    return bound;
+}
+
+static bool is_last(const job *self, size_t part)
+{
+    return part + 1 == self->parts.n;
+}
+
+static size_t files_of(const job *self, size_t part, const discord_file **ret)
+{
+    size_t count = 0;
+    const discord_file *list = NULL;
+    if (part == 0 && self->files) /* the first part stays when an edit shortens the text */
+        list = file_set_files(self->files, &count);
+    if (ret)
+        *ret = list;
+    return count;
+}
+
+/* Is `message` the next part, made by an attempt whose outcome was lost? */
 static bool is_our_post(const job *self, const cJSON *message, size_t part)
 {
     const char *author = json_text(cJSON_GetObjectItemCaseSensitive(message, "author"), "id");
-    const char *content = json_text(message, "content");
-    return author && strcmp(author, self->desk->user_id) == 0 && content &&
-           strcmp(content, self->parts.part[part]) == 0;
+    const char *told = json_text(message, "nonce");
+    char nonce[PAYLOAD_NONCE_SIZE];
+    payload_nonce(self->work, part, nonce);
+    if (!author || strcmp(author, self->desk->user_id) != 0)
+        return false;
+    if (told)
+        return strcmp(told, nonce) == 0;
+    return payload_matches(self->work, message, self->parts.part[part], files_of(self, part, NULL),
+                           is_last(self, part));
 }
 
 /* Discord lists the newest first: walk backwards, so that parts are found in order. */
 static void adopt(job *self, const cJSON *list)
 {
+    uint64_t after = oldest_possible(self);
+    size_t before = self->n_ids;
     for (int i = cJSON_GetArraySize(list) - 1; i >= 0 && self->n_ids < self->parts.n; i--) {
         const cJSON *message = cJSON_GetArrayItem(list, i);
-        if (is_our_post(self, message, self->n_ids) && !add_id(self, json_text(message, "id")))
+        const char *id = json_text(message, "id");
+        if (number_of_id(id) <= after || !is_our_post(self, message, self->n_ids))
+            continue;
+        if (!add_id(self, id))
             return fail_local(self, JOB_RETRY, "out of memory");
+        after = number_of_id(id);
+        self->posted_at = discord_id_time_ms(id);
     }
-    if (self->n_ids > 0)
+    if (self->n_ids > before)
         daemon_log(DAEMON_INFO, "found a post whose outcome was unknown", "mirror=%s parts=%zu",
-                   payload_text(self->work, "mirrorId"), self->n_ids);
-    self->part = self->n_ids;
+                   payload_text(self->work, "mirrorId"), self->n_ids - before);
+    self->part = self->op == 'p' ? self->n_ids : 0; /* an edit still writes them all */
     self->step = STEP_PARTS;
     go_on(self);
 }
 
 static void part_done(job *self, const discord_result *result)
 {
-    bool created = self->op != 'd' && self->part >= self->n_known;
+    bool created = self->op != 'd' && self->part >= self->n_ids;
     if (created && !add_id(self, json_text(result->json, "id")))
         return fail_local(self, JOB_RETRY, "Discord's answer has no message id");
     self->posted_at = daemon_wall_ms();
@@ -159,9 +267,21 @@ static void part_done(job *self, const discord_result *result)
     go_on(self);
 }
 
+static void undone(job *self, const discord_error *error)
+{
+    if (error->status != DISCORD_OK)
+        daemon_log(DAEMON_WARN, "a part of a post that was given up stays behind",
+                   "mirror=%s message=%s why=%s", payload_text(self->work, "mirrorId"),
+                   self->ids[self->n_ids - 1], error->message);
+    free(self->ids[--self->n_ids]);
+    give_up(self);
+}
+
 static void take_answer(job *self, const discord_result *result)
 {
-    if (result->error.status != DISCORD_OK)
+    if (self->step == STEP_UNDO)
+        undone(self, &result->error);
+    else if (result->error.status != DISCORD_OK)
         fail(self, &result->error);
     else if (self->step == STEP_LOOK)
         adopt(self, result->json);
@@ -188,20 +308,13 @@ static void on_wake(void *user)
 
 /* ---- calls ---- */
 
-static void look_for_post(job *self, answer *a)
+static discord_status look_for_post(job *self, answer *a)
 {
     char after[24];
     discord_page page = {.limit = LOOK_PAGE, .after = after};
-    long long since = (long long)payload_number(self->work, "firstAttemptAt", 0) - LOOK_BACK_MS;
-    long long id = since > discord_epoch_ms ? (since - discord_epoch_ms) << DISCORD_EPOCH_SHIFT : 0;
-    snprintf(after, sizeof after, "%lld", id);
-    discord_status status = discord_rest_get_messages(
-        self->desk->options.rest, payload_text(self->work, "channelId"), &page, on_answer, a);
-    if (status != DISCORD_OK) {
-        free(a);
-        fail_local(self, status == DISCORD_EAUTH ? JOB_STOP : JOB_RETRY,
-                   discord_status_text(status));
-    }
+    snprintf(after, sizeof after, "%" PRIu64, oldest_possible(self));
+    return discord_rest_get_messages(self->desk->options.rest,
+                                     payload_text(self->work, "channelId"), &page, on_answer, a);
 }
 
 static discord_status send_text(job *self, answer *a)
@@ -209,53 +322,75 @@ static discord_status send_text(job *self, answer *a)
     discord_rest *rest = self->desk->options.rest;
     const char *channel = payload_text(self->work, "channelId");
     const char *reply_to = payload_text(self->work, "replyToMessageId");
-    bool last = self->part + 1 == self->parts.n, known = self->part < self->n_known;
-    char nonce[NONCE_MAX];
+    bool known = self->part < self->n_ids;
+    char nonce[PAYLOAD_NONCE_SIZE];
     discord_message message = {.content = self->parts.part[self->part]};
-    if (last)
+    if (is_last(self, self->part))
         message.embeds_json = self->embeds;
     else if (known)
         message.embeds_json = "[]";
-    if (known)
+    if (known) {
+        if (convex_value_count(convex_value_field(self->work, "attachments")) == 0)
+            message.attachments_json = "[]";
         return discord_rest_edit_message(rest, channel, self->ids[self->part], &message, on_answer,
                                          a);
-    snprintf(nonce, sizeof nonce, "%.20s.%zu", payload_text(self->work, "nonce"), self->part);
+    }
+    payload_nonce(self->work, self->part, nonce);
     message.nonce = nonce;
     if (self->part == 0 && *reply_to)
         message.reply_to_id = reply_to;
-    if (last && self->files)
-        message.files = file_set_files(self->files, &message.n_files);
+    message.n_files = files_of(self, self->part, &message.files);
     return discord_rest_create_message(rest, channel, &message, on_answer, a);
 }
 
-/* The parts first, then what an edit or delete leaves over. */
-static void next_part(job *self, answer *a)
+static discord_status delete_message(job *self, const char *id, answer *a)
 {
-    discord_status status =
-        self->part < self->parts.n
-            ? send_text(self, a)
-            : discord_rest_delete_message(self->desk->options.rest,
-                                          payload_text(self->work, "channelId"),
-                                          self->ids[self->part], NULL, on_answer, a);
-    if (status == DISCORD_OK)
-        return;
-    free(a);
-    fail_local(self,
-               status == DISCORD_EAUTH    ? JOB_STOP
-               : status == DISCORD_EINVAL ? JOB_DEAD
-                                          : JOB_RETRY,
-               discord_status_text(status));
+    return discord_rest_delete_message(
+        self->desk->options.rest, payload_text(self->work, "channelId"), id, NULL, on_answer, a);
+}
+
+/* The parts first, then what an edit or delete leaves over. */
+static discord_status send_next(job *self, answer *a)
+{
+    if (self->step == STEP_LOOK)
+        return look_for_post(self, a);
+    if (self->step == STEP_UNDO)
+        return delete_message(self, self->ids[self->n_ids - 1], a);
+    return self->part < self->parts.n ? send_text(self, a)
+                                      : delete_message(self, self->ids[self->part], a);
+}
+
+static void call_failed(job *self, discord_status status)
+{
+    discord_error error = {.status = status};
+    snprintf(error.message, sizeof error.message, "%s", discord_status_text(status));
+    if (self->step == STEP_UNDO)
+        undone(self, &error);
+    else
+        fail(self, &error);
 }
 
 static int prepare(job *self)
 {
     if (self->op == 'd')
         return 0;
-    int r =
-        payload_parts(self->work, self->files ? file_set_notice(self->files) : NULL, &self->parts);
+    const char *notice = self->files ? file_set_notice(self->files) : self->late_notice;
+    int r = payload_parts(self->work, notice, &self->parts);
     if (r == 0)
         r = payload_embeds(self->work, &self->embeds);
     return r;
+}
+
+/* A create may have happened already, and its nonce may be forgotten. */
+static bool has_to_look(const job *self)
+{
+    bool uncertain = false;
+    double since = payload_number(self->work, "firstAttemptAt", 0);
+    convex_value_bool(convex_value_field(self->work, "uncertain"), &uncertain);
+    if (self->op == 'p')
+        return uncertain;
+    return self->op == 'e' && self->parts.n > self->n_known && since > 0 &&
+           (double)daemon_wall_ms() - since > NONCE_MEMORY_MS;
 }
 
 static void forget_surplus_ids(job *self)
@@ -267,17 +402,15 @@ static void forget_surplus_ids(job *self)
 static void go_on(job *self)
 {
     if (self->step == STEP_FILES) {
-        if (self->files_pending)
+        if (self->fetching)
             return;
         int r = prepare(self);
         if (r != 0)
             return fail_local(self, r == -ENODATA ? JOB_DEAD : JOB_RETRY,
                               r == -ENODATA ? "there is nothing in it to post" : strerror(-r));
-        bool uncertain = false;
-        convex_value_bool(convex_value_field(self->work, "uncertain"), &uncertain);
-        self->step = self->op == 'p' && uncertain ? STEP_LOOK : STEP_PARTS;
+        self->step = has_to_look(self) ? STEP_LOOK : STEP_PARTS;
     }
-    if (self->step == STEP_PARTS && self->part >= self->parts.n && self->part >= self->n_known) {
+    if (self->step == STEP_PARTS && self->part >= self->parts.n && self->part >= self->n_ids) {
         forget_surplus_ids(self);
         return finish(self, self->op == 'd' ? JOB_DELETED : JOB_POSTED);
     }
@@ -285,31 +418,43 @@ static void go_on(job *self)
     if (!a)
         return fail_local(self, JOB_RETRY, "out of memory");
     a->job = self;
-    if (self->step == STEP_LOOK)
-        look_for_post(self, a);
-    else
-        next_part(self, a);
+    discord_status status = send_next(self, a);
+    if (status == DISCORD_OK)
+        return;
+    free(a);
+    call_failed(self, status);
 }
 
 static void on_files(file_set *set, void *user)
 {
     job *self = user;
+    if (!self) /* cancelled */
+        return file_set_free(set);
     self->files = set;
-    self->files_pending = false;
-    if (self->abandoned) {
-        job **link = &self->desk->abandoned;
-        while (*link != self)
-            link = &(*link)->next_abandoned;
-        *link = self->next_abandoned;
-        return job_free(self);
-    }
+    self->fetching = NULL;
+    daemon_timer_free(self->patience);
+    self->patience = NULL;
     if (self->running)
         go_on(self);
+}
+
+/* The head of a lane holds up the rest: the text goes without its files. */
+static void on_impatient(void *user)
+{
+    job *self = user;
+    const convex_value *attachments = convex_value_field(self->work, "attachments");
+    files_cancel(self->fetching);
+    self->fetching = NULL;
+    self->late_notice = files_notice(attachments, "did not arrive in time");
+    go_on(self);
 }
 
 void job_run(job *self)
 {
     self->running = true;
+    if (self->fetching &&
+        daemon_timer_new(self->desk->options.loop, on_impatient, self, &self->patience) == 0)
+        daemon_timer_set(self->patience, FILES_PATIENCE_MS);
     go_on(self);
 }
 
@@ -336,10 +481,8 @@ job *job_new(job_desk *desk, const convex_value *work)
     self->fence = payload_number(work, "fence", 0);
     const convex_value *attachments = convex_value_field(work, "attachments");
     int r = read_ids(self);
-    if (r == 0 && self->op == 'p' && convex_value_count(attachments) > 0) {
-        r = files_fetch(desk->options.files, attachments, on_files, self);
-        self->files_pending = r == 0;
-    }
+    if (r == 0 && self->op == 'p' && convex_value_count(attachments) > 0)
+        r = files_fetch(desk->options.files, attachments, on_files, self, &self->fetching);
     if (r != 0) {
         job_free(self);
         return NULL;
@@ -351,12 +494,10 @@ void job_free(job *self)
 {
     if (!self)
         return;
-    if (self->files_pending) {
-        self->abandoned = true;
-        self->next_abandoned = self->desk->abandoned;
-        self->desk->abandoned = self;
-        return;
-    }
+    if (self->fetching)
+        files_cancel(self->fetching);
+    daemon_timer_free(self->patience);
+    free(self->late_notice);
     for (size_t i = 0; i < self->n_ids; i++)
         free(self->ids[i]);
     free(self->ids);
@@ -414,7 +555,7 @@ static void write_posted(const job *self, convex_builder *b)
 static void write_failed(const job *self, job_outcome outcome, convex_builder *b)
 {
     put_text(b, "type", outcome == JOB_DEAD ? "dead" : "retry");
-    put_text(b, "error", self->error);
+    put_text(b, "error", self->error[0] ? self->error : "waits behind a post that was put off");
     if (outcome == JOB_DEAD)
         return;
     convex_builder_key(b, "retryAfterMs");
@@ -467,11 +608,10 @@ void job_desk_free(job_desk *desk)
 {
     if (!desk)
         return;
-    while (desk->abandoned) {
-        job *j = desk->abandoned;
-        desk->abandoned = j->next_abandoned;
-        j->files_pending = false;
-        job_free(j);
+    while (desk->marks) {
+        channel_mark *mark = desk->marks;
+        desk->marks = mark->next;
+        free(mark);
     }
     while (desk->first) {
         answer *a = desk->first;

@@ -3,7 +3,8 @@
  * Loop thread only. A job runs its calls one after the other: fetch the attachments, look for a
  * post whose outcome is unknown, create, edit or delete each part. It ends in one outcome for
  * mirrors:report. Posting twice is harmless while Discord remembers the nonce; after that a job
- * first looks for its own post. */
+ * first looks for its own post: one of ours with the same text, embeds and number of files, newer
+ * than the post before it in its lane. */
 #ifndef BOT_JOB_H
 #define BOT_JOB_H
 
@@ -32,7 +33,7 @@ typedef struct job_desk_options {
 
 /* Returns 0 or a negative errno. */
 int job_desk_new(const job_desk_options *options, job_desk **ret);
-/* After the files and every job. NULL is fine. */
+/* After every job and the rest object. NULL is fine. */
 void job_desk_free(job_desk *desk);
 /* Our own user id, once known: posts are recognised by it. Copied. */
 void job_desk_set_user(job_desk *desk, const char *user_id);
@@ -40,7 +41,7 @@ void job_desk_set_user(job_desk *desk, const char *user_id);
 /*   work  one item of mirrors:claim, kept by ref
  * Returns NULL when out of memory. Begins to fetch its attachments. */
 job *job_new(job_desk *desk, const convex_value *work);
-/* Only before job_run() or after done. NULL is fine. */
+/* Only before job_run(), after done, or when the rest object is gone. NULL is fine. */
 void job_free(job *job);
 void job_run(job *job);
 
@@ -48,7 +49,8 @@ const convex_value *job_work(const job *job);
 /* The same row was leased to us again while the job was waiting or running. */
 void job_set_fence(job *job, double fence);
 
-/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. Only after done. */
+/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. After done; or JOB_RETRY for
+ * a job that was not run: due again at once. */
 void job_write_report(const job *job, job_outcome outcome, convex_builder *b);
 /* One line for the log; "" on success. */
 const char *job_error(const job *job);

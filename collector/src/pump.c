@@ -1,7 +1,7 @@
 /* pump.c - carries the outbox to the backend.
  * Owns the batches under way. Loop thread only.
- * Invariant: an entry is in at most one batch under way; it is deleted from the outbox only after
- * the backend's success for its batch. */
+ * Invariants: an entry is in at most one batch under way; it is deleted from the outbox only after
+ * the backend's success for its batch; while anything waits, a batch is under way or `wake` is set. */
 #include "pump.h"
 
 #include <errno.h>
@@ -18,6 +18,8 @@ enum {
     BATCH_BYTES_MAX = 1 << 20, /* far below Convex's 16 MiB for arguments */
     BATCHES_MAX = 8,           /* under way at once */
     SETTLE_MS = 250,           /* delivered entries wait this long for a commit to join */
+    SETTLE_MAX = 4096,         /* and no more of them than this */
+    FAILURES_MAX = 8,          /* single entries refused in turn: it is not they that are bad */
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 60000
 };
@@ -31,14 +33,18 @@ typedef struct batch {
 struct pump {
     outbox *box;
     convex_client *client;
-    daemon_timer *wake; /* next entry due */
+    daemon_timer *wake; /* next entry due, or the end of a pause */
     daemon_timer *settle;
     size_t under_way;         /* batches */
     int64_t cursor;           /* entries up to here were sent or must wait */
     int64_t one_by_one_until; /* entries up to here are sent alone */
     bool rescan;              /* start again from the oldest once nothing is under way */
+    bool put_off;             /* an entry waits for its next attempt */
+    bool paused;              /* nothing is sent until `wake` */
+    unsigned failures;        /* of single entries, in turn */
     int64_t *delivered;       /* ids to delete */
-    size_t n_delivered, cap_delivered;
+    size_t n_delivered, n_settling, cap_delivered;
+    bool settle_set;
     bool closing;
     daemon_counter *recorded, *unchanged, *ignored, *retried, *dead;
 };
@@ -53,6 +59,7 @@ typedef struct gathering {
     int64_t cursor;
     int64_t alone_until;
     int64_t damaged; /* an entry that is no value any more; 0: none */
+    bool no_memory;
 } gathering;
 
 static bool gather(const outbox_entry *entry, void *user)
@@ -65,7 +72,9 @@ static bool gather(const outbox_entry *entry, void *user)
     convex_status status =
         convex_value_parse(entry->payload, entry->size, CONVEX_ENCODED_JSON, 0, NULL, &event, NULL);
     if (status != CONVEX_OK) {
-        if (status != CONVEX_ENOMEM)
+        if (status == CONVEX_ENOMEM)
+            g->no_memory = true;
+        else
             g->damaged = entry->id;
         return false;
     }
@@ -78,15 +87,15 @@ static bool gather(const outbox_entry *entry, void *user)
 }
 
 static void on_recorded(convex_status status, const convex_result *result, void *user);
-static void bury(pump *self, int64_t id, const char *why);
+static int bury(pump *self, int64_t id, const char *why);
 
-/* Returns the number of entries sent, or a negative errno. */
+/* Returns the number of entries dealt with, or a negative errno. */
 static int send_batch(pump *self)
 {
     convex_value *args = NULL;
     batch *b = calloc(1, sizeof *b);
     convex_builder *builder = convex_builder_new(NULL);
-    gathering g = {b, builder, 0, BATCH_MAX, self->cursor, self->one_by_one_until, 0};
+    gathering g = {b, builder, 0, BATCH_MAX, self->cursor, self->one_by_one_until, 0, false};
     int r = b && builder ? 0 : -ENOMEM;
     if (r == 0) {
         b->pump = self;
@@ -97,8 +106,10 @@ static int send_batch(pump *self)
         convex_builder_end(builder);
         convex_builder_end(builder);
     }
-    if (g.damaged)
-        bury(self, g.damaged, "the stored event cannot be read");
+    if (r == 0 && g.damaged)
+        r = bury(self, g.damaged, "the stored event cannot be read");
+    if (r == 0 && g.no_memory && b->count == 0)
+        r = -ENOMEM;
     int count = r == 0 ? (int)b->count : r;
     if (count > 0 && convex_builder_finish(builder, &args, NULL) != CONVEX_OK)
         count = -ENOMEM;
@@ -112,7 +123,7 @@ static int send_batch(pump *self)
     convex_builder_free(builder);
     if (count <= 0) {
         free(b);
-        return count;
+        return count == 0 && g.damaged ? 1 : count;
     }
     self->cursor = g.cursor;
     self->under_way++;
@@ -150,20 +161,30 @@ static void count_outcomes(pump *self, const convex_value *value)
     }
 }
 
-static void log_outbox(pump *self, const char *what, int r)
+/* Words for the log, and after a failed disk the way back. Returns r. */
+static int check(pump *self, const char *what, int r)
 {
-    if (r != 0)
-        daemon_log(DAEMON_ERROR, what, "why=%s detail=%s", strerror(-r),
-                   outbox_last_error(self->box));
+    outbox_error error = {""};
+    if (r == 0)
+        return 0;
+    daemon_log(DAEMON_ERROR, what, "why=%s detail=%s", strerror(-r), outbox_last_error(self->box));
+    if (r == -EIO && outbox_recover(self->box, &error) != 0)
+        daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
+    return r;
 }
 
-static void bury(pump *self, int64_t id, const char *why)
+static int bury(pump *self, int64_t id, const char *why)
 {
-    int r = outbox_bury(self->box, id, daemon_wall_ms(), why);
     daemon_counter_add(self->dead, 1);
     daemon_log(DAEMON_ERROR, "the backend cannot take an event: kept in the dead letters",
                "entry=%lld why=%s", (long long)id, why);
-    log_outbox(self, "cannot bury an entry", r);
+    return check(self, "cannot bury an entry", outbox_bury(self->box, id, daemon_wall_ms(), why));
+}
+
+static void pause_for(pump *self, int64_t delay_ms)
+{
+    self->paused = true;
+    daemon_timer_set(self->wake, delay_ms);
 }
 
 static bool find_attempts(const outbox_entry *entry, void *user)
@@ -172,7 +193,7 @@ static bool find_attempts(const outbox_entry *entry, void *user)
     return false;
 }
 
-static void retry(pump *self, int64_t id, const char *why)
+static int put_off(pump *self, int64_t id, const char *why)
 {
     static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
     int64_t attempts = 0;
@@ -183,22 +204,55 @@ static void retry(pump *self, int64_t id, const char *why)
     daemon_counter_add(self->retried, 1);
     daemon_log(DAEMON_WARN, "the backend refused an event", "entry=%lld retry_in_ms=%lld why=%s",
                (long long)id, (long long)delay, why);
-    log_outbox(self, "cannot put an entry off", r);
+    if (r == 0 && !self->put_off)
+        daemon_timer_set(self->wake, delay);
+    self->put_off = true;
+    return check(self, "cannot put an entry off", r);
 }
 
-static void failed(pump *self, const batch *b, const convex_result *result)
+/* When every entry is refused it is the backend that is wrong: wait, and leave them as they are. */
+static int wait_for_backend(pump *self, const char *why)
 {
-    const char *why = convex_result_error_message(result, NULL);
+    static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    int64_t delay =
+        RETRY_BASE_MS + backoff_delay_ms(&policy, self->failures - FAILURES_MAX, backoff_random());
+    daemon_log(DAEMON_WARN, "the backend refuses every event", "retry_in_ms=%lld why=%s",
+               (long long)delay, why);
+    pause_for(self, delay);
+    return 0;
+}
+
+static void failed(pump *self, const batch *b, const char *why)
+{
     self->rescan = true;
     if (b->count > 1) { /* find the one that fails */
         if (b->ids[b->count - 1] > self->one_by_one_until)
             self->one_by_one_until = b->ids[b->count - 1];
         return;
     }
-    if (strstr(why, "ArgumentValidationError"))
-        bury(self, b->ids[0], why);
-    else
-        retry(self, b->ids[0], why);
+    int r = strstr(why, "ArgumentValidationError") ? bury(self, b->ids[0], why)
+            : ++self->failures > FAILURES_MAX      ? wait_for_backend(self, why)
+                                                   : put_off(self, b->ids[0], why);
+    if (r != 0) /* it would be sent again at once */
+        pause_for(self, RETRY_BASE_MS);
+}
+
+static void delivered(pump *self, const batch *b, const convex_result *result)
+{
+    count_outcomes(self, convex_result_value(result));
+    self->failures = 0;
+    if (remember_delivered(self, b) != 0)
+        self->rescan = true; /* sent again: harmless */
+    if (!self->settle_set)
+        daemon_timer_set(self->settle, SETTLE_MS);
+    self->settle_set = true;
+}
+
+static int settle_now(pump *self)
+{
+    int r = pump_settle(self);
+    pump_settled(self, r == 0);
+    return check(self, "cannot take delivered events out of the outbox", r);
 }
 
 static void on_recorded(convex_status status, const convex_result *result, void *user)
@@ -206,71 +260,76 @@ static void on_recorded(convex_status status, const convex_result *result, void 
     batch *b = user;
     pump *self = b->pump;
     self->under_way--;
-    if (status != CONVEX_OK) { /* only when the client is being closed */
-        self->rescan = true;
-    } else if (!convex_result_success(result)) {
-        failed(self, b, result);
-    } else {
-        count_outcomes(self, convex_result_value(result));
-        if (remember_delivered(self, b) != 0)
-            self->rescan = true; /* sent again: harmless */
-        daemon_timer_set(self->settle, SETTLE_MS);
-    }
+    if (self->closing && status != CONVEX_OK)
+        ; /* sent again by the next life */
+    else if (status != CONVEX_OK)
+        failed(self, b, convex_status_text(status));
+    else if (!convex_result_success(result))
+        failed(self, b, convex_result_error_message(result, NULL));
+    else
+        delivered(self, b, result);
     free(b);
+    if (self->n_delivered >= SETTLE_MAX && !self->closing)
+        settle_now(self);
     pump_kick(self);
 }
 
 int pump_settle(pump *self)
 {
-    if (self->n_delivered == 0)
-        return 0;
-    int r = outbox_delete(self->box, self->delivered, self->n_delivered);
-    if (r == 0)
-        self->n_delivered = 0;
+    int r = self->n_delivered ? outbox_delete(self->box, self->delivered, self->n_delivered) : 0;
+    self->n_settling = r == 0 ? self->n_delivered : 0;
     return r;
+}
+
+void pump_settled(pump *self, bool committed)
+{
+    if (committed)
+        self->n_delivered -= self->n_settling; /* none came in between: one thread */
+    self->n_settling = 0;
 }
 
 static void on_settle(void *user)
 {
     pump *self = user;
-    log_outbox(self, "cannot take delivered events out of the outbox", pump_settle(self));
-    if (self->n_delivered > 0)
+    self->settle_set = settle_now(self) != 0;
+    if (self->settle_set)
         daemon_timer_set(self->settle, 4 * SETTLE_MS);
     else if (self->under_way == 0)
-        log_outbox(self, "cannot check-point the outbox", outbox_checkpoint(self->box));
+        check(self, "cannot check-point the outbox", outbox_checkpoint(self->box));
 }
 
 /* ---- driving ---- */
 
+/* Nothing is under way: what waits is put off, or delivered and not yet deleted. */
 static void arm_wake(pump *self)
 {
     int64_t due = INT64_MAX;
-    if (outbox_next_due(self->box, &due) != 0 || due == INT64_MAX)
-        return;
+    if (outbox_next_due(self->box, &due) != 0)
+        return daemon_timer_set(self->wake, RETRY_BASE_MS);
     int64_t wait = due - daemon_wall_ms();
-    if (wait > 0) { /* what is due already is under way, or delivered and not yet deleted */
-        self->rescan = true;
+    self->put_off = due != INT64_MAX && wait > 0;
+    if (self->put_off)
         daemon_timer_set(self->wake, wait);
-    }
 }
 
 void pump_kick(pump *self)
 {
     int sent = 0;
-    if (self->closing)
+    if (self->closing || self->paused)
         return;
     if (self->rescan && self->under_way == 0) {
-        if (pump_settle(self) != 0)
-            return daemon_timer_set(self->wake, RETRY_BASE_MS);
+        if (settle_now(self) != 0)
+            return pause_for(self, RETRY_BASE_MS);
         self->cursor = 0;
         self->rescan = false;
     }
     while (!self->rescan && self->under_way < BATCHES_MAX && (sent = send_batch(self)) > 0)
         ;
-    if (sent < 0 && sent != -EAGAIN) {
-        log_outbox(self, "cannot send from the outbox", sent);
+    if (sent < 0 && (sent != -EAGAIN || self->under_way == 0)) {
+        if (sent != -EAGAIN)
+            check(self, "cannot send from the outbox", sent);
         self->rescan = true;
-        daemon_timer_set(self->wake, RETRY_BASE_MS);
+        pause_for(self, RETRY_BASE_MS);
     } else if (self->under_way == 0) {
         arm_wake(self);
     }
@@ -278,7 +337,12 @@ void pump_kick(pump *self)
 
 static void on_wake(void *user)
 {
-    pump_kick(user);
+    pump *self = user;
+    self->paused = false;
+    self->rescan = true;
+    if (self->put_off) /* under load nothing else would set it again */
+        daemon_timer_set(self->wake, RETRY_CAP_MS);
+    pump_kick(self);
 }
 
 bool pump_idle(const pump *self)

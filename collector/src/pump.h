@@ -8,7 +8,8 @@
  *   - its batch is sent again, one entry a call, so that one bad entry holds up nobody;
  *   - refused by the validators: to the dead letters at once, with Convex's words;
  *   - anything else the function threw, or a missing function: again, with backoff, for ever. It
- *     stays in the outbox, and the outbox's bound then stops the reading of the source. */
+ *     stays in the outbox, and the outbox's bound then stops the reading of the source. When many
+ *     in turn fail so, all of them wait: then the backend is at fault. */
 #ifndef COLLECTOR_PUMP_H
 #define COLLECTOR_PUMP_H
 
@@ -33,8 +34,10 @@ void pump_free(pump *self); /* after the client was closed; NULL is fine */
 void pump_kick(pump *self);
 
 /* Takes what was delivered out of the outbox, as part of the open transaction if there is one:
- * called with each commit, so that delivery costs no disk flush of its own. Returns as outbox. */
+ * called with each commit, so that delivery costs no disk flush of its own. Returns as outbox. Say
+ * with pump_settled() whether that was committed. */
 int pump_settle(pump *self);
+void pump_settled(pump *self, bool committed);
 
 /* True when nothing due is waiting and nothing is under way. */
 bool pump_idle(const pump *self);

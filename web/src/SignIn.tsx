@@ -1,7 +1,7 @@
 // SignIn.tsx - signing in and signing up with e-mail and password.
 
 import { useAuthActions } from "@convex-dev/auth/react";
-import { useId, useState, type FormEvent } from "react";
+import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { refusalOf } from "./api";
 import { Unreachable } from "./Connection";
 import { Mark } from "./Notice";
@@ -10,16 +10,18 @@ type Flow = "signIn" | "signUp";
 
 const WORDS: Record<
   Flow,
-  { title: string; submit: string; other: string; ask: string }
+  { title: string; lead: string; submit: string; other: string; ask: string }
 > = {
   signIn: {
     title: "Sign in",
+    lead: "Your community’s signals, the moment they are posted.",
     submit: "Sign in",
     ask: "New here?",
     other: "Create an account",
   },
   signUp: {
     title: "Create your account",
+    lead: "Use the address with which you bought access.",
     submit: "Create account",
     ask: "Already have an account?",
     other: "Sign in",
@@ -32,12 +34,22 @@ export function SignIn() {
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const words = WORDS[flow];
+  const form = useRef<HTMLFormElement>(null);
+
+  // The password is what is typed again, whichever of the two was wrong.
+  useEffect(() => {
+    if (problem === null) return;
+    form.current
+      ?.querySelector<HTMLInputElement>('input[name="password"]')
+      ?.select();
+  }, [problem]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const email = String(form.get("email")).trim().toLowerCase();
-    const password = String(form.get("password"));
+    if (busy) return;
+    const given = new FormData(event.currentTarget);
+    const email = String(given.get("email")).trim().toLowerCase();
+    const password = String(given.get("password"));
     setBusy(true);
     setProblem(null);
     try {
@@ -51,9 +63,17 @@ export function SignIn() {
 
   return (
     <main className="notice">
-      <form className="panel form" onSubmit={submit} aria-busy={busy}>
+      <form
+        className="panel form"
+        ref={form}
+        onSubmit={submit}
+        aria-busy={busy}
+      >
         <Mark />
-        <h1>{words.title}</h1>
+        <div>
+          <h1>{words.title}</h1>
+          <p className="lead">{words.lead}</p>
+        </div>
         <Email />
         <Password flow={flow} />
         {problem !== null && (
@@ -62,7 +82,7 @@ export function SignIn() {
           </p>
         )}
         <Unreachable />
-        <button className="button primary" disabled={busy}>
+        <button className="button primary" aria-disabled={busy}>
           {busy ? "One moment…" : words.submit}
         </button>
         <p className="aside">
@@ -145,7 +165,9 @@ function explain(error: unknown, flow: Flow): string {
     return "Too many attempts with this address. Wait a few minutes and try again.";
   if (/Failed to fetch|NetworkError|Connection lost|offline/i.test(words))
     return "The server could not be reached. Check your connection and try again.";
-  return flow === "signIn"
+  if (flow === "signUp")
+    return "The account could not be created. If you already have one, sign in instead.";
+  return /InvalidAccountId|InvalidSecret/.test(words)
     ? "That e-mail and password do not match an account."
-    : "The account could not be created. If you already have one, sign in instead.";
+    : "Signing in did not work. Check e-mail and password, and try again.";
 }

@@ -5,7 +5,8 @@ import type { Signal } from "./api";
 import { Attachments } from "./Attachments";
 import { EmbedCard } from "./EmbedCard";
 import { Markup } from "./Markup";
-import { Time } from "./time";
+import { plain } from "./markup";
+import { Time, when, whenElsewhere } from "./time";
 
 // data-message-id, data-version and data-text are what the page shows, for
 // anybody who compares it with the source.
@@ -32,7 +33,7 @@ export const SignalItem = memo(function SignalItem(props: {
           {showChannel && (
             <span className="channel">{signal.channel.name}</span>
           )}
-          <Time at={signal.sentAt} className="when" />
+          <Time at={signal.sentAt} words={when} className="when" />
           {signal.editedAt !== null && <Edited at={signal.editedAt} />}
         </header>
         {replyTo && <Reply {...replyTo} />}
@@ -83,7 +84,7 @@ function Avatar({ name, id }: { name: string; id: string }) {
 function Edited({ at }: { at: number }) {
   return (
     <span className="edited">
-      edited <Time at={at} />
+      edited <Time at={at} words={whenElsewhere} />
     </span>
   );
 }
@@ -95,7 +96,8 @@ function Reply({ authorName, excerpt }: NonNullable<Signal["replyTo"]>) {
         "Reply to a message that is no longer here"
       ) : (
         <>
-          <span className="reply-author">{authorName}</span> {excerpt}
+          <span className="reply-author">{authorName}</span>{" "}
+          {plain(excerpt ?? "") || "a picture or a file"}
         </>
       )}
     </p>

@@ -40,6 +40,28 @@ export function parse(text: string): Block[] {
   return blocks;
 }
 
+/** The words alone, on one line; what a spoiler hides stays hidden. */
+export function plain(text: string): string {
+  const words = parse(text).map((block) =>
+    block.type === "codeBlock" ? block.text : plainInline(block.children),
+  );
+  return words
+    .join(" ")
+    .replace(/\|\|.*$/s, "…") // a spoiler that was cut off
+    .replace(/```\w*|\*\*|__|~~/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+function plainInline(nodes: Inline[]): string {
+  const word = (node: Inline): string => {
+    if (node.type === "spoiler") return "▒▒▒";
+    if (node.type === "time") return "🕒";
+    return "children" in node ? plainInline(node.children) : node.text;
+  };
+  return nodes.map(word).join("");
+}
+
 function trimBreaks(text: string): string {
   return text.replace(/^\n+|\n+$/g, "");
 }

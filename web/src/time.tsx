@@ -18,6 +18,12 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
+// Nobody keeps the time while nobody asks for it.
+function present(): number {
+  if (timer === undefined) now = Date.now();
+  return now;
+}
+
 function tick(): void {
   now = Date.now();
   for (const listener of listeners) listener();
@@ -27,7 +33,7 @@ function tick(): void {
 export function useTimed<T extends string | number>(
   compute: (now: number) => T,
 ): T {
-  return useSyncExternalStore(subscribe, () => compute(now));
+  return useSyncExternalStore(subscribe, () => compute(present()));
 }
 
 const dayTime = new Intl.DateTimeFormat(undefined, {
@@ -85,16 +91,32 @@ export function ago(at: number, present: number): string {
   return hours < 24 ? `${hours} h ago` : shortDate.format(at);
 }
 
+/** The same below the heading of its day, where the clock says more than hours. */
+export function when(at: number, present: number): string {
+  return present - at < 3_600_000 ? ago(at, present) : clock(at);
+}
+
+/** The same of a time that may be of another day than what surrounds it. */
+export function whenElsewhere(at: number, present: number): string {
+  const near = present - at < 3_600_000 || dayNumber(at) === dayNumber(present);
+  return near ? when(at, present) : shortDate.format(at);
+}
+
 /** A time in words, exact on hover and for machines. */
-export function Time({ at, className }: { at: number; className?: string }) {
-  const words = useTimed((present) => ago(at, present));
+export function Time(props: {
+  at: number;
+  words?: (at: number, present: number) => string;
+  className?: string;
+}) {
+  const { at, words = ago, className } = props;
+  const shown = useTimed((present) => words(at, present));
   return (
     <time
       className={className}
       dateTime={new Date(at).toISOString()}
       title={exact.format(at)}
     >
-      {words}
+      {shown}
     </time>
   );
 }

@@ -17,7 +17,7 @@ import { promisify } from "node:util";
 import { ConvexHttpClient } from "convex/browser";
 import { makeFunctionReference } from "convex/server";
 import { serveStatic } from "./static";
-import { Child, endLeftovers, type Spec } from "./supervisor";
+import { Child, endLeftovers, isRunning, type Spec } from "./supervisor";
 
 const run = promisify(execFile);
 
@@ -112,6 +112,7 @@ export class Stack {
   private readonly logs: string;
   private adminKey = "";
   private web: Server | null = null;
+  private owner = false; // of the folder
 
   constructor(private readonly options: StackOptions) {
     this.dir = options.dir;
@@ -163,8 +164,25 @@ export class Stack {
     return await client.function(makeFunctionReference(path), undefined, args);
   }
 
+  /** One demo a folder: a second one would end the processes of the first. */
+  private takeFolder(): void {
+    const file = join(this.dir, "demo.pid");
+    const other = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+    if (
+      other > 1 &&
+      other !== process.pid &&
+      isRunning(other, "dev/demo/dist/main.js")
+    )
+      throw new Error(
+        `a demo is running on ${this.dir} already (process ${other}). End it first.`,
+      );
+    writeFileSync(file, String(process.pid));
+    this.owner = true;
+  }
+
   async start(): Promise<void> {
-    endLeftovers(this.logs, [
+    this.takeFolder();
+    await endLeftovers(this.logs, [
       "backend",
       "discord",
       "collector",
@@ -198,6 +216,7 @@ export class Stack {
       web.closeAllConnections();
       await new Promise((resolve) => web.close(resolve));
     }
+    if (this.owner) rmSync(join(this.dir, "demo.pid"), { force: true });
   }
 
   killAll(): void {

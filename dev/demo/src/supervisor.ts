@@ -27,6 +27,9 @@ export interface Spec {
 // A daemon that says "wrong usage" or "not configured" will say so again.
 const FINAL_EXITS = new Set([2, 6]);
 
+// In the environment of each child: whose it is, for endLeftovers().
+const MARK = "CONVEX_C_DEMO";
+
 export class Child {
   state: State = "starting";
   restarts = 0;
@@ -61,7 +64,7 @@ export class Child {
     const log = createWriteStream(this.logFile, { flags: "a" });
     const child = spawn(this.spec.command, this.spec.args, {
       cwd: this.spec.cwd,
-      env: { ...process.env, ...this.spec.env },
+      env: { ...process.env, ...this.spec.env, [MARK]: this.dir },
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -164,18 +167,38 @@ export class Child {
 }
 
 /** Ends what a demo that was itself killed has left behind in `dir`. */
-export function endLeftovers(dir: string, names: string[]): void {
+export async function endLeftovers(
+  dir: string,
+  names: string[],
+): Promise<void> {
   for (const name of names) {
     const file = join(dir, `${name}.pid`);
     if (!existsSync(file)) continue;
     const pid = Number(readFileSync(file, "utf8"));
     try {
-      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      if (pid > 1 && line.includes(dir)) process.kill(-pid, "SIGKILL");
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split(
+        "\0",
+      );
+      if (pid > 1 && environment.includes(`${MARK}=${dir}`)) {
+        process.kill(-pid, "SIGKILL");
+        while (isRunning(pid))
+          await new Promise((resolve) => setTimeout(resolve, 10));
+      }
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code !== "ENOENT" && code !== "ESRCH") throw error;
     }
     rmSync(file, { force: true });
+  }
+}
+
+/** Whether the process is there, is no zombie, and (if given) was called like this. */
+export function isRunning(pid: number, command = ""): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    return !/^State:\s+Z/m.test(status) && line.includes(command);
+  } catch {
+    return false; // it is gone
   }
 }
