@@ -15,13 +15,24 @@ import {
 
 const SOURCE = "1100000000000000101";
 const MIRROR = "1200000000000000101";
+const OTHER_SOURCE = "1100000000000000102";
+const OTHER_MIRROR = "1200000000000000102";
 const ANALYST = "1400000000000000001";
+const SOURCE_BOT = "1300000000000000001";
 
 interface Message {
   id: string;
   content: string;
   attachments: { filename: string; size: number }[];
+  embeds: { title?: string; description?: string }[];
   message_reference?: { message_id?: string };
+}
+
+interface Call {
+  id?: number;
+  method: string;
+  path: string;
+  body?: { allowed_mentions?: unknown };
 }
 
 let backend: Backend;
@@ -29,6 +40,7 @@ let discord: FakeDiscord;
 let env: Record<string, string>;
 let collector: Daemon;
 let bot: Daemon;
+const started: Daemon[] = [];
 const states = { collector: tempDir(), bot: tempDir() };
 
 async function internal(path: string, args: object): Promise<unknown> {
@@ -46,12 +58,42 @@ async function internal(path: string, args: object): Promise<unknown> {
   return await client.function(makeFunctionReference(path), undefined, args);
 }
 
-function start(name: "collector" | "bot"): Daemon {
-  return new Daemon(name, {
+function start(
+  name: "collector" | "bot",
+  more: Record<string, string> = {},
+): Daemon {
+  const daemon = new Daemon(name, {
     ...env,
+    ...more,
     STATE_DIRECTORY: states[name],
     DISCORD_TOKEN: `${name}-token`,
   });
+  started.push(daemon);
+  return daemon;
+}
+
+const setUp = (channel: string, mirror: string, enabled: boolean) =>
+  internal("channels:setUp", {
+    community: "demo",
+    sourceChannelId: channel,
+    mirrorChannelId: mirror,
+    name: channel === SOURCE ? "vip-signals" : "scalps",
+    enabled,
+  });
+
+async function calls(): Promise<Call[]> {
+  const journal = await discord.control<Call[] | { entries: Call[] }>(
+    "GET",
+    "/journal?since=0",
+  );
+  return Array.isArray(journal) ? journal : journal.entries;
+}
+
+/** Until `daemon` has said `what` once more than so far. */
+function says(daemon: Daemon, what: RegExp): () => Promise<void> {
+  const count = () => daemon.log.match(new RegExp(what, "g"))?.length ?? 0;
+  const before = count();
+  return () => until(`the log to say ${what}`, () => count() > before);
 }
 
 const write = (content: string, more: object = {}): Promise<Message> =>
@@ -93,13 +135,7 @@ before(async () => {
     sourceGuildId: "1100000000000000001",
     customerGuildId: "1200000000000000001",
   });
-  await internal("channels:setUp", {
-    community: "demo",
-    sourceChannelId: SOURCE,
-    mirrorChannelId: MIRROR,
-    name: "vip-signals",
-    enabled: true,
-  });
+  await setUp(SOURCE, MIRROR, true);
   env = {
     CONVEX_URL: backend.url,
     SERVICE_KEY_FILE: key,
@@ -192,15 +228,9 @@ test("a text of more than 2000 characters is split in order, and an edit that sh
 test("nobody is pinged by what we post", async () => {
   await write("@everyone look <@1400000000000000002> <@&1200000000000000201>");
   await equalEnds();
-  const journal = await discord.control<
-    { method: string; path: string; body?: { allowed_mentions?: unknown } }[]
-  >("GET", "/journal?since=0");
-  const entries = Array.isArray(journal)
-    ? journal
-    : (journal as { entries: typeof journal }).entries;
-  const writes = entries.filter(
-    (entry) =>
-      ["POST", "PATCH"].includes(entry.method) && /\/messages/.test(entry.path),
+  const writes = (await calls()).filter(
+    (call) =>
+      ["POST", "PATCH"].includes(call.method) && /\/messages/.test(call.path),
   );
   assert.ok(writes.length > 0);
   for (const entry of writes)
@@ -245,9 +275,176 @@ test("the backend killed (kill -9) in between: all of it arrives afterwards", as
   await equalEnds();
 });
 
+for (const name of ["collector", "bot"] as const)
+  test(`${name}: SIGTERM ends it at once with status 0, and what was under way is mirrored by the next life`, async () => {
+    for (let i = 0; i < 8; i++) await write(`${name} stops ${i}`);
+    const daemon = name === "collector" ? collector : bot;
+    await daemon.stop("SIGTERM");
+    assert.deepEqual(daemon.exit, { code: 0, signal: null }, daemon.log);
+    await write(`${name} was away`);
+    if (name === "collector") collector = start("collector");
+    else bot = start("bot");
+    await equalEnds();
+  });
+
+test("a second collector on the same state directory is refused with a clear line", async () => {
+  const second = start("collector");
+  assert.equal(await second.ended(), 1);
+  assert.match(second.log, /level=error .*cannot open the outbox.*why=/);
+  await write("the first one goes on");
+  await equalEnds();
+});
+
+test("a full outbox stops the reading, and nothing is lost once the backend is back", async () => {
+  await collector.stop();
+  collector = start("collector", { OUTBOX_MAX_ENTRIES: "3" });
+  await says(collector, /gateway (session resumed|ready)/)();
+  await backend.end();
+  const full = says(collector, /cannot keep events/);
+  for (let i = 0; i < 12; i++) await write(`more than fits ${i}`);
+  await full();
+  await backend.open();
+  await equalEnds();
+  await collector.stop();
+  collector = start("collector");
+});
+
+test("a channel that is switched off is not captured, and on again goes on from there", async () => {
+  const other = (content: string): Promise<Message> =>
+    discord.control("POST", `/channels/${OTHER_SOURCE}/messages`, {
+      author_id: ANALYST,
+      content,
+    });
+  const posts = (): Promise<Message[]> =>
+    discord.control("GET", `/channels/${OTHER_MIRROR}/messages`);
+  for (const [enabled, content] of [
+    [true, "on"],
+    [false, "off"],
+    [true, "on again"],
+  ] as const) {
+    const told = says(collector, /channels to capture/);
+    await setUp(OTHER_SOURCE, OTHER_MIRROR, enabled);
+    await told();
+    await other(content);
+    await write(`beside: ${content}`);
+    await equalEnds();
+  }
+  await until("the second post", async () => (await posts()).length === 2);
+  assert.deepEqual(texts(await posts()), ["on", "on again"]);
+});
+
+test("Discord restarted in the middle: what was written before and after is there once", async () => {
+  for (let i = 0; i < 4; i++) await write(`before the restart ${i}`);
+  await discord.end("SIGKILL");
+  await discord.open();
+  for (let i = 0; i < 4; i++) await write(`after the restart ${i}`);
+  await equalEnds();
+});
+
+test("a session ended by Discord: messages of the gap are read from the history, in order", async () => {
+  const anew = says(collector, /gateway ready in a new session/);
+  await faults({ kind: "invalidate_sessions" });
+  for (let i = 0; i < 6; i++) await write(`in the gap ${i}`);
+  await anew();
+  await write("after the gap");
+  await equalEnds();
+});
+
+test("a session lost while the collector was away: a gap of more than one page is read whole", async () => {
+  await collector.stop();
+  await faults({ kind: "invalidate_sessions" });
+  for (let i = 0; i < 130; i++) await write(`away ${i}`);
+  collector = start("collector");
+  await equalEnds();
+});
+
+test("killed while it reads a gap, the collector reads it to the end in its next life", async () => {
+  await collector.stop();
+  await faults({ kind: "invalidate_sessions" });
+  for (let i = 0; i < 5; i++) await write(`gap and kill ${i}`);
+  await faults({
+    kind: "rest_502",
+    route: "GET /channels/:channel/messages",
+    count: 50,
+  });
+  collector = start("collector");
+  await says(collector, /gateway ready in a new session/)();
+  await collector.stop("SIGKILL");
+  await faults({ kind: "reset" });
+  collector = start("collector");
+  await equalEnds();
+});
+
+test("the embed of a bot's message is mirrored, and edited with it", async () => {
+  const message = await write("", {
+    author_id: SOURCE_BOT,
+    embeds: [{ title: "ETH/USDT", description: "entry 3000" }],
+  });
+  const embed = async (): Promise<string> => {
+    const { title, description } = (await mirrored()).at(-1)?.embeds[0] ?? {};
+    return `${title}: ${description}`;
+  };
+  const shows = (text: string): Promise<void> =>
+    until(text, async () => (await embed()) === text);
+  await shows("ETH/USDT: entry 3000");
+  await discord.control("PATCH", `/channels/${SOURCE}/messages/${message.id}`, {
+    embeds: [{ title: "ETH/USDT", description: "entry 3100" }],
+  });
+  await shows("ETH/USDT: entry 3100");
+});
+
+test("a link's preview, which resolves later, changes no post", async () => {
+  const patches = async (): Promise<number> =>
+    (await calls()).filter(({ method }) => method === "PATCH").length;
+  const before = await patches();
+  await faults({ kind: "unfurl", ms: 1 });
+  await write("see https://example.com/chart");
+  const shown = await write("the next one");
+  await until("the preview", async () =>
+    (await source()).some(
+      ({ id, embeds }) => id !== shown.id && embeds.length > 0,
+    ),
+  );
+  await write("and one after it");
+  await equalEnds();
+  assert.equal(await patches(), before);
+});
+
+test("an update that carries only what changed keeps the rest", async () => {
+  const message = await write("keeps its text", {
+    attachments: [
+      {
+        filename: "plan.txt",
+        content_type: "text/plain",
+        content_base64: Buffer.from("plan").toString("base64"),
+      },
+    ],
+  });
+  await equalEnds();
+  await faults({ kind: "partial_update" });
+  await discord.control("PATCH", `/channels/${SOURCE}/messages/${message.id}`, {
+    embeds: [{ title: "a preview" }],
+  });
+  await write("after the preview");
+  await equalEnds();
+  await faults({ kind: "partial_update" });
+  await edit(message.id, "another text");
+  await equalEnds();
+  assert.equal((await mirrored()).at(-2)?.attachments.length, 1);
+});
+
 test("no token is ever in a log", () => {
-  for (const daemon of [collector, bot]) {
+  for (const daemon of started) {
     assert.doesNotMatch(daemon.log, /collector-token|bot-token/);
     assert.doesNotMatch(daemon.log, /eyJ[A-Za-z0-9_-]{10,}/);
   }
+});
+
+test("every end by SIGTERM was a clean one", async () => {
+  await collector.stop();
+  await bot.stop();
+  for (const daemon of [collector, bot])
+    assert.deepEqual(daemon.exit, { code: 0, signal: null }, daemon.log);
+  for (const daemon of started)
+    assert.doesNotMatch(daemon.log, /Sanitizer|runtime error/);
 });

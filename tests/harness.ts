@@ -233,11 +233,16 @@ export class FakeDiscord {
     return (text ? JSON.parse(text) : null) as T;
   }
 
-  async close(): Promise<void> {
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.child!;
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGTERM");
+    child.kill(signal);
     await ended;
+  }
+
+  async close(): Promise<void> {
+    await this.end();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -110,13 +110,18 @@ export class World {
         name,
         enabled: true,
       });
-    const site = await serveStatic(
-      join(ROOT, "web/dist"),
-      { convexUrl: this.backend.url, community: slug },
-      0,
-    );
-    this.#sites.push(site);
-    return new Community(this, site, slug, guildId, channels);
+    const url = await this.site({
+      convexUrl: this.backend.url,
+      community: slug,
+    });
+    return new Community(this, url, slug, guildId, channels);
+  }
+
+  /** Serves the page with this config.json; its address. */
+  async site(config: object): Promise<string> {
+    const server = await serveStatic(join(ROOT, "web/dist"), config, 0);
+    this.#sites.push(server);
+    return origin(server);
   }
 
   /** A new browser profile at `url`, where nobody is signed in. */
@@ -148,15 +153,11 @@ export class Community {
 
   constructor(
     readonly world: World,
-    readonly site: Server,
+    readonly url: string,
     readonly slug: string,
     readonly guildId: string,
     readonly channels: readonly string[],
   ) {}
-
-  get url(): string {
-    return origin(this.site);
-  }
 
   /** New messages in the order given, in one mutation; the ids. */
   async writeAll(all: Said[], channel = this.channels[0]!): Promise<string[]> {
@@ -351,6 +352,19 @@ export class Reader {
     await page.locator("form button.primary").click();
   }
 
+  /** Waits for the form to say what went wrong. */
+  async says(words: string | RegExp): Promise<void> {
+    await this.page.getByRole("alert").filter({ hasText: words }).waitFor();
+  }
+
+  /** Waits for the connection's state and its words. */
+  async connected(state: string, words: RegExp): Promise<void> {
+    await this.page
+      .locator(`.connection[data-state="${state}"]`)
+      .filter({ hasText: words })
+      .waitFor();
+  }
+
   async rows(): Promise<Row[]> {
     return await this.feed.or(this.empty).evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
@@ -389,6 +403,20 @@ export class Reader {
         assert.deepEqual(shown, ids);
         throw error;
       });
+  }
+
+  /** What of an article sticks out of it, save what scrolls by itself. */
+  async protruding(article: Locator): Promise<string[]> {
+    return await article.evaluate((root) => {
+      const { left, right } = root.getBoundingClientRect();
+      return [...root.querySelectorAll<HTMLElement>("*")]
+        .filter((one) => !one.closest("pre, .reply"))
+        .filter((one) => {
+          const box = one.getBoundingClientRect();
+          return box.left < left - 1 || box.right > right + 1;
+        })
+        .map((one) => one.outerHTML.slice(0, 80));
+    });
   }
 
   /** By how much the page is wider than its window, px. */

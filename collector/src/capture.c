@@ -19,6 +19,7 @@ enum {
     FLAG_EPHEMERAL = 1 << 6,
     FLAG_LOADING = 1 << 7, /* a deferred answer without its text; an update brings it */
     FLAG_COMPONENTS_V2 = 1 << 15,
+    TYPE_REPLY = 19,
     REFERENCE_FORWARD = 1,
     COMPONENT_TEXT = 10,
     COMPONENT_DEPTH = 8,
@@ -282,6 +283,7 @@ int capture_time(const char *text_, int64_t *ret_ms)
 }
 
 typedef struct capture {
+    const char *guild_id; /* NULL: the event says it */
     int64_t at_ms;
     capture_fn *fn;
     void *user;
@@ -337,10 +339,10 @@ static void write_reference(convex_builder *b, const cJSON *message, bool forwar
     const cJSON *type = field(message, "type");
     if (forward) {
         put_text(b, "kind", "forward");
-    } else if (replied_to && number_of(message, "type", 0) == 19) {
+    } else if (replied_to && number_of(message, "type", 0) == TYPE_REPLY) {
         put_text(b, "kind", "reply");
         put_text(b, "replyToId", replied_to);
-    } else if (cJSON_IsNumber(type)) {
+    } else if (cJSON_IsNumber(type) && type->valuedouble != TYPE_REPLY) {
         put_text(b, "kind", "default");
     }
 }
@@ -378,7 +380,7 @@ static bool is_mirrored(const cJSON *message)
 
 static int on_upsert(const capture *self, const cJSON *d, bool created)
 {
-    const char *guild_id = text_of(d, "guild_id");
+    const char *guild_id = self->guild_id ? self->guild_id : text_of(d, "guild_id");
     const char *channel_id = text_of(d, "channel_id");
     const char *message_id = text_of(d, "id");
     const cJSON *author = field(d, "author");
@@ -459,9 +461,16 @@ int capture_event(const char *name, const cJSON *data, int64_t captured_at_ms, c
                  {"MESSAGE_UPDATE", on_update},
                  {"MESSAGE_DELETE", on_delete},
                  {"MESSAGE_DELETE_BULK", on_delete_bulk}};
-    capture self = {captured_at_ms, fn, user};
+    capture self = {NULL, captured_at_ms, fn, user};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(name, kinds[i].name) == 0)
             return kinds[i].run(&self, data);
     return 0;
+}
+
+int capture_message(const char *guild_id, const cJSON *message, int64_t captured_at_ms,
+                    capture_fn *fn, void *user)
+{
+    capture self = {guild_id, captured_at_ms, fn, user};
+    return on_upsert(&self, message, true);
 }

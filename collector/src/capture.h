@@ -26,6 +26,10 @@ typedef int capture_fn(const char *channel_id, const char *key, const char *json
 int capture_event(const char *name, const cJSON *data, int64_t captured_at_ms, capture_fn *fn,
                   void *user);
 
+/* The same for one message as REST lists it, where no guild id is in it. */
+int capture_message(const char *guild_id, const cJSON *message, int64_t captured_at_ms,
+                    capture_fn *fn, void *user);
+
 /* "2026-01-02T03:04:05.678000+00:00" to ms since 1970. Returns 0 or -EINVAL. */
 int capture_time(const char *text, int64_t *ret_ms);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backfill.h"
 #include "capture.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -18,28 +19,27 @@
 #include "daemon/notify.h"
 #include "daemon/outbox.h"
 #include "discord/gateway.h"
+#include "events.h"
 #include "pump.h"
 
 enum {
     DRAIN_MS = 5000,
     DRAIN_LOOK_MS = 20,
-    HOLD_MS = 1000,       /* a full outbox is looked at again after this */
-    PLACE_EVERY_MS = 5000 /* the gateway's place is stored this often without events of ours */
+    HOLD_MS = 1000,         /* a full outbox is looked at again after this */
+    GAP_PATIENCE_MS = 5000, /* live events wait this long for those before them */
+    PLACE_EVERY_MS = 5000,  /* the gateway's place is stored this often without events of ours */
+    SLACK_ENTRIES = 10000,  /* above the outbox's bound: the batch that reaches it goes in whole */
+    SLACK_BYTES = 64 << 20
 };
 
 static const char place_name[] = "gateway.place";
-
-typedef struct captured {
-    char *channel_id, *key, *json;
-    size_t size;
-} captured;
 
 /* What the gateway's thread hands to the loop thread, one batch at a time. */
 typedef struct handover {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    captured *items; /* the gateway thread's while it fills, the loop's from offered to taken */
-    size_t count, cap;
+    event_list events; /* the gateway thread's while it fills, the loop's from offered to taken */
+    bool new_session;  /* READY was among them */
     discord_resume_state place;
     bool offered; /* the loop has to take it */
     bool closing; /* nobody will take anything any more */
@@ -50,7 +50,7 @@ struct collector {
     const collector_config *config;
     daemon_loop *loop;
     daemon_waker *waker;
-    daemon_timer *drain, *unhold;
+    daemon_timer *drain, *unhold, *gap_patience;
     daemon_metrics *metrics;
     daemon_counter *captured_events;
     daemon_gauge *waiting, *dead;
@@ -63,6 +63,8 @@ struct collector {
     pump *pump;
     discord_rest *rest;
     discord_gateway *gateway;
+    backfill *backfill;
+    bool held_full, held_gap; /* why the gateway is held */
     handover handover;
     char place_session[128]; /* of the place on disk */
     int64_t place_at_ms;
@@ -77,45 +79,13 @@ struct collector {
 
 /* ---- gateway thread ---- */
 
-static void forget_items(handover *h)
-{
-    for (size_t i = 0; i < h->count; i++) {
-        free(h->items[i].channel_id);
-        free(h->items[i].key);
-        free(h->items[i].json);
-    }
-    h->count = 0;
-}
-
-static int add_item(const char *channel_id, const char *key, const char *json, size_t size,
-                    void *user)
-{
-    handover *h = user;
-    if (h->count == h->cap) {
-        size_t cap = h->cap ? h->cap * 2 : 16;
-        captured *grown = realloc(h->items, cap * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        h->items = grown;
-        h->cap = cap;
-    }
-    captured item = {strdup(channel_id), strdup(key), malloc(size + 1), size};
-    if (!item.channel_id || !item.key || !item.json) {
-        free(item.channel_id);
-        free(item.key);
-        free(item.json);
-        return -ENOMEM;
-    }
-    memcpy(item.json, json, size + 1);
-    h->items[h->count++] = item;
-    return 0;
-}
-
 static void on_event(const discord_event *event, void *user)
 {
     collector *self = user;
-    int r =
-        capture_event(event->name, event->data, event->received_at_ms, add_item, &self->handover);
+    if (strcmp(event->name, "READY") == 0)
+        self->handover.new_session = true;
+    int r = capture_event(event->name, event->data, event->received_at_ms, event_list_add,
+                          &self->handover.events);
     if (r == 0)
         return;
     daemon_log(DAEMON_ERROR, "cannot read an event", "event=%s seq=%llu why=%s", event->name,
@@ -141,7 +111,8 @@ static int on_batch_end(void *user)
     h->offered = false;
     h->result = 0;
     pthread_mutex_unlock(&h->lock);
-    forget_items(h);
+    event_list_clear(&h->events);
+    h->new_session = false;
     return r;
 }
 
@@ -206,35 +177,107 @@ static void load_place(collector *self, discord_resume_state *ret)
     free(value);
 }
 
-/* Returns the number of events kept, or a negative errno: then nothing is. */
-static int keep_batch(collector *self, const handover *h)
+/* The bound is looked at before a batch, not within: one that is larger than what is left would
+ * never fit. */
+static bool is_full(const collector *self)
+{
+    outbox_counts counts = {0};
+    return outbox_count(self->box, &counts) == 0 &&
+           (counts.waiting + counts.dead >= self->config->outbox_max_entries ||
+            counts.bytes >= self->config->outbox_max_bytes);
+}
+
+/* Stores events, and the gateway's place if given, in one transaction. Returns the number of events
+ * kept, or a negative errno: then nothing is. */
+static int keep(collector *self, const event_list *events, const discord_resume_state *place)
 {
     int64_t now = daemon_wall_ms();
-    int kept = 0;
-    for (size_t i = 0; i < h->count; i++)
-        kept += is_captured(self, h->items[i].channel_id);
-    bool place_due = strcmp(self->place_session, h->place.session_id) != 0 ||
-                     now - self->place_at_ms >= PLACE_EVERY_MS;
-    if (kept == 0 && !place_due)
-        return 0;
-    int r = outbox_begin(self->box);
-    for (size_t i = 0; r == 0 && i < h->count; i++)
-        if (is_captured(self, h->items[i].channel_id))
-            r = outbox_append(self->box, h->items[i].key, h->items[i].json, h->items[i].size, now,
-                              NULL);
+    bool full = is_full(self);
+    int kept = 0, r = outbox_begin(self->box);
+    for (size_t i = 0; r == 0 && i < events->count; i++) {
+        const captured *event = &events->items[i];
+        if (!is_captured(self, event->channel_id))
+            continue;
+        r = full ? -ENOBUFS
+                 : outbox_append(self->box, event->key, event->json, event->size, now, NULL);
+        kept++;
+    }
+    if (r == 0 && place)
+        r = store_place(self, place);
     if (r == 0)
-        r = store_place(self, &h->place);
+        r = backfill_write(self->backfill);
     if (r == 0)
         r = pump_settle(self->pump);
     if (r == 0)
         r = outbox_commit(self->box);
     else
         outbox_rollback(self->box);
-    if (r != 0)
-        return r;
+    pump_settled(self->pump, r == 0);
+    return r == 0 ? kept : r;
+}
+
+static int keep_batch(collector *self, const handover *h)
+{
+    int64_t now = daemon_wall_ms();
+    bool any = h->new_session || strcmp(self->place_session, h->place.session_id) != 0 ||
+               now - self->place_at_ms >= PLACE_EVERY_MS;
+    for (size_t i = 0; !any && i < h->events.count; i++)
+        any = is_captured(self, h->events.items[i].channel_id);
+    if (!any)
+        return 0;
+    backfill_note(self->backfill, &h->events, h->new_session);
+    int kept = keep(self, &h->events, &h->place);
+    backfill_written(self->backfill, kept >= 0);
+    if (kept < 0)
+        return kept;
     memcpy(self->place_session, h->place.session_id, sizeof self->place_session);
     self->place_at_ms = now;
     return kept;
+}
+
+/* A page of what was written while no session saw it. */
+static int keep_page(const event_list *events, void *user)
+{
+    collector *self = user;
+    int kept = keep(self, events, NULL);
+    backfill_written(self->backfill, kept >= 0);
+    if (kept < 0)
+        daemon_log(DAEMON_ERROR, "cannot keep events", "why=%s detail=%s", strerror(-kept),
+                   outbox_last_error(self->box));
+    if (kept <= 0)
+        return kept;
+    daemon_counter_add(self->captured_events, (uint64_t)kept);
+    pump_kick(self->pump);
+    return 0;
+}
+
+static void set_hold(collector *self, bool *reason, bool on)
+{
+    *reason = on;
+    if (self->gateway)
+        discord_gateway_hold(self->gateway, self->held_full || self->held_gap);
+}
+
+static void on_gap(bool busy, void *user)
+{
+    collector *self = user;
+    set_hold(self, &self->held_gap, busy);
+    if (busy)
+        daemon_timer_set(self->gap_patience, GAP_PATIENCE_MS);
+}
+
+static void on_gap_patience(void *user)
+{
+    collector *self = user;
+    set_hold(self, &self->held_gap, false);
+}
+
+static void update_gauges(collector *self)
+{
+    outbox_counts counts = {0};
+    outbox_count(self->box, &counts);
+    daemon_gauge_set(self->waiting, counts.waiting);
+    daemon_gauge_set(self->dead, counts.dead);
 }
 
 static void cannot_keep(collector *self, int r)
@@ -245,7 +288,7 @@ static void cannot_keep(collector *self, int r)
     if (r == -EIO && outbox_recover(self->box, &error) != 0)
         daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
     service_link_report(self->link, "degraded", "events cannot be kept: see the log");
-    discord_gateway_hold(self->gateway, 1);
+    set_hold(self, &self->held_full, true);
     daemon_timer_set(self->unhold, HOLD_MS);
 }
 
@@ -268,24 +311,17 @@ static void take_batch(collector *self)
     daemon_counter_add(self->captured_events, (uint64_t)kept);
     if (kept > 0)
         pump_kick(self->pump);
+    update_gauges(self);
 }
 
 static void on_unhold(void *user)
 {
     collector *self = user;
-    discord_gateway_hold(self->gateway, 0);
+    set_hold(self, &self->held_full, false);
     pump_kick(self->pump);
 }
 
 /* ---- loop thread: state ---- */
-
-static void update_gauges(collector *self)
-{
-    outbox_counts counts = {0};
-    outbox_count(self->box, &counts);
-    daemon_gauge_set(self->waiting, counts.waiting);
-    daemon_gauge_set(self->dead, counts.dead);
-}
 
 static void report(collector *self)
 {
@@ -373,6 +409,7 @@ static void on_channels(const convex_result *result, void *user)
     }
     self->channels_known = self->n_channels == convex_value_count(list);
     daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", self->n_channels);
+    backfill_set_channels(self->backfill, list);
 }
 
 /* ---- end ---- */
@@ -383,6 +420,7 @@ static void on_stop(void *user)
     daemon_log(DAEMON_INFO, "stopping", "drain_ms=%d", DRAIN_MS);
     daemon_notify_stopping();
     self->stopping = true;
+    backfill_stop(self->backfill);
     self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
     report(self);
     daemon_timer_set(self->drain, DRAIN_MS);
@@ -392,7 +430,9 @@ static void on_stop(void *user)
 static void on_drain(void *user)
 {
     collector *self = user;
-    if (pump_idle(self->pump) || daemon_monotonic_ms() >= self->drain_until_ms)
+    /* Without the backend there is nothing to wait for: the events are on disk. */
+    if (pump_idle(self->pump) || !service_link_is_ready(self->link) ||
+        daemon_monotonic_ms() >= self->drain_until_ms)
         return end_with(self, DAEMON_EXIT_DONE);
     daemon_timer_set(self->drain, DRAIN_LOOK_MS);
 }
@@ -429,6 +469,8 @@ static int open_loop(collector *self)
     if (r == 0)
         r = daemon_timer_new(self->loop, on_unhold, self, &self->unhold);
     if (r == 0)
+        r = daemon_timer_new(self->loop, on_gap_patience, self, &self->gap_patience);
+    if (r == 0)
         daemon_loop_on_stop(self->loop, on_stop, self);
     return r;
 }
@@ -439,8 +481,8 @@ static int open_outbox(collector *self)
     outbox_error error = {""};
     snprintf(path, sizeof path, "%s/outbox.db", self->config->daemon.state_directory);
     outbox_options options = {.path = path,
-                              .max_entries = self->config->outbox_max_entries,
-                              .max_bytes = self->config->outbox_max_bytes};
+                              .max_entries = self->config->outbox_max_entries + SLACK_ENTRIES,
+                              .max_bytes = self->config->outbox_max_bytes + SLACK_BYTES};
     int r = outbox_open(&options, &self->box, &error);
     if (r != 0)
         daemon_log(DAEMON_ERROR, "cannot open the outbox", "why=%s", error.text);
@@ -469,34 +511,41 @@ static int open_backend(collector *self)
     return r;
 }
 
-static int open_discord(collector *self)
+static int open_rest(collector *self)
 {
     discord_error error = {0};
-    discord_resume_state place;
     discord_rest_options rest = DISCORD_REST_OPTIONS_INIT;
     rest.api_url = self->config->discord_api_url;
     rest.token = self->config->discord_token;
     rest.log.line = log_discord;
     discord_status status = discord_rest_new(&rest, &self->rest, &error);
-    if (status == DISCORD_OK) {
-        load_place(self, &place);
-        discord_gateway_options options = DISCORD_GATEWAY_OPTIONS_INIT;
-        options.token = self->config->discord_token;
-        options.intents =
-            DISCORD_INTENT_GUILDS | DISCORD_INTENT_GUILD_MESSAGES | DISCORD_INTENT_MESSAGE_CONTENT;
-        options.rest = self->rest;
-        options.resume = &place;
-        options.on_event = on_event;
-        options.on_batch_end = on_batch_end;
-        options.on_state = on_gateway_state;
-        options.user = self;
-        options.log.line = log_discord;
-        status = discord_gateway_new(&options, &self->gateway, &error);
-    }
-    if (status == DISCORD_OK)
-        status = discord_gateway_start(self->gateway);
     if (status == DISCORD_EINVAL)
         daemon_misconfigured("discord-api-url", "%s", error.message);
+    if (status != DISCORD_OK)
+        return -ENOMEM;
+    backfill_options options = {self->loop, self->box, self->rest, keep_page, on_gap, self};
+    return backfill_new(&options, &self->backfill);
+}
+
+static int open_gateway(collector *self)
+{
+    discord_error error = {0};
+    discord_resume_state place;
+    load_place(self, &place);
+    discord_gateway_options options = DISCORD_GATEWAY_OPTIONS_INIT;
+    options.token = self->config->discord_token;
+    options.intents =
+        DISCORD_INTENT_GUILDS | DISCORD_INTENT_GUILD_MESSAGES | DISCORD_INTENT_MESSAGE_CONTENT;
+    options.rest = self->rest;
+    options.resume = &place;
+    options.on_event = on_event;
+    options.on_batch_end = on_batch_end;
+    options.on_state = on_gateway_state;
+    options.user = self;
+    options.log.line = log_discord;
+    discord_status status = discord_gateway_new(&options, &self->gateway, &error);
+    if (status == DISCORD_OK)
+        status = discord_gateway_start(self->gateway);
     if (status != DISCORD_OK)
         daemon_log(DAEMON_ERROR, "cannot start the gateway", "why=%s", error.message);
     return status == DISCORD_OK ? 0 : -ENOMEM;
@@ -518,9 +567,11 @@ int collector_open(collector **ret, const collector_config *config)
     if (r == 0)
         r = open_outbox(self);
     if (r == 0)
+        r = open_rest(self);
+    if (r == 0)
         r = open_backend(self);
     if (r == 0)
-        r = open_discord(self);
+        r = open_gateway(self);
     return r;
 }
 
@@ -547,12 +598,13 @@ void collector_close(collector *self)
         daemon_log(DAEMON_WARN, "delivered events stay in the outbox", "why=%s",
                    outbox_last_error(self->box));
     pump_free(self->pump);
+    backfill_free(self->backfill);
     outbox_close(self->box);
     forget_channels(self);
-    forget_items(&self->handover);
-    free(self->handover.items);
+    event_list_done(&self->handover.events);
     daemon_timer_free(self->drain);
     daemon_timer_free(self->unhold);
+    daemon_timer_free(self->gap_patience);
     daemon_waker_free(self->waker);
     daemon_loop_free(self->loop);
     daemon_metrics_free(self->metrics);

@@ -1,7 +1,8 @@
 /* pump.c - carries the outbox to the backend.
  * Owns the batches under way. Loop thread only.
  * Invariants: an entry is in at most one batch under way; it is deleted from the outbox only after
- * the backend's success for its batch; while anything waits, a batch is under way or `wake` is set. */
+ * the backend's success for its batch; while anything waits, a batch is under way or `wake` is set.
+ */
 #include "pump.h"
 
 #include <errno.h>
@@ -310,6 +311,8 @@ static void arm_wake(pump *self)
     self->put_off = due != INT64_MAX && wait > 0;
     if (self->put_off)
         daemon_timer_set(self->wake, wait);
+    else if (!pump_idle(self)) /* it became due while we looked */
+        daemon_timer_set(self->wake, SETTLE_MS);
 }
 
 void pump_kick(pump *self)

@@ -172,7 +172,7 @@ static const char *setting(const char *name, const char *standard)
     return value && *value ? value : standard;
 }
 
-static int sign_in(watch *self, convex_auth *auth, convex_service_identity **identity)
+static int sign_in(watch *self, convex_auth *auth, convex_identity **identity)
 {
     convex_identity_options options = CONVEX_IDENTITY_OPTIONS_INIT;
     convex_error error;
@@ -203,7 +203,7 @@ int main(int argc, char **argv)
 {
     watch self = {.left = -1};
     convex_options options = CONVEX_OPTIONS_INIT;
-    convex_service_identity *identity = NULL;
+    convex_identity *identity = NULL;
     convex_auth auth = {.kind = CONVEX_AUTH_NONE};
     convex_error error;
 

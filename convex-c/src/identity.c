@@ -18,7 +18,7 @@
 
 enum { LIFETIME_S = 600, LIFETIME_MAX_S = 86400 };
 
-struct convex_service_identity {
+struct convex_identity {
     convex_mem mem;
     cvx_key_kind kind;
     unsigned lifetime_s;
@@ -64,7 +64,7 @@ static const char *fault_of(const convex_identity_options *options)
     return NULL;
 }
 
-static bool add_claim(convex_service_identity *identity, const char *name, const char *value)
+static bool add_claim(convex_identity *identity, const char *name, const char *value)
 {
     if (value == NULL)
         return true;
@@ -74,7 +74,7 @@ static bool add_claim(convex_service_identity *identity, const char *name, const
     return claim->name != NULL && claim->value != NULL;
 }
 
-static bool copy_claims(convex_service_identity *identity, const convex_identity_options *options)
+static bool copy_claims(convex_identity *identity, const convex_identity_options *options)
 {
     size_t most = 4 + options->claim_count;
     identity->claims = cvx_alloc(&identity->mem, most * sizeof *identity->claims);
@@ -89,7 +89,7 @@ static bool copy_claims(convex_service_identity *identity, const convex_identity
     return ok;
 }
 
-static convex_status fill(convex_service_identity *identity, const convex_identity_options *options,
+static convex_status fill(convex_identity *identity, const convex_identity_options *options,
                           convex_error *reterr)
 {
     identity->lifetime_s = options->lifetime_s != 0 ? options->lifetime_s : LIFETIME_S;
@@ -109,8 +109,8 @@ static convex_status fill(convex_service_identity *identity, const convex_identi
     return cvx_key_check(identity->pem, &identity->kind, reterr);
 }
 
-convex_status convex_identity_new(const convex_identity_options *options,
-                                  convex_service_identity **ret, convex_error *reterr)
+convex_status convex_identity_new(const convex_identity_options *options, convex_identity **ret,
+                                  convex_error *reterr)
 {
     if (options == NULL || ret == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "no options, or no place for the identity");
@@ -118,10 +118,10 @@ convex_status convex_identity_new(const convex_identity_options *options,
     if (fault != NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);
     convex_mem mem = cvx_mem(&options->mem);
-    convex_service_identity *identity = cvx_alloc(&mem, sizeof *identity);
+    convex_identity *identity = cvx_alloc(&mem, sizeof *identity);
     if (identity == NULL)
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    *identity = (convex_service_identity){.mem = mem};
+    *identity = (convex_identity){.mem = mem};
     pthread_mutex_init(&identity->lock, NULL);
     convex_status status = fill(identity, options, reterr);
     if (status == CONVEX_OK)
@@ -131,7 +131,7 @@ convex_status convex_identity_new(const convex_identity_options *options,
     return status;
 }
 
-void convex_identity_free(convex_service_identity *identity)
+void convex_identity_free(convex_identity *identity)
 {
     if (identity == NULL)
         return;
@@ -151,7 +151,7 @@ void convex_identity_free(convex_service_identity *identity)
 /* ---- tokens ---- */
 
 /* 0, or an errno of libjwt's. */
-static int write_token(const convex_service_identity *identity, int64_t now_s, jwt_t *jwt)
+static int write_token(const convex_identity *identity, int64_t now_s, jwt_t *jwt)
 {
     jwt_alg_t algorithm = identity->kind == CVX_KEY_ES256 ? JWT_ALG_ES256 : JWT_ALG_RS256;
     int r = jwt_set_alg(jwt, algorithm, (const unsigned char *)identity->pem,
@@ -167,7 +167,7 @@ static int write_token(const convex_service_identity *identity, int64_t now_s, j
     return r;
 }
 
-static convex_status mint(const convex_service_identity *identity, int64_t now_s, char **ret,
+static convex_status mint(const convex_identity *identity, int64_t now_s, char **ret,
                           convex_error *reterr)
 {
     jwt_t *jwt = NULL;
@@ -193,7 +193,7 @@ static convex_status mint(const convex_service_identity *identity, int64_t now_s
 }
 
 /* Under the lock. */
-static convex_status renew(convex_service_identity *identity, int64_t now_s, convex_error *reterr)
+static convex_status renew(convex_identity *identity, int64_t now_s, convex_error *reterr)
 {
     char *token = NULL;
     convex_status status = mint(identity, now_s, &token, reterr);
@@ -206,13 +206,13 @@ static convex_status renew(convex_service_identity *identity, int64_t now_s, con
 }
 
 /* A clock that was set back makes a token from the future; the server would refuse it. */
-static bool is_usable(const convex_service_identity *identity, int64_t now_s)
+static bool is_usable(const convex_identity *identity, int64_t now_s)
 {
     int64_t minted_at = identity->renew_at - (int64_t)identity->lifetime_s * 4 / 5;
     return identity->token != NULL && now_s < identity->renew_at && now_s >= minted_at;
 }
 
-convex_status cvx_identity_token_at(convex_service_identity *identity, int64_t now_s, int force_new,
+convex_status cvx_identity_token_at(convex_identity *identity, int64_t now_s, int force_new,
                                     char **ret, convex_error *reterr)
 {
     convex_status status = CONVEX_OK;
@@ -228,7 +228,7 @@ convex_status cvx_identity_token_at(convex_service_identity *identity, int64_t n
     return status;
 }
 
-convex_status convex_identity_token(convex_service_identity *identity, int force_new, char **ret,
+convex_status convex_identity_token(convex_identity *identity, int force_new, char **ret,
                                     convex_error *reterr)
 {
     if (identity == NULL || ret == NULL)
@@ -241,13 +241,12 @@ static convex_status fetch(void *user, int force_refresh, char **ret_token, conv
     return convex_identity_token(user, force_refresh, ret_token, reterr);
 }
 
-convex_auth convex_identity_auth(convex_service_identity *identity)
+convex_auth convex_identity_auth(convex_identity *identity)
 {
     return (convex_auth){.kind = CONVEX_AUTH_FETCH, .fetch = fetch, .user = identity};
 }
 
-convex_status convex_identity_jwks(convex_service_identity *identity, char **ret,
-                                   convex_error *reterr)
+convex_status convex_identity_jwks(convex_identity *identity, char **ret, convex_error *reterr)
 {
     if (identity == NULL || ret == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "no identity, or no place for the keys");

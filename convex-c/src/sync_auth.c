@@ -15,7 +15,7 @@ enum {
     MAX_REFRESH_S = 20 * 24 * 3600
 };
 
-static void set_identity(cvx_sync *sync, convex_identity identity)
+static void set_identity(cvx_sync *sync, convex_identity_state identity)
 {
     if (sync->identity != identity)
         sync->state_changed = true;

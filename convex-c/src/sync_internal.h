@@ -91,7 +91,7 @@ struct cvx_sync {
     cvx_auth auth;
     cvx_credential credential;
     char *secret, *acting_as; /* the token or key */
-    convex_identity identity;
+    convex_identity_state identity;
     bool paused;       /* nothing is sent until the first token is there */
     bool auth_unsent;  /* this connection is to be told of the credential */
     bool auth_awaited; /* it was told, at its start, and has not confirmed yet */

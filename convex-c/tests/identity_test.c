@@ -56,17 +56,17 @@ static convex_identity_options options_with(const char *pem)
     };
 }
 
-static convex_service_identity *identity_with(const char *pem)
+static convex_identity *identity_with(const char *pem)
 {
     convex_identity_options options = options_with(pem);
-    convex_service_identity *identity = NULL;
+    convex_identity *identity = NULL;
     convex_error error = {0};
     if (convex_identity_new(&options, &identity, &error) != CONVEX_OK)
         fail_msg("%s", error.message);
     return identity;
 }
 
-static char *token_at(convex_service_identity *identity, int64_t now_s, int force)
+static char *token_at(convex_identity *identity, int64_t now_s, int force)
 {
     char *token = NULL;
     assert_int_equal(cvx_identity_token_at(identity, now_s, force, &token, NULL), CONVEX_OK);
@@ -95,7 +95,7 @@ static const char *text_at(const convex_value *value, const char *path)
 
 TEST(a_token_has_the_claims_that_convex_checks)
 {
-    convex_service_identity *identity = identity_with(p256_pem);
+    convex_identity *identity = identity_with(p256_pem);
     char *token = token_at(identity, 1700000000, 0);
     convex_value *header = part(token, 0), *payload = part(token, 1);
     double iat = 0, exp = 0;
@@ -120,7 +120,7 @@ TEST(a_token_carries_extra_claims_and_its_own_lifetime)
 {
     convex_identity_options options = options_with(rsa_pem);
     const convex_claim claims[] = {{"region", "eu"}, {"shard", "7"}};
-    convex_service_identity *identity = NULL;
+    convex_identity *identity = NULL;
     double exp = 0;
     options.claims = claims;
     options.claim_count = 2;
@@ -224,7 +224,7 @@ static bool verifies(EVP_PKEY *key, const char *token, bool ec)
 
 static void assert_published_key_verifies(const char *pem, const char *algorithm, bool ec)
 {
-    convex_service_identity *identity = identity_with(pem);
+    convex_identity *identity = identity_with(pem);
     char *token = NULL, *jwks = NULL;
     assert_int_equal(convex_identity_token(identity, 0, &token, NULL), CONVEX_OK);
     assert_int_equal(convex_identity_jwks(identity, &jwks, NULL), CONVEX_OK);
@@ -259,7 +259,7 @@ TEST(published_coordinates_keep_their_leading_zeros)
 {
     for (int i = 0; i < 300; i++) { /* one in 128 keys has such a coordinate */
         char *pem = pem_of(EVP_EC_gen("P-256"), NULL), *jwks = NULL;
-        convex_service_identity *identity = identity_with(pem);
+        convex_identity *identity = identity_with(pem);
         assert_int_equal(convex_identity_jwks(identity, &jwks, NULL), CONVEX_OK);
         convex_value *keys = parse_as(jwks, CONVEX_PLAIN_JSON);
         assert_int_equal(strlen(text_at(keys, "keys[0].x")), 43);
@@ -275,7 +275,7 @@ TEST(published_coordinates_keep_their_leading_zeros)
 
 TEST(a_token_is_kept_for_four_fifths_of_its_life)
 {
-    convex_service_identity *identity = identity_with(p256_pem);
+    convex_identity *identity = identity_with(p256_pem);
     char *first = token_at(identity, 1000, 0), *kept = token_at(identity, 1479, 0);
     char *renewed = token_at(identity, 1480, 0);
     assert_string_equal(first, kept);
@@ -305,7 +305,7 @@ static void *fetch_tokens(void *arg)
 
 TEST(several_threads_share_one_identity)
 {
-    convex_service_identity *identity = identity_with(p256_pem);
+    convex_identity *identity = identity_with(p256_pem);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, fetch_tokens, identity), 0);
@@ -321,7 +321,7 @@ TEST(several_threads_share_one_identity)
 
 static void assert_refused(const convex_identity_options *options, const char *word)
 {
-    convex_service_identity *identity = NULL;
+    convex_identity *identity = NULL;
     convex_error error = {0};
     assert_int_equal(convex_identity_new(options, &identity, &error), CONVEX_EINVAL);
     assert_null(identity);
@@ -380,7 +380,7 @@ TEST(a_key_file_is_read_and_a_missing_one_is_named)
     assert_int_equal(write(fd, p256_pem, strlen(p256_pem)), (ssize_t)strlen(p256_pem));
     close(fd);
     convex_identity_options options = options_with(NULL);
-    convex_service_identity *identity = NULL;
+    convex_identity *identity = NULL;
     options.key_file = path;
     assert_int_equal(convex_identity_new(&options, &identity, NULL), CONVEX_OK);
     convex_identity_free(identity);
@@ -396,7 +396,7 @@ TEST(when_any_allocation_fails_an_identity_fails_cleanly)
         failing_mem counter = {.left = n};
         convex_identity_options options = options_with(p256_pem);
         options.mem = failing(&counter);
-        convex_service_identity *identity = NULL;
+        convex_identity *identity = NULL;
         char *token = NULL, *jwks = NULL;
         convex_status status = convex_identity_new(&options, &identity, NULL);
         if (status == CONVEX_OK)

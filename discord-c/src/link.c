@@ -118,9 +118,10 @@ static int writable(dlink *link)
 
 /* -- the end -- */
 
-static void refused(dlink *link, const char *in, size_t n)
+/* Of the callback's wsi: link->wsi is not set yet when connecting fails at once. */
+static void refused(dlink *link, struct lws *wsi, const char *in, size_t n)
 {
-    unsigned status = lws_http_client_http_response(link->wsi);
+    unsigned status = lws_http_client_http_response(wsi);
     char text[128];
 
     if (status && status != 101)
@@ -169,7 +170,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons why, void *user, vo
     case LWS_CALLBACK_CLIENT_HTTP_REDIRECT:
         return 1; /* a gateway does not move; never follow */
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        refused(link, in, in ? n : 0);
+        refused(link, wsi, in, in ? n : 0);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
         over(link, 0, "connection lost");

@@ -16,7 +16,7 @@ enum { HEARTBEAT_MS = 30000, AUTH_RETRY_BASE_MS = 1000, AUTH_RETRY_CAP_MS = 6000
 
 struct service_link {
     service_link_options options;
-    convex_service_identity *identity;
+    convex_identity *identity;
     convex_client *client;
     daemon_timer *heartbeat;
     daemon_timer *auth_retry;
@@ -27,6 +27,7 @@ struct service_link {
     bool closing;
     bool untold; /* the backend does not know our state yet */
     convex_connection connection;
+    convex_identity_state known; /* as last told */
     char close_reason[128];
     char state[16];
     char detail[256];
@@ -43,6 +44,8 @@ static void present_again(void *user)
 {
     service_link *self = user;
     convex_auth auth = convex_identity_auth(self->identity);
+    self->known = CONVEX_IDENTITY_PENDING; /* the same answer again is news */
+    daemon_timer_set(self->auth_retry, AUTH_RETRY_CAP_MS);
     convex_status status = convex_client_set_auth(self->client, &auth);
     if (status != CONVEX_OK)
         daemon_log(DAEMON_ERROR, "cannot present the service identity", "why=%s",
@@ -94,7 +97,9 @@ static void on_state(const convex_state *state, void *user)
     log_connection(self, state);
     bool ready = state->connection == CONVEX_CONNECTION_CONNECTED &&
                  state->identity == CONVEX_IDENTITY_CONFIRMED;
-    if (state->identity == CONVEX_IDENTITY_REJECTED)
+    bool newly = state->identity != self->known;
+    self->known = state->identity;
+    if (newly && state->identity == CONVEX_IDENTITY_REJECTED)
         rejected(self, state);
     if (ready == self->ready)
         return;
@@ -102,6 +107,7 @@ static void on_state(const convex_state *state, void *user)
     if (ready) {
         self->was_confirmed = true;
         backoff_reset(&self->auth_backoff);
+        daemon_timer_clear(self->auth_retry);
         daemon_log(DAEMON_INFO, "backend accepted the service identity", "role=%s",
                    self->options.role);
         self->untold = true; /* told at each new connection, by on_ready or here */

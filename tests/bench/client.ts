@@ -1,36 +1,37 @@
-// ./run bench client: our client and the official JS client doing the same job - receive
-// Transitions, decode them, print each result - from the same scripted server, in turns.
+// ./run bench client: our client and the official JS client doing the same jobs in turns -
+// receive Transitions, decode them, print each result; and call mutations one by one.
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { WebSocketServer, type WebSocket } from "ws";
-import { binary } from "../harness";
+import { binary, ROOT } from "../harness";
+import {
+  cpuUs,
+  median,
+  peakMemoryMb,
+  printMachine,
+  ratio,
+  short,
+  table,
+} from "./measure";
+import { measureRoundTrips } from "./roundtrip";
 
 const ROUNDS = 5;
-const self = fileURLToPath(import.meta.url);
+const official = join(ROOT, "build/bench-official.mjs");
 
 interface Job {
-  name: string;
   documents: number;
-  padding: number;
   transitions: number;
 }
 
 const JOBS: Job[] = [
-  {
-    name: "50 documents, 22 KB",
-    documents: 50,
-    padding: 300,
-    transitions: 2000,
-  },
-  { name: "1 document, 0.5 KB", documents: 1, padding: 300, transitions: 8000 },
-  {
-    name: "2,500 documents, 1 MB",
-    documents: 2500,
-    padding: 290,
-    transitions: 60,
-  },
+  { documents: 1, transitions: 8000 },
+  { documents: 50, transitions: 2000 },
+  { documents: 2500, transitions: 60 },
 ];
+const CONTENT_BYTES = 290; // of a document, which is some 440 bytes in all
 
 const ts = (n: number): string => {
   const bytes = Buffer.alloc(8);
@@ -42,170 +43,188 @@ function documents(job: Job, version: number): unknown[] {
   return Array.from({ length: job.documents }, (_, i) => ({
     _creationTime: 1767323045678.25 + i,
     _id: `j57dxbdyxw0020g30g2gc1r8158${String(9000 + i)}`,
-    content: `message ${i} `.padEnd(job.padding - 150, "lorem ipsum "),
+    content: `message ${i} `.padEnd(CONTENT_BYTES, "lorem ipsum "),
     live: i % 2 === 0,
     score: i * 1.5,
     version: i === 0 ? version : 0,
   }));
 }
 
-/** Sends all Transitions as fast as the client takes them; ends when it has hung up. */
-function serve(
-  job: Job,
-): Promise<{ port: number; done: Promise<number>; close: () => void }> {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  const frames = Array.from({ length: job.transitions }, (_, i) =>
-    JSON.stringify({
-      type: "Transition",
-      startVersion: { querySet: i === 0 ? 0 : 1, identity: 0, ts: ts(i) },
-      endVersion: { querySet: 1, identity: 0, ts: ts(i + 1) },
-      modifications: [
-        {
-          type: "QueryUpdated",
-          queryId: 0,
-          value: documents(job, i),
-          logLines: [],
-          journal: null,
-        },
-      ],
-    }),
-  );
-  let began = 0;
-  let resolveDone: (ms: number) => void;
-  const done = new Promise<number>((resolve) => (resolveDone = resolve));
-  server.on("connection", (socket: WebSocket) => {
-    socket.on("message", (data) => {
-      if (!String(data).includes("ModifyQuerySet") || began) return;
-      began = performance.now();
-      for (const frame of frames) socket.send(frame);
-    });
-    socket.on("close", () => resolveDone(performance.now() - began));
-    socket.on("error", () => undefined);
-  });
-  return new Promise((resolve) =>
-    server.on("listening", () =>
-      resolve({
-        port: (server.address() as { port: number }).port,
-        done,
-        close: () => server.close(),
-      }),
-    ),
-  );
-}
-
-/** User and system time of a live process so far, ms. */
-function cpu(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .split(") ")[1]!
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-function memory(pid: number): number {
-  return (
-    Number(
-      /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ??
-        0,
-    ) / 1024
-  );
-}
-
-interface Figures {
-  cpuUs: number; // a Transition
-  rssMb: number;
-}
-
-async function once(
-  command: (url: string, count: number) => [string, string[]],
-  job: Job,
-): Promise<Figures> {
-  const server = await serve(job);
-  const [program, args] = command(
-    `http://127.0.0.1:${server.port}`,
-    job.transitions + 1,
-  );
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let lines = 0;
-  let start = 0;
-  const figures = await new Promise<Figures>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (code) =>
-      reject(new Error(`${program} ended early (${code})`)),
-    );
-    child.stdout.on("data", (data: Buffer) => {
-      if (start === 0) start = cpu(child.pid!); // start-up does not count
-      for (const byte of data) if (byte === 10) lines++;
-      if (lines >= job.transitions)
-        resolve({
-          cpuUs: ((cpu(child.pid!) - start) * 1000) / job.transitions,
-          rssMb: memory(child.pid!),
-        });
-    });
-  });
-  child.removeAllListeners("exit");
-  child.kill("SIGKILL");
-  server.close();
-  return figures;
-}
-
-const median = (list: number[]): number =>
-  [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
-
-async function main(): Promise<void> {
-  const clients: Record<
-    string,
-    (url: string, count: number) => [string, string[]]
-  > = {
-    "convex-c": (url) => [
-      binary("convex-example-watch"),
-      [url, "q:list", "{}"],
+function frame(job: Job, i: number): string {
+  return JSON.stringify({
+    type: "Transition",
+    startVersion: { querySet: i === 0 ? 0 : 1, identity: 0, ts: ts(i) },
+    endVersion: { querySet: 1, identity: 0, ts: ts(i + 1) },
+    modifications: [
+      {
+        type: "QueryUpdated",
+        queryId: 0,
+        value: documents(job, i),
+        logLines: [],
+        journal: null,
+      },
     ],
-    "convex JS": (url) => [
-      process.execPath,
-      ["--import", "tsx", self, "--js", url],
-    ],
-  };
-  console.log(
-    `median of ${ROUNDS}, in turns; the job: receive, decode, print the result as JSON\n`,
-  );
-  for (const job of JOBS) {
-    const all = new Map(
-      Object.keys(clients).map((name) => [name, [] as Figures[]]),
-    );
-    for (let round = 0; round < ROUNDS; round++)
-      for (const [name, command] of Object.entries(clients))
-        all.get(name)!.push(await once(command, job));
-    console.log(`${job.name}, ${job.transitions} Transitions`);
-    const js = median(all.get("convex JS")!.map((f) => f.cpuUs));
-    for (const [name, figures] of all) {
-      const us = median(figures.map((f) => f.cpuUs));
-      console.log(
-        `  ${name.padEnd(12)}${us.toFixed(0).padStart(8)} us CPU a Transition${(us / js).toFixed(2).padStart(8)}x JS` +
-          `${median(figures.map((f) => f.rssMb))
-            .toFixed(0)
-            .padStart(8)} MB at most`,
-      );
-    }
+  });
+}
+
+/** A scripted server: the first Transition at once, the others when told, as fast as they go. */
+class Script {
+  private readonly server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  private socket: WebSocket | null = null;
+
+  private constructor(private readonly frames: string[]) {
+    this.server.on("connection", (socket: WebSocket) => {
+      socket.on("message", (data) => {
+        if (!String(data).includes("ModifyQuerySet") || this.socket) return;
+        this.socket = socket;
+        socket.send(this.frames[0]!);
+      });
+      socket.on("error", () => undefined); // the client is ended with frames under way
+    });
+  }
+
+  static async start(frames: string[]): Promise<Script> {
+    const self = new Script(frames);
+    await once(self.server, "listening");
+    return self;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as { port: number }).port}`;
+  }
+
+  sendTheRest(): void {
+    for (const text of this.frames.slice(1)) this.socket!.send(text);
+  }
+
+  async close(): Promise<void> {
+    this.socket?.terminate();
+    this.server.close();
+    await once(this.server, "close");
   }
 }
 
-/** The official client as a process that does the same job. */
-async function official(url: string): Promise<void> {
-  const { ConvexClient } = await import("convex/browser");
-  const { makeFunctionReference } = await import("convex/server");
-  const { convexToJson } = await import("convex/values");
-  const { WebSocket } = await import("ws");
-  const client = new ConvexClient(url, {
-    webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
-    unsavedChangesWarning: false,
-    logger: false,
-  });
-  client.onUpdate(makeFunctionReference<"query">("q:list"), {}, (value) =>
-    process.stdout.write(JSON.stringify(convexToJson(value as never)) + "\n"),
-  );
+interface Figures {
+  us: number; // CPU of a Transition
+  mb: number; // at most
+  results: number;
 }
 
-if (process.argv[2] === "--js") await official(process.argv[3]!);
-else {
-  await main();
-  process.exit(0);
+type Command = (url: string) => [string, string[]];
+
+const CLIENTS: Record<string, Command> = {
+  "convex-c": (url) => [binary("convex-example-watch"), [url, "q:list", "{}"]],
+  "convex JS": (url) => [process.execPath, [official, "watch", url]],
+};
+
+/** The lines a process prints: how many, and how each begins. */
+class Lines {
+  count = 0;
+  private head = "";
+  private wanted: { version: number; resolve: () => void } | null = null;
+
+  constructor(output: NodeJS.ReadableStream) {
+    output.on("data", (data: Buffer) => this.take(data));
+  }
+
+  private take(data: Buffer): void {
+    let from = 0;
+    for (let end; (end = data.indexOf(10, from)) >= 0; from = end + 1) {
+      this.keep(data, from, end);
+      this.count++;
+      const { version } = this.wanted ?? {};
+      // the first document carries the version of the whole
+      if (new RegExp(`"version":${version}(\\.0)?}`).test(this.head))
+        this.wanted!.resolve();
+      this.head = "";
+    }
+    this.keep(data, from, data.length);
+  }
+
+  private keep(data: Buffer, from: number, end: number): void {
+    if (this.head.length < 1000)
+      this.head += data.toString("latin1", from, Math.min(end, from + 1000));
+  }
+
+  /** Resolves when the result of this version has been printed. */
+  until(version: number): Promise<void> {
+    return new Promise((resolve) => (this.wanted = { version, resolve }));
+  }
 }
+
+/** CPU from the first printed result, when start-up is over, to the last. */
+async function play(command: Command, frames: string[]): Promise<Figures> {
+  const script = await Script.start(frames);
+  const [program, args] = command(script.url);
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const pid = child.pid!;
+  const lines = new Lines(child.stdout);
+  const ended = once(child, "exit");
+  const early = ended.then(([code]: unknown[]) => {
+    throw new Error(`${program} ended early (${String(code)})`);
+  });
+  await Promise.race([lines.until(0), early]);
+  const before = cpuUs(pid);
+  script.sendTheRest();
+  await Promise.race([lines.until(frames.length - 1), early]);
+  const figures = {
+    us: (cpuUs(pid) - before) / (frames.length - 1),
+    mb: peakMemoryMb(pid),
+    results: lines.count,
+  };
+  early.catch(() => undefined); // from here on it is asked to end
+  child.kill("SIGTERM");
+  await ended;
+  await script.close();
+  return figures;
+}
+
+async function measureTransitions(): Promise<void> {
+  const rows: string[][] = [];
+  for (const job of JOBS) {
+    const frames = Array.from({ length: job.transitions }, (_, i) =>
+      frame(job, i),
+    );
+    const all = new Map(
+      Object.keys(CLIENTS).map((name) => [name, [] as Figures[]]),
+    );
+    for (let round = 0; round < ROUNDS; round++)
+      for (const [name, command] of Object.entries(CLIENTS))
+        all.get(name)!.push(await play(command, frames));
+    const kb = (frames[0]!.length / 1024).toPrecision(2);
+    const size = `${job.documents.toLocaleString("en-US")} documents, ${Number(kb)} KB`;
+    const js = median(all.get("convex JS")!.map((f) => f.us));
+    for (const [name, figures] of all) {
+      const us = median(figures.map((f) => f.us));
+      rows.push([
+        `${size}: ${name}`,
+        short(us),
+        ratio(us, js),
+        short(median(figures.map((f) => f.mb))),
+        `${median(figures.map((f) => f.results))} of ${job.transitions}`,
+      ]);
+    }
+  }
+  table(["Transitions", "us CPU", "of JS", "MB at most", "printed"], rows);
+}
+
+async function main(): Promise<void> {
+  await build({
+    entryPoints: [fileURLToPath(new URL("official.ts", import.meta.url))],
+    outfile: official,
+    bundle: true,
+    packages: "external",
+    format: "esm",
+    platform: "node",
+    target: "node20",
+  });
+  printMachine();
+  console.log(
+    `medians of ${ROUNDS} rounds, in turns; the job: receive, decode, print each result as JSON\n`,
+  );
+  await measureTransitions();
+  console.log("");
+  await measureRoundTrips(official);
+}
+
+await main();

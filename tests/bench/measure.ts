@@ -5,7 +5,10 @@ import { cpus, loadavg } from "node:os";
 export function percentile(list: number[], p: number): number {
   const sorted = [...list].sort((a, b) => a - b);
   return sorted[
-    Math.max(0, Math.min(sorted.length, Math.ceil((p / 100) * sorted.length)) - 1)
+    Math.max(
+      0,
+      Math.min(sorted.length, Math.ceil((p / 100) * sorted.length)) - 1,
+    )
   ]!;
 }
 

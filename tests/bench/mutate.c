@@ -42,7 +42,7 @@ static convex_value *make_args(long n)
     memset(text, 'x', sizeof text);
     convex_builder_begin_object(b);
     convex_builder_key(b, "n");
-    convex_builder_number(b, (double)n);
+    convex_builder_float64(b, (double)n);
     convex_builder_key(b, "text");
     convex_builder_string(b, text, sizeof text);
     convex_builder_end(b);

@@ -89,13 +89,15 @@ function NewAbove({ signals }: { signals: Signal[] }) {
   const count = signals.findIndex(({ messageId }) => !later(messageId, seen));
   if (count <= 0) return null;
   return (
-    <button
-      className="new-above"
-      onClick={() => window.scrollTo({ top: 0, behavior: "smooth" })}
-    >
+    <button className="new-above" onClick={toTop}>
       {count === 1 ? "1 new signal" : `${count} new signals`}
     </button>
   );
+}
+
+function toTop(): void {
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  window.scrollTo({ top: 0, behavior: calm ? "instant" : "smooth" });
 }
 
 function useAtTop(): boolean {

@@ -26,6 +26,7 @@
 
 #include "convex/auth.h"
 #include "convex/error.h"
+#include "convex/log.h"
 #include "convex/mem.h"
 #include "convex/result.h"
 #include "convex/value.h"
@@ -46,19 +47,19 @@ typedef enum convex_connection {
     CONVEX_CONNECTION_CLOSED          /* convex_client_close(); final */
 } convex_connection;
 
-typedef enum convex_identity {
+typedef enum convex_identity_state {
     CONVEX_IDENTITY_NONE = 0,  /* anonymous, by choice */
     CONVEX_IDENTITY_PENDING,   /* being fetched, or sent and not yet confirmed */
     CONVEX_IDENTITY_CONFIRMED, /* the server accepted it */
     CONVEX_IDENTITY_REJECTED   /* the server refused it (a fetched token: also the fresh ones made
                                   after it), or none could be fetched: anonymous until
                                   convex_client_set_auth(). `auth_error` has the words */
-} convex_identity;
+} convex_identity_state;
 
 /* A copy; nothing to release. */
 typedef struct convex_state {
     convex_connection connection;
-    convex_identity identity;
+    convex_identity_state identity;
     char close_reason[128]; /* why the last connection ended or could not be made; "" if none did */
     char auth_error[512];   /* last refusal, in the server's words, or why no token could be had;
                                "" once an identity is confirmed */
@@ -77,20 +78,6 @@ typedef struct convex_state {
 typedef void convex_state_fn(const convex_state *state, void *user);
 
 /* ---- options ---- */
-
-typedef enum convex_log_level {
-    CONVEX_LOG_ERROR = 0,
-    CONVEX_LOG_WARN,
-    CONVEX_LOG_INFO,
-    CONVEX_LOG_DEBUG
-} convex_log_level;
-
-/* `text` is one line without a newline, borrowed; never contains a credential.
- * Called on the loop thread; may not call the client. */
-typedef struct convex_log {
-    void (*fn)(convex_log_level level, const char *text, void *user);
-    void *user;
-} convex_log;
 
 typedef struct convex_options {
     size_t size;               /* set by CONVEX_OPTIONS_INIT */
@@ -119,10 +106,19 @@ typedef struct convex_options {
     const char *proxy;   /* copied; NULL: from the environment as curl does; "": none */
 } convex_options;
 
-#define CONVEX_OPTIONS_INIT                                                                        \
-    {                                                                                              \
-        sizeof(convex_options)                                                                     \
-    }
+#ifdef __cplusplus
+static inline convex_options convex_options_init(void)
+{
+    convex_options options = {};
+    options.size = sizeof options;
+    return options;
+}
+#define CONVEX_OPTIONS_INIT convex_options_init()
+#else
+/* clang-format off */
+#define CONVEX_OPTIONS_INIT {.size = sizeof(convex_options)}
+/* clang-format on */
+#endif
 
 /* ---- lifetime ---- */
 

@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "convex/auth.h"
-#include "convex/client.h" /* convex_log */
 #include "convex/error.h"
+#include "convex/log.h"
 #include "convex/mem.h"
 #include "convex/result.h"
 #include "convex/value.h"

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-typedef struct convex_service_identity convex_service_identity; /* one owner */
+typedef struct convex_identity convex_identity; /* one owner */
 
 /* An extra claim, a string. */
 typedef struct convex_claim {
@@ -61,23 +61,23 @@ typedef struct convex_identity_options {
  * Returns CONVEX_OK, CONVEX_EINVAL (an option or the key; the error says which) or
  * CONVEX_ENOMEM. */
 CONVEX_API convex_status convex_identity_new(const convex_identity_options *options,
-                                             convex_service_identity **ret, convex_error *reterr);
+                                             convex_identity **ret, convex_error *reterr);
 /* After every client that uses it is gone. NULL is fine. */
-CONVEX_API void convex_identity_free(convex_service_identity *identity);
+CONVEX_API void convex_identity_free(convex_identity *identity);
 
 /* A token that still has a fifth of its life before it, or a new one.
  *   force_new  not 0: mint one now, such as after the last was refused
  *   ret        owned, release with convex_text_free() and the identity's mem
  * Returns CONVEX_OK, CONVEX_EAUTH (could not sign) or CONVEX_ENOMEM. */
-CONVEX_API convex_status convex_identity_token(convex_service_identity *identity, int force_new,
-                                               char **ret, convex_error *reterr);
+CONVEX_API convex_status convex_identity_token(convex_identity *identity, int force_new, char **ret,
+                                               convex_error *reterr);
 
 /* The same as a credential: a FETCH whose `user` is the identity. */
-CONVEX_API convex_auth convex_identity_auth(convex_service_identity *identity);
+CONVEX_API convex_auth convex_identity_auth(convex_identity *identity);
 
 /* The public key as {"keys":[{...}]} with kid, alg and use, for the deployment's auth.config.
  *   ret  owned, release with convex_text_free() and the identity's mem */
-CONVEX_API convex_status convex_identity_jwks(convex_service_identity *identity, char **ret,
+CONVEX_API convex_status convex_identity_jwks(convex_identity *identity, char **ret,
                                               convex_error *reterr);
 
 #ifdef __cplusplus

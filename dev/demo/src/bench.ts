@@ -1,5 +1,7 @@
 // ./run bench pipeline: the hops at several rates, next to a floor in the same run: how
 // long the fake Discord takes to hand a message to a bare gateway client.
+import { once } from "node:events";
+import { cpus, loadavg } from "node:os";
 import { WebSocket } from "ws";
 import type { Options } from "./options";
 import { Discord, snowflakeTime } from "./discord";
@@ -9,82 +11,125 @@ import type { Stack } from "./stack";
 import { hopsOf, settle } from "./check";
 import { Viewer } from "./viewer";
 
-const RATES = [1, 20, 50];
-const SECONDS = 20;
+const LOADS = [
+  { perSecond: 1, seconds: 30 },
+  { perSecond: 20, seconds: 20 },
+  { perSecond: 50, seconds: 15 },
+];
+const FROM_SOURCE = HOPS.filter((hop) => hop.startsWith("source"));
 
-/** A gateway client that does nothing but note when a message arrives. */
+const SOURCE_GUILD = "1100000000000000001"; // of the fake's own scenario
+const FLOOR_BOT = {
+  id: "1300000000000000099",
+  username: "floor",
+  token: "floor-token",
+  intents: ["MESSAGE_CONTENT"],
+};
+const INTENTS = (1 << 0) | (1 << 9) | (1 << 15); // guilds, their messages, content
+
+/** A gateway client that does nothing but note when a message arrives; a bot of its own. */
 class Floor {
-  readonly arrivals = new Map<string, number>();
-  private readonly socket: WebSocket;
-  private readonly beat: NodeJS.Timeout;
+  readonly arrivals = new Map<string, number>(); // message id -> ms
+  private sequence: number | null = null;
+  private beat: NodeJS.Timeout | undefined;
+  private ready: () => void = () => undefined;
 
-  private constructor(url: string) {
-    this.socket = new WebSocket(`${url}/?v=10&encoding=json`);
-    this.beat = setInterval(
-      () =>
-        this.socket.readyState === WebSocket.OPEN &&
-        this.socket.send('{"op":1,"d":null}'),
-      20000,
-    );
-    this.socket.on("message", (data) =>
-      this.take(
-        JSON.parse(String(data)) as {
-          op: number;
-          t: string | null;
-          d: { id: string };
-        },
-      ),
-    );
+  private constructor(private readonly socket: WebSocket) {
+    socket.on("message", (data: Buffer) => {
+      const now = Date.now();
+      this.take(JSON.parse(data.toString()) as Frame, now);
+    });
   }
 
   static async open(discordUrl: string): Promise<Floor> {
-    const response = await fetch(`${discordUrl}/api/v10/gateway/bot`, {
+    await put("POST", `${discordUrl}/control/users`, FLOOR_BOT);
+    await put(
+      "PUT",
+      `${discordUrl}/control/guilds/${SOURCE_GUILD}/members/${FLOOR_BOT.id}`,
+      {},
+    );
+    const gateway = await fetch(`${discordUrl}/api/v10/gateway/bot`, {
       headers: {
-        authorization: "Bot collector-token",
+        authorization: `Bot ${FLOOR_BOT.token}`,
         "user-agent": "DiscordBot (https://example.invalid, 1)",
       },
     });
-    return new Floor(((await response.json()) as { url: string }).url);
+    const { url } = (await gateway.json()) as { url: string };
+    const floor = new Floor(new WebSocket(`${url}/?v=10&encoding=json`));
+    await Promise.race([
+      new Promise<void>((resolve) => (floor.ready = resolve)),
+      once(floor.socket, "close").then(([code]: unknown[]) => {
+        throw new Error(`the floor's gateway closed: ${String(code)}`);
+      }),
+    ]);
+    return floor;
   }
 
-  private take(frame: {
-    op: number;
-    t: string | null;
-    d: { id: string };
-  }): void {
-    if (frame.op === 10)
-      this.socket.send(
-        JSON.stringify({
-          op: 2,
-          d: {
-            token: "collector-token",
-            intents: 33281,
-            properties: { os: "linux", browser: "floor", device: "floor" },
-          },
-        }),
-      );
-    if (frame.t === "MESSAGE_CREATE") this.arrivals.set(frame.d.id, Date.now());
+  private take(frame: Frame, now: number): void {
+    this.sequence = frame.s ?? this.sequence;
+    if (frame.op === 10) this.begin(frame.d.heartbeat_interval!);
+    else if (frame.t === "READY") this.ready();
+    else if (frame.t === "MESSAGE_CREATE") this.arrivals.set(frame.d.id!, now);
   }
 
-  close(): void {
+  private begin(heartbeatMs: number): void {
+    const send = (op: number, d: unknown) =>
+      this.socket.send(JSON.stringify({ op, d }));
+    this.beat = setInterval(() => send(1, this.sequence), heartbeatMs);
+    send(2, {
+      token: FLOOR_BOT.token,
+      intents: INTENTS,
+      properties: { os: "linux", browser: "floor", device: "floor" },
+    });
+  }
+
+  async close(): Promise<void> {
     clearInterval(this.beat);
-    this.socket.close(4000);
+    const closed = once(this.socket, "close");
+    this.socket.close(1000);
+    await closed;
   }
+}
+
+interface Frame {
+  op: number;
+  t: string | null;
+  s: number | null;
+  d: { id?: string; heartbeat_interval?: number };
+}
+
+async function put(method: string, url: string, body: object): Promise<void> {
+  const response = await fetch(url, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok)
+    throw new Error(
+      `${method} ${url}: ${response.status} ${await response.text()}`,
+    );
 }
 
 export async function runBench(
   stack: Stack,
   options: Options,
+  interrupt: AbortController,
 ): Promise<boolean> {
+  const { signal } = interrupt;
   const discord = new Discord(stack.discordUrl);
+  const floor = await Floor.open(stack.discordUrl);
   let good = true;
-  for (const rate of RATES) {
-    const floor = await Floor.open(stack.discordUrl);
+  process.stdout.write(
+    `${cpus().length} cores, Node ${process.versions.node}, load at the start ${loadavg()[0]!.toFixed(2)}\n`,
+  );
+  for (const { perSecond, seconds } of LOADS) {
+    if (signal.aborted) break;
     const viewer = new Viewer(stack, false);
     const written = await playLoad(discord, {
-      count: rate * SECONDS,
-      perSecond: rate,
+      count: perSecond * seconds,
+      perSecond,
       seed: options.seed,
+      signal,
     });
     const problems = await settle(discord);
     good &&= problems.length === 0;
@@ -94,39 +139,34 @@ export async function runBench(
       const row = hops.get(id);
       if (row) latency.addTimes({ ...row, seenAt: viewer.seenAt.get(id) });
     }
-    const floors = written
-      .flatMap(({ id }) =>
-        floor.arrivals.has(id)
-          ? [floor.arrivals.get(id)! - snowflakeTime(id)]
-          : [],
-      )
-      .sort((a, b) => a - b);
-    floor.close();
     await viewer.close();
-    print(rate, written.length, latency, floors, problems);
+    const floors = written
+      .map(({ id }) => floor.arrivals.get(id)! - snowflakeTime(id))
+      .sort((a, b) => a - b);
+    process.stdout.write(
+      `\n${written.length} messages at ${perSecond}/s; ends ${problems.length === 0 ? "equal" : `DIFFER: ${problems[0]!}`}\n`,
+    );
+    print(latency, floors);
   }
+  await floor.close();
   return good;
 }
 
-function print(
-  rate: number,
-  count: number,
-  latency: Latency,
-  floors: number[],
-  problems: string[],
-): void {
-  const floor = Math.max(1, percentile(floors, 50));
+function print(latency: Latency, floors: number[]): void {
+  const cells = [
+    floors.length,
+    ...[50, 95, 99, 100].map((p) => percentile(floors, p)),
+  ];
   process.stdout.write(
-    `\n${count} messages at ${rate}/s; ends ${problems.length === 0 ? "equal" : "DIFFER: " + problems[0]}\n`,
+    `${latency.table().join("\n")}\n` +
+      `${"floor: bare gateway".padEnd(24)}${cells.map((n) => String(n).padStart(8)).join("")}\n`,
   );
-  process.stdout.write(`${latency.table().join("\n")}\n`);
-  process.stdout.write(
-    `floor: source to a bare gateway client, p50 ${percentile(floors, 50)} p95 ${percentile(floors, 95)}\n`,
-  );
-  for (const hop of HOPS.slice(4)) {
+  // the clocks have whole milliseconds, so a floor of 0 counts as 1
+  const over = (p: number) => Math.max(1, percentile(floors, p));
+  for (const hop of FROM_SOURCE) {
     const { p50, p95 } = latency.row(hop);
     process.stdout.write(
-      `${hop}: p50 ${(p50 / floor).toFixed(1)}x, p95 ${(p95 / floor).toFixed(1)}x the floor's p50\n`,
+      `${hop}: ${(p50 / over(50)).toFixed(1)}x the floor at p50, ${(p95 / over(95)).toFixed(1)}x at p95\n`,
     );
   }
 }

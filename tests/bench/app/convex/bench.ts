@@ -1,7 +1,18 @@
 // What the benchmarks call: one insert, indexed reads of 1 and of 50 documents, and a
 // counter that many may watch.
+import {
+  mutationGeneric,
+  queryGeneric,
+  type DataModelFromSchemaDefinition,
+  type MutationBuilder,
+  type QueryBuilder,
+} from "convex/server";
 import { v } from "convex/values";
-import { mutation, query } from "./_generated/server";
+import schema from "./schema";
+
+type DataModel = DataModelFromSchemaDefinition<typeof schema>;
+const query: QueryBuilder<DataModel, "public"> = queryGeneric;
+const mutation: MutationBuilder<DataModel, "public"> = mutationGeneric;
 
 export const insert = mutation({
   args: { n: v.number(), text: v.string() },

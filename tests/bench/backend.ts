@@ -1,0 +1,408 @@
+// ./run bench backend: the development backend next to its floors in the same run, in
+// turns - SQLite alone, SQLite behind a bare server, a bare broadcast.
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConvexClient } from "convex/browser";
+import { makeFunctionReference } from "convex/server";
+import { WebSocket } from "ws";
+import { Backend } from "../harness";
+import {
+  cpuUs,
+  median,
+  memoryMb,
+  percentile,
+  printMachine,
+  ratio,
+  short,
+  table,
+} from "./measure";
+import { Crowd, Http, type Subscription } from "./sockets";
+
+const ROUNDS = 3;
+const SECONDS = 1; // of each measurement in a round
+const NOTES = 10_000;
+const SIZES = [1, 100, 1000];
+const IN_FLIGHT = 16;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const TEXT =
+  "BTC/USDT LONG entry 61200, TP1 62000, TP2 63500, SL 60100. ".repeat(4);
+const anyNote = (): number => Math.floor(Math.random() * (NOTES - 50));
+
+interface Floor {
+  port: number;
+  child: ChildProcess;
+}
+
+async function startFloor(dir: string): Promise<Floor> {
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", join(here, "floor.ts"), join(dir, "floor.sqlite")],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return { port: Number(line.toString()), child };
+}
+
+/** The process that serves this data folder. */
+function processOf(backend: Backend): number {
+  const pid = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .find((name) => {
+      try {
+        const line = readFileSync(`/proc/${name}/cmdline`, "utf8");
+        return line.split("\0").includes(backend.dir);
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    });
+  if (!pid) throw new Error("the backend's process is not to be found");
+  return Number(pid);
+}
+
+// ---- calls a second ----
+
+/** Calls a second of `workers` loops that each call again when answered. */
+async function rate(
+  workers: number,
+  call: () => Promise<unknown>,
+): Promise<{ perSecond: number; calls: number }> {
+  const began = performance.now();
+  const end = began + SECONDS * 1000;
+  let calls = 0;
+  const work = async (): Promise<void> => {
+    while (performance.now() < end) {
+      await call();
+      calls++;
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
+  return { perSecond: (calls * 1000) / (performance.now() - began), calls };
+}
+
+/** Bare requests over one WebSocket: answers come in the order of the questions. */
+class Questions {
+  private readonly waiting: ((answer: string) => void)[] = [];
+  private constructor(private readonly socket: WebSocket) {
+    socket.on("message", (data) => this.waiting.shift()?.(String(data)));
+  }
+  static async open(port: number): Promise<Questions> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`, {
+      perMessageDeflate: false,
+    });
+    await once(socket, "open");
+    return new Questions(socket);
+  }
+  ask(question: unknown): Promise<string> {
+    this.socket.send(JSON.stringify(question));
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+  close(): void {
+    this.socket.close();
+  }
+}
+
+interface Kind {
+  name: string;
+  workers: number;
+  backend: () => Promise<unknown>;
+  bare: () => Promise<unknown>; // the same behind a bare server
+  alone: object; // and without any server
+}
+
+async function measureCalls(
+  kinds: Kind[],
+  floor: Http,
+  pid: number,
+): Promise<void> {
+  const rows: string[][] = [];
+  for (const kind of kinds) {
+    const ours: number[] = [];
+    const bare: number[] = [];
+    const alone: number[] = [];
+    const cpu: number[] = [];
+    await rate(kind.workers, kind.backend); // warm
+    await rate(kind.workers, kind.bare);
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = cpuUs(pid);
+      const { perSecond, calls } = await rate(kind.workers, kind.backend);
+      cpu.push((cpuUs(pid) - before) / calls);
+      ours.push(perSecond);
+      bare.push((await rate(kind.workers, kind.bare)).perSecond);
+      const answer = await floor.post("/", { ...kind.alone, seconds: SECONDS });
+      alone.push(Number(answer));
+    }
+    rows.push([
+      kind.name,
+      short(median(ours)),
+      short(median(bare)),
+      ratio(median(ours), median(bare)),
+      short(median(alone)),
+      ratio(median(ours), median(alone)),
+      short(median(cpu)),
+    ]);
+  }
+  table(
+    [
+      "calls a second",
+      "backend",
+      "bare server",
+      "ratio",
+      "libsql alone",
+      "ratio",
+      "backend us CPU a call",
+    ],
+    rows,
+  );
+}
+
+function kindsOf(
+  backend: Http,
+  floor: Http,
+  client: ConvexClient,
+  socket: Questions,
+): Kind[] {
+  const insert = makeFunctionReference<"mutation">("bench:insert");
+  const note = () => ({ n: NOTES + Math.random() * 1e9, text: TEXT });
+  const read = (count: number): Kind => ({
+    name: `query, ${count === 1 ? "1 document" : `${count} documents`}, 1 at a time over HTTP`,
+    workers: 1,
+    backend: () =>
+      backend.convex("query", "bench:read", { n: anyNote(), count }),
+    bare: () => floor.post("/", { do: "read", n: anyNote(), count }),
+    alone: { do: "read", n: 0, count },
+  });
+  return [
+    {
+      name: "mutation, 1 at a time over HTTP",
+      workers: 1,
+      backend: () => backend.convex("mutation", "bench:insert", note()),
+      bare: () => floor.post("/", { do: "insert", ...note() }),
+      alone: { do: "insert", ...note() },
+    },
+    {
+      name: `mutation, ${IN_FLIGHT} in flight over WebSocket`,
+      workers: IN_FLIGHT,
+      backend: () => client.mutation(insert, note()),
+      bare: () => socket.ask({ do: "insert", ...note() }),
+      alone: { do: "insert", ...note() },
+    },
+    read(1),
+    read(50),
+  ];
+}
+
+async function seed(backend: Http, floor: Http): Promise<void> {
+  const count = 1000;
+  for (let from = 0; from < NOTES; from += count)
+    await backend.convex("mutation", "bench:seed", { from, count, text: TEXT });
+  for (let n = 0; n < NOTES; n++)
+    await floor.post("/", { do: "insert", n, text: TEXT });
+}
+
+// ---- fan-out ----
+
+/** One change, seen from outside: from its call, and from its answer, to the last result. */
+interface Times {
+  fromCall: number[];
+  fromAnswer: number[];
+}
+
+/** Ends when the last of `count` sockets of the crowd has what `call` sets off. */
+async function timed(
+  crowd: Crowd,
+  count: number,
+  rounds: number,
+  call: () => Promise<unknown>,
+): Promise<Times> {
+  const times: Times = { fromCall: [], fromAnswer: [] };
+  for (let round = 0; round < rounds; round++) {
+    const last = crowd.next(count);
+    const called = performance.now();
+    await call();
+    const answered = performance.now();
+    const seen = await last;
+    times.fromCall.push(seen - called);
+    times.fromAnswer.push(Math.max(0, seen - answered));
+  }
+  return times;
+}
+
+interface FanOut extends Times {
+  frame: string;
+  memoryMb: number;
+  cpuMs: number; // of one change
+}
+
+async function fanOut(
+  port: number,
+  pid: number,
+  subscriptions: Subscription[],
+  name: string,
+  touched: number,
+  rounds: number,
+): Promise<FanOut> {
+  const http = new Http(port);
+  await http.convex("mutation", "bench:bump", { name });
+  const crowd = await Crowd.subscribe(port, subscriptions);
+  const before = cpuUs(pid);
+  const times = await timed(crowd, touched, rounds, () =>
+    http.convex("mutation", "bench:bump", { name }),
+  );
+  const result = {
+    ...times,
+    frame: crowd.frame,
+    memoryMb: memoryMb(pid),
+    cpuMs: (cpuUs(pid) - before) / 1000 / rounds,
+  };
+  await crowd.close();
+  http.close();
+  return result;
+}
+
+/** The same bytes from a bare server to as many sockets. */
+async function broadcast(
+  port: number,
+  frame: string,
+  count: number,
+  rounds: number,
+): Promise<Times> {
+  const crowd = await Crowd.listen(port, count);
+  const sender = await Questions.open(port);
+  const times = await timed(crowd, count, rounds, () =>
+    sender.ask({ broadcast: frame }),
+  );
+  sender.close();
+  await crowd.close();
+  return times;
+}
+
+async function measureFanOut(
+  backend: Backend,
+  floor: Floor,
+  pid: number,
+): Promise<void> {
+  const rows: string[][] = [];
+  const add = async (
+    name: string,
+    subscriptions: Subscription[],
+    counter: string,
+    touched: number,
+  ): Promise<void> => {
+    const rounds = touched >= 1000 ? 30 : 100;
+    const ours = await fanOut(
+      backend.port,
+      pid,
+      subscriptions,
+      counter,
+      touched,
+      rounds,
+    );
+    const bare = await broadcast(floor.port, ours.frame, touched, rounds);
+    const both = (list: number[]) =>
+      `${short(percentile(list, 50))} / ${short(percentile(list, 99))}`;
+    rows.push([
+      name,
+      both(ours.fromAnswer),
+      both(bare.fromAnswer),
+      ratio(median(ours.fromAnswer), median(bare.fromAnswer)),
+      both(ours.fromCall),
+      both(bare.fromCall),
+      ratio(median(ours.fromCall), median(bare.fromCall)),
+      short(ours.cpuMs),
+      short(ours.memoryMb),
+    ]);
+  };
+  const of = (n: number, make: (i: number) => object): Subscription[] =>
+    Array.from({ length: n }, (_, i) => ({
+      udfPath: "bench:watch",
+      args: make(i),
+    }));
+  for (const n of SIZES)
+    await add(
+      `${n} of one query`,
+      of(n, () => ({ name: "shared", reader: 0 })),
+      "shared",
+      n,
+    );
+  for (const n of SIZES.slice(1))
+    await add(
+      `${n} of ${n} queries, all touched`,
+      of(n, (reader) => ({ name: "shared", reader })),
+      "shared",
+      n,
+    );
+  const most = SIZES.at(-1)!;
+  await add(
+    `1 of ${most} queries, the others untouched`,
+    of(most, (i) => ({ name: `counter ${i}`, reader: 0 })),
+    "counter 0",
+    1,
+  );
+  table(
+    [
+      "ms to the last subscriber, p50 / p99",
+      "from the answer",
+      "bare broadcast",
+      "p50",
+      "from the call",
+      "bare broadcast",
+      "p50",
+      "ms CPU",
+      "MB",
+    ],
+    rows,
+  );
+}
+
+// ---- all of it ----
+
+async function main(): Promise<void> {
+  printMachine();
+  const backend = await Backend.start();
+  const floor = await startFloor(backend.dir);
+  const pid = processOf(backend);
+  const client = new ConvexClient(backend.url, {
+    webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
+    unsavedChangesWarning: false,
+    logger: false,
+  });
+  const http = new Http(backend.port);
+  const floorHttp = new Http(floor.port);
+  const questions = await Questions.open(floor.port);
+  try {
+    const atStart = memoryMb(pid);
+    await backend.convex(join(here, "app"), ["deploy", "--yes"]);
+    await seed(http, floorHttp);
+    console.log(
+      `${NOTES.toLocaleString("en-US")} documents; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns\n`,
+    );
+    await measureCalls(
+      kindsOf(http, floorHttp, client, questions),
+      floorHttp,
+      pid,
+    );
+    console.log("");
+    const afterCalls = memoryMb(pid);
+    questions.close(); // or it would be sent the broadcasts too
+    await measureFanOut(backend, floor, pid);
+    const before = cpuUs(pid);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const idle = (cpuUs(pid) - before) / 3000;
+    console.log(
+      `\n  backend: ${short(atStart)} MB at the start, ${short(afterCalls)} MB after the calls, ` +
+        `${short(memoryMb(pid))} MB at the end; idle ${short(idle)} ms CPU a second`,
+    );
+  } finally {
+    await client.close();
+    http.close();
+    floorHttp.close();
+    floor.child.kill("SIGTERM");
+    await backend.close();
+  }
+}
+
+await main();

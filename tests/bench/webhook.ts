@@ -1,0 +1,243 @@
+// ./run bench webhook: durable acknowledgements of webhook-proxy, next to what the disk can
+// do (append and fdatasync in a loop) and to nginx answering a static 200, in turns.
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { binary, freePort, ROOT, until } from "../harness";
+import {
+  cpuUs,
+  median,
+  peakMemoryMb,
+  printMachine,
+  ratio,
+  short,
+  table,
+} from "./measure";
+
+const ROUNDS = 3;
+const SECONDS = 2;
+const CONNECTIONS = [1, 64];
+const SECRET = "a-secret-of-the-benchmark";
+
+const run = promisify(execFile);
+
+interface Figures {
+  perSecond: number;
+  p50: number; // us
+  p99: number;
+}
+
+/** What webhook_load prints, whatever it was pointed at. */
+async function load(args: string[]): Promise<Figures> {
+  const { stdout } = await run(binary("webhook_load"), args);
+  const [, perSecond, p50, p99] =
+    /(\d+) a second, p50 (\d+) us, p99 (\d+) us/.exec(stdout) ?? [];
+  if (!p99) throw new Error(`webhook_load: ${stdout}`);
+  return { perSecond: Number(perSecond), p50: Number(p50), p99: Number(p99) };
+}
+
+/** The medians of each figure. */
+function middle(list: Figures[]): Figures {
+  const of = (key: keyof Figures) => median(list.map((f) => f[key]));
+  return { perSecond: of("perSecond"), p50: of("p50"), p99: of("p99") };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill(signal);
+  await ended;
+}
+
+interface Server {
+  port: number;
+  child: ChildProcess;
+}
+
+/** Nobody listens at its Convex address, so every event stays in the spool. */
+async function startProxy(dir: string): Promise<Server> {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+  writeFileSync(join(dir, "key.pem"), pem, { mode: 0o600 });
+  const source = {
+    community: "demo",
+    source: "sellapp",
+    provider: "sellapp",
+    secrets: [{ id: "a", secret_env: "SELLAPP_SECRET" }],
+  };
+  writeFileSync(
+    join(dir, "sources.json"),
+    JSON.stringify({ sources: [source] }),
+  );
+  const child = spawn(binary("webhook-proxy"), [], {
+    cwd: dir,
+    env: {
+      PATH: process.env.PATH ?? "",
+      CONVEX_URL: "http://127.0.0.1:1",
+      SERVICE_KEY_FILE: join(dir, "key.pem"),
+      SOURCES_FILE: join(dir, "sources.json"),
+      STATE_DIRECTORY: join(dir, "state"),
+      LISTEN: "127.0.0.1:0",
+      SELLAPP_SECRET: SECRET,
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  child.stderr.on("data", (data: Buffer) => (log += data.toString()));
+  let port = 0;
+  await until("webhook-proxy to listen", () => {
+    if (child.exitCode !== null)
+      throw new Error(`webhook-proxy ended:\n${log}`);
+    port = Number(/address=\S+:(\d+)/.exec(log)?.[1] ?? 0);
+    return port > 0;
+  });
+  return { port, child };
+}
+
+/** NGINX_PROGRAM names another binary. */
+function findNginx(): string | undefined {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return [
+    process.env.NGINX_PROGRAM ?? "",
+    ...[...folders, "/usr/sbin"].map((folder) => join(folder, "nginx")),
+  ].find((file) => file !== "" && existsSync(file));
+}
+
+async function startNginx(program: string, dir: string): Promise<Server> {
+  const port = await freePort();
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((name) => `${name}_temp_path ${dir}/${name};`)
+    .join(" ");
+  writeFileSync(
+    join(dir, "nginx.conf"),
+    `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log stderr error;
+events { worker_connections 1024; }
+http {
+  access_log off; keepalive_requests 1000000000; ${temporary}
+  server { listen 127.0.0.1:${port}; location / { return 200; } }
+}
+`,
+  );
+  const child = spawn(
+    program,
+    ["-p", dir, "-c", join(dir, "nginx.conf"), "-e", "stderr"],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  await until("nginx to answer", () => {
+    if (child.exitCode !== null) throw new Error("nginx ended");
+    return fetch(`http://127.0.0.1:${port}/`).then(
+      (response) => response.ok,
+      () => false,
+    );
+  });
+  return { port, child };
+}
+
+type Results = Map<string, Figures[]>;
+
+async function measure(
+  dir: string,
+  proxy: Server,
+  nginx: Server | null,
+): Promise<{ results: Results; cpu: Map<number, number[]> }> {
+  const results: Results = new Map();
+  const cpu = new Map<number, number[]>(CONNECTIONS.map((n) => [n, []]));
+  const add = (name: string, figures: Figures): void => {
+    results.set(name, [...(results.get(name) ?? []), figures]);
+  };
+  const seconds = String(SECONDS);
+  for (let round = 0; round < ROUNDS; round++) {
+    add("disk", await load(["--disk", join(dir, "floor"), seconds]));
+    for (const n of CONNECTIONS) {
+      const args = (port: number) => [String(port), String(n), seconds, SECRET];
+      const before = cpuUs(proxy.child.pid!);
+      const figures = await load(args(proxy.port));
+      const used = cpuUs(proxy.child.pid!) - before;
+      cpu.get(n)!.push(used / (figures.perSecond * SECONDS));
+      add(`proxy ${n}`, figures);
+      if (nginx) add(`nginx ${n}`, await load(args(nginx.port)));
+    }
+  }
+  return { results, cpu };
+}
+
+function print(results: Results, cpu: Map<number, number[]>): void {
+  const disk = middle(results.get("disk")!);
+  const row = (name: string, f: Figures, peer: Figures | null, us = "") => [
+    name,
+    short(f.perSecond),
+    ratio(f.perSecond, disk.perSecond),
+    peer ? ratio(f.perSecond, peer.perSecond) : "–",
+    short(f.p50),
+    short(f.p99),
+    ratio(f.p99, f.p50),
+    us,
+  ];
+  const rows = [row("append 700 bytes + fdatasync, in a loop", disk, null)];
+  for (const n of CONNECTIONS) {
+    const connections = n === 1 ? "1 connection" : `${n} connections`;
+    const ours = middle(results.get(`proxy ${n}`)!);
+    const nginx = results.get(`nginx ${n}`);
+    const peer = nginx ? middle(nginx) : null;
+    rows.push(
+      row(
+        `webhook-proxy, ${connections}`,
+        ours,
+        peer,
+        short(median(cpu.get(n)!)),
+      ),
+    );
+    if (peer) rows.push(row(`nginx static 200, ${connections}`, peer, peer));
+  }
+  table(
+    [
+      "",
+      "a second",
+      "x disk",
+      "x nginx",
+      "p50 us",
+      "p99 us",
+      "p99/p50",
+      "us CPU an event",
+    ],
+    rows,
+  );
+}
+
+async function main(): Promise<void> {
+  printMachine();
+  console.log(
+    `signed Sell.app events, verified and on disk before the answer; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns`,
+  );
+  // Beside the build and not in /tmp, which may be memory.
+  mkdirSync(join(ROOT, "build"), { recursive: true });
+  const dir = mkdtempSync(join(ROOT, "build/bench-webhook-"));
+  const program = findNginx();
+  const nginx = program ? await startNginx(program, dir) : null;
+  const proxy = await startProxy(dir);
+  if (!nginx)
+    console.log("nginx is not installed: its static 200 is skipped as a peer");
+  console.log("");
+  try {
+    const { results, cpu } = await measure(dir, proxy, nginx);
+    print(results, cpu);
+    console.log(
+      `\n  webhook-proxy at most ${short(peakMemoryMb(proxy.child.pid!))} MB`,
+    );
+  } finally {
+    await end(proxy.child, "SIGTERM");
+    if (nginx) await end(nginx.child, "SIGTERM");
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+await main();
