@@ -33,7 +33,7 @@ import { api } from "../schema/convex/_generated/api";
 import { Backend, deploySchema, ROOT } from "./harness";
 
 export const PHONE = { viewport: { width: 390, height: 844 } };
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 /** Has an account, and access wherever a reader was asked for. */
 export const MEMBER = {
   email: "member@test.example",
@@ -92,13 +92,16 @@ export class World {
   }
 
   /** A community of its own for each test, so that tests cannot meet. */
-  async community(channels = ["signals"]): Promise<Community> {
+  async community(
+    channels = ["signals"],
+    name = "The community",
+  ): Promise<Community> {
     const number = ++this.#count;
     const guildId = `11000000000000${String(number).padStart(5, "0")}`;
     const slug = `community-${number}`;
     await this.run("communities:setUp", {
       slug,
-      name: `Community ${number}`,
+      name,
       sourceGuildId: guildId,
       customerGuildId: `2${guildId.slice(1)}`,
     });
@@ -232,7 +235,9 @@ export class Community {
     await this.grant(MEMBER.email);
     const reader = await this.open(options);
     await reader.signIn();
-    await reader.feed.or(reader.empty).waitFor();
+    const alert = reader.page.getByRole("alert");
+    await reader.feed.or(reader.empty).or(alert).waitFor();
+    assert.deepEqual(await alert.allInnerTexts(), [], "the form refuses");
     return reader;
   }
 

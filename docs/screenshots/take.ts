@@ -15,11 +15,8 @@ const folder = process.argv[2] ?? HERE;
 mkdirSync(folder, { recursive: true });
 const world = await World.start();
 try {
-  const community = await world.community([
-    "vip-signals",
-    "scalps",
-    "market-talk",
-  ]);
+  const channels = ["vip-signals", "scalps", "market-talk"];
+  const community = await world.community(channels, "Northwind Signals");
   await writeSample(community, SPREAD);
   const looks = {
     "feed-light": { ...DESK, colorScheme: "light" },
@@ -28,6 +25,9 @@ try {
   } as const;
   for (const [name, look] of Object.entries(looks)) {
     const reader = await community.reader(look);
+    if (name !== "feed-light")
+      await reader.page.getByRole("button", { name: "vip-signals" }).click();
+    await reader.feed.waitFor();
     // Those further down are not asked for before they come near.
     await reader.page.waitForFunction(() =>
       [...document.images].every(

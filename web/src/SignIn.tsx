@@ -14,7 +14,7 @@ const WORDS: Record<
 > = {
   signIn: {
     title: "Sign in",
-    lead: "Your community’s signals, the moment they are posted.",
+    lead: "Your community’s signals, live.",
     submit: "Sign in",
     ask: "New here?",
     other: "Create an account",

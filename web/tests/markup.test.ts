@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse, safeUrl, type Block, type Inline } from "../src/markup";
+import { parse, plain, safeUrl, type Block, type Inline } from "../src/markup";
 
 /** The tree as one line: what is bold reads b(...). */
 function sketch(text: string): string {
@@ -75,9 +75,21 @@ test("text without markup is never lost", () => {
   assert.equal(sketch(source), source);
 });
 
+test("an excerpt is words alone, and keeps what a spoiler hides", () => {
+  const excerpts: [string, string][] = [
+    ["**LONG** `BTC`\n> 64k", "LONG BTC 64k"],
+    ["guess: ||3.0 %|| ok", "guess: ▒▒▒ ok"],
+    ["guess: ||3.0 % and then it was c…", "guess: …"],
+    ["limits: ```diff + AVAX 36.40 clo…", "limits: + AVAX 36.40 clo…"],
+    ["[chart](https://a.example/x) <@9>", "chart @member"],
+    ["R:R 1/3 < 2 > 1", "R:R 1/3 < 2 > 1"],
+  ];
+  for (const [source, words] of excerpts) assert.equal(plain(source), words);
+});
+
 test("hostile text is read in bounded time", () => {
   for (const piece of ["*", "**a", "||", "`", "[", "_a", "~~", "<", "http://"])
-    assert.ok(parse(piece.repeat(4000 / piece.length)).length > 0);
+    assert.notEqual(parse(piece.repeat(4000 / piece.length)).length, 0);
 });
 
 test("only http and https are followed", () => {

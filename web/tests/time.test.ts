@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, dayOf } from "../src/time";
+import { ago, clock, dayOf, when, whenElsewhere } from "../src/time";
 
 const NOW = new Date(2026, 5, 15, 12, 0, 0).getTime();
 
@@ -16,6 +16,15 @@ test("the age of a signal is told in few words", () => {
   ];
   for (const [seconds, words] of cases)
     assert.equal(ago(NOW - seconds * 1000, NOW), words);
+});
+
+test("what is older than an hour is told by the clock", () => {
+  const at = NOW - 3 * 3_600_000;
+  assert.equal(when(NOW - 3_540_000, NOW), "59 min ago");
+  assert.equal(when(at, NOW), clock(at));
+  assert.equal(whenElsewhere(at, NOW), clock(at));
+  const yesterday = NOW - 24 * 3_600_000;
+  assert.notEqual(whenElsewhere(yesterday, NOW), clock(yesterday));
 });
 
 test("days are the reader's days", () => {
