@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     cJSON *json = cJSON_ParseWithLength((const char *)data + 1, size - 1);
     if (json)
-        capture_event(names[data[0] % 4], json, 1700000000000, check, NULL);
+        capture_event(names[data[0] % 4], json, NULL, 1700000000000, check, NULL);
     cJSON_Delete(json);
     return 0;
 }

@@ -283,11 +283,17 @@ int capture_time(const char *text_, int64_t *ret_ms)
 }
 
 typedef struct capture {
-    const char *guild_id; /* NULL: the event says it */
+    const char *guild_id; /* if the event does not say it */
     int64_t at_ms;
     capture_fn *fn;
     void *user;
 } capture;
+
+static const char *guild_of(const capture *self, const cJSON *d)
+{
+    const char *guild_id = text_of(d, "guild_id");
+    return guild_id ? guild_id : self->guild_id;
+}
 
 static int hand_over(const capture *self, convex_builder *b, const char *channel_id,
                      const char *message_id)
@@ -347,6 +353,13 @@ static void write_reference(convex_builder *b, const cJSON *message, bool forwar
     }
 }
 
+/* A forward whose snapshot is not in the event: its outer text is empty and says nothing. */
+static bool lacks_snapshot(const cJSON *message)
+{
+    return number_of(field(message, "message_reference"), "type", 0) == REFERENCE_FORWARD &&
+           cJSON_GetArraySize(field(message, "message_snapshots")) == 0;
+}
+
 /* What a message carries. A forward's own content is empty: its body is the snapshot. */
 static int write_body(convex_builder *b, const cJSON *message, bool bot_known, bool is_bot)
 {
@@ -357,6 +370,8 @@ static int write_body(convex_builder *b, const cJSON *message, bool bot_known, b
     const cJSON *body = forward ? snapshot : message;
     const char *content = text_of(body, "content");
     int r = 0;
+    if (lacks_snapshot(message))
+        return 0;
     write_reference(b, message, forward);
     if (content)
         r = write_content(b, body, content);
@@ -380,7 +395,7 @@ static bool is_mirrored(const cJSON *message)
 
 static int on_upsert(const capture *self, const cJSON *d, bool created)
 {
-    const char *guild_id = self->guild_id ? self->guild_id : text_of(d, "guild_id");
+    const char *guild_id = guild_of(self, d);
     const char *channel_id = text_of(d, "channel_id");
     const char *message_id = text_of(d, "id");
     const cJSON *author = field(d, "author");
@@ -391,7 +406,8 @@ static int on_upsert(const capture *self, const cJSON *d, bool created)
     if (!is_id(guild_id) || !is_mirrored(d))
         return 0;
     /* An update may carry only what changed, or, in older payloads, not even the author. */
-    bool partial = !created && !(has_author && text_of(d, "content") && text_of(d, "timestamp"));
+    bool partial = !created && (!has_author || !text_of(d, "content") || !text_of(d, "timestamp") ||
+                                lacks_snapshot(d));
     convex_builder *b = convex_builder_new(NULL);
     if (!b)
         return -ENOMEM;
@@ -421,7 +437,7 @@ static int on_update(const capture *self, const cJSON *d)
 
 static int delete_one(const capture *self, const cJSON *d, const char *message_id)
 {
-    const char *guild_id = text_of(d, "guild_id");
+    const char *guild_id = guild_of(self, d);
     const char *channel_id = text_of(d, "channel_id");
     if (!is_id(channel_id) || !is_id(message_id))
         return -EBADMSG;
@@ -451,8 +467,8 @@ static int on_delete_bulk(const capture *self, const cJSON *d)
     return r;
 }
 
-int capture_event(const char *name, const cJSON *data, int64_t captured_at_ms, capture_fn *fn,
-                  void *user)
+int capture_event(const char *name, const cJSON *data, const char *guild_id, int64_t captured_at_ms,
+                  capture_fn *fn, void *user)
 {
     static const struct {
         const char *name;
@@ -461,7 +477,7 @@ int capture_event(const char *name, const cJSON *data, int64_t captured_at_ms, c
                  {"MESSAGE_UPDATE", on_update},
                  {"MESSAGE_DELETE", on_delete},
                  {"MESSAGE_DELETE_BULK", on_delete_bulk}};
-    capture self = {NULL, captured_at_ms, fn, user};
+    capture self = {guild_id, captured_at_ms, fn, user};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(name, kinds[i].name) == 0)
             return kinds[i].run(&self, data);

@@ -21,10 +21,11 @@ typedef int capture_fn(const char *channel_id, const char *key, const char *json
  * mirrored (joins, pins, ...) give none.
  *   name            "MESSAGE_CREATE", ...
  *   data            the event's `d`
+ *   guild_id        of the channel, for an event that does not say it; NULL: not known
  *   captured_at_ms  wall clock, when it was read
  * Returns 0, -EBADMSG for an event without the ids it must have, -ENOMEM, or what fn returned. */
-int capture_event(const char *name, const cJSON *data, int64_t captured_at_ms, capture_fn *fn,
-                  void *user);
+int capture_event(const char *name, const cJSON *data, const char *guild_id, int64_t captured_at_ms,
+                  capture_fn *fn, void *user);
 
 /* The same for one message as REST lists it, where no guild id is in it. */
 int capture_message(const char *guild_id, const cJSON *message, int64_t captured_at_ms,

@@ -46,6 +46,10 @@ typedef struct handover {
     int result;
 } handover;
 
+typedef struct captured_channel {
+    char guild_id[24], id[24];
+} captured_channel;
+
 struct collector {
     const collector_config *config;
     daemon_loop *loop;
@@ -57,7 +61,7 @@ struct collector {
     outbox *box;
     service_link *link;
     convex_sub *channels;
-    char **channel_ids; /* captured ones */
+    captured_channel *captured; /* changed under handover.lock, as the gateway's thread looks too */
     size_t n_channels;
     bool channels_known;
     pump *pump;
@@ -79,12 +83,26 @@ struct collector {
 
 /* ---- gateway thread ---- */
 
+/* Discord promises only the ids of message and channel. "" if not known. */
+static void find_guild(collector *self, const cJSON *data, char ret[24])
+{
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "channel_id"));
+    ret[0] = '\0';
+    pthread_mutex_lock(&self->handover.lock);
+    for (size_t i = 0; id && i < self->n_channels; i++)
+        if (strcmp(self->captured[i].id, id) == 0)
+            memcpy(ret, self->captured[i].guild_id, 24);
+    pthread_mutex_unlock(&self->handover.lock);
+}
+
 static void on_event(const discord_event *event, void *user)
 {
     collector *self = user;
+    char guild_id[24];
     if (strcmp(event->name, "READY") == 0)
         self->handover.new_session = true;
-    int r = capture_event(event->name, event->data, event->received_at_ms, event_list_add,
+    find_guild(self, event->data, guild_id);
+    int r = capture_event(event->name, event->data, guild_id, event->received_at_ms, event_list_add,
                           &self->handover.events);
     if (r == 0)
         return;
@@ -147,7 +165,7 @@ static bool is_captured(const collector *self, const char *channel_id)
     if (!self->channels_known) /* the backend will tell */
         return true;
     for (size_t i = 0; i < self->n_channels; i++)
-        if (strcmp(self->channel_ids[i], channel_id) == 0)
+        if (strcmp(self->captured[i].id, channel_id) == 0)
             return true;
     return false;
 }
@@ -377,16 +395,6 @@ static void on_backend_refused(void *user)
     end_with(user, DAEMON_EXIT_NOT_CONFIGURED);
 }
 
-static void forget_channels(collector *self)
-{
-    for (size_t i = 0; i < self->n_channels; i++)
-        free(self->channel_ids[i]);
-    free(self->channel_ids);
-    self->channel_ids = NULL;
-    self->n_channels = 0;
-    self->channels_known = false;
-}
-
 static void on_channels(const convex_result *result, void *user)
 {
     collector *self = user;
@@ -396,18 +404,24 @@ static void on_channels(const convex_result *result, void *user)
                    convex_result_error_message(result, NULL));
         return;
     }
-    forget_channels(self);
-    self->channel_ids = calloc(convex_value_count(list) + 1, sizeof *self->channel_ids);
-    if (!self->channel_ids)
+    size_t count = convex_value_count(list);
+    captured_channel *fresh = calloc(count + 1, sizeof *fresh);
+    if (!fresh)
         return;
-    for (size_t i = 0; i < convex_value_count(list); i++) {
-        const char *id =
-            convex_value_string(convex_value_field(convex_value_at(list, i), "channelId"), NULL);
-        char *copy = id ? strdup(id) : NULL;
-        if (copy)
-            self->channel_ids[self->n_channels++] = copy;
+    for (size_t i = 0; i < count; i++) {
+        const convex_value *item = convex_value_at(list, i);
+        const char *guild = convex_value_string(convex_value_field(item, "guildId"), NULL);
+        const char *id = convex_value_string(convex_value_field(item, "channelId"), NULL);
+        snprintf(fresh[i].guild_id, sizeof fresh[i].guild_id, "%s", guild ? guild : "");
+        snprintf(fresh[i].id, sizeof fresh[i].id, "%s", id ? id : "");
     }
-    self->channels_known = self->n_channels == convex_value_count(list);
+    pthread_mutex_lock(&self->handover.lock);
+    captured_channel *old = self->captured;
+    self->captured = fresh;
+    self->n_channels = count;
+    self->channels_known = true;
+    pthread_mutex_unlock(&self->handover.lock);
+    free(old);
     daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", self->n_channels);
     backfill_set_channels(self->backfill, list);
 }
@@ -600,7 +614,7 @@ void collector_close(collector *self)
     pump_free(self->pump);
     backfill_free(self->backfill);
     outbox_close(self->box);
-    forget_channels(self);
+    free(self->captured);
     event_list_done(&self->handover.events);
     daemon_timer_free(self->drain);
     daemon_timer_free(self->unhold);

@@ -43,7 +43,8 @@ struct pump {
     bool put_off;             /* an entry waits for its next attempt */
     bool paused;              /* nothing is sent until `wake` */
     unsigned failures;        /* of single entries, in turn */
-    int64_t *delivered;       /* ids to delete */
+    backoff pauses;
+    int64_t *delivered; /* ids to delete */
     size_t n_delivered, n_settling, cap_delivered;
     bool settle_set;
     bool closing;
@@ -211,16 +212,16 @@ static int put_off(pump *self, int64_t id, const char *why)
     return check(self, "cannot put an entry off", r);
 }
 
-/* When every entry is refused it is the backend that is wrong: wait, and leave them as they are. */
-static int wait_for_backend(pump *self, const char *why)
+/* When every entry is refused it is the backend that is wrong: wait, and leave them as they are.
+ * Those under way with it fail too and say nothing new. */
+static void wait_for_backend(pump *self, const char *why)
 {
-    static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
-    int64_t delay =
-        RETRY_BASE_MS + backoff_delay_ms(&policy, self->failures - FAILURES_MAX, backoff_random());
+    if (self->paused)
+        return;
+    int64_t delay = RETRY_BASE_MS + backoff_next_ms(&self->pauses, 0);
     daemon_log(DAEMON_WARN, "the backend refuses every event", "retry_in_ms=%lld why=%s",
                (long long)delay, why);
     pause_for(self, delay);
-    return 0;
 }
 
 static void failed(pump *self, const batch *b, const char *why)
@@ -231,9 +232,10 @@ static void failed(pump *self, const batch *b, const char *why)
             self->one_by_one_until = b->ids[b->count - 1];
         return;
     }
-    int r = strstr(why, "ArgumentValidationError") ? bury(self, b->ids[0], why)
-            : ++self->failures > FAILURES_MAX      ? wait_for_backend(self, why)
-                                                   : put_off(self, b->ids[0], why);
+    bool invalid = strstr(why, "ArgumentValidationError") != NULL;
+    if (!invalid && ++self->failures > FAILURES_MAX)
+        return wait_for_backend(self, why);
+    int r = invalid ? bury(self, b->ids[0], why) : put_off(self, b->ids[0], why);
     if (r != 0) /* it would be sent again at once */
         pause_for(self, RETRY_BASE_MS);
 }
@@ -242,6 +244,7 @@ static void delivered(pump *self, const batch *b, const convex_result *result)
 {
     count_outcomes(self, convex_result_value(result));
     self->failures = 0;
+    backoff_reset(&self->pauses);
     if (remember_delivered(self, b) != 0)
         self->rescan = true; /* sent again: harmless */
     if (!self->settle_set)
@@ -363,6 +366,7 @@ int pump_new(daemon_loop *loop, outbox *box, convex_client *client, daemon_metri
         return -ENOMEM;
     self->box = box;
     self->client = client;
+    self->pauses = (backoff)BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
     self->recorded = daemon_counter_new(metrics, "events_recorded_total", NULL,
                                         "events that changed the backend's state");
     self->unchanged = daemon_counter_new(metrics, "events_unchanged_total", NULL,

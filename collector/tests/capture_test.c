@@ -39,7 +39,7 @@ static int capture(const char *name, const char *text, taken *t)
     cJSON *json = cJSON_Parse(text);
     assert_non_null(json);
     memset(t, 0, sizeof *t);
-    int r = capture_event(name, json, 1000, take, t);
+    int r = capture_event(name, json, NULL, 1000, take, t);
     cJSON_Delete(json);
     return r;
 }
@@ -180,11 +180,49 @@ static void an_event_without_its_ids_is_refused(void **state)
     assert_int_equal(capture("MESSAGE_UPDATE", "{\"id\":12,\"channel_id\":\"4\"}", &t), -EBADMSG);
 }
 
+static void the_channels_guild_stands_in_where_the_event_does_not_say_it(void **state)
+{
+    cJSON *json = cJSON_Parse("{\"id\":\"1\",\"channel_id\":\"45\",\"content\":\"x\"}");
+    taken t = {0};
+    assert_int_equal(capture_event("MESSAGE_UPDATE", json, "6", 1000, take, &t), 0);
+    assert_non_null(strstr(t.text, "\"guildId\":\"6\""));
+    assert_non_null(strstr(t.text, "\"partial\":true"));
+    cJSON_Delete(json);
+}
+
+static void an_update_without_reference_or_snapshot_takes_neither_away(void **state)
+{
+    taken t;
+    assert_int_equal(capture("MESSAGE_UPDATE",
+                             "{" IDS "," AUTHOR "," TIMES ",\"type\":19,\"content\":\"x\"}", &t),
+                     0);
+    assert_null(strstr(t.text, "\"kind\""));
+    assert_int_equal(capture("MESSAGE_UPDATE",
+                             "{" IDS "," AUTHOR "," TIMES
+                             ",\"type\":0,\"content\":\"\",\"embeds\":[],"
+                             "\"message_reference\":{\"type\":1,\"message_id\":\"9\"}}",
+                             &t),
+                     0);
+    assert_null(strstr(t.text, "\"content\""));
+    assert_non_null(strstr(t.text, "\"partial\":true"));
+}
+
+static void a_message_of_the_history_is_captured_whole(void **state)
+{
+    cJSON *json = cJSON_Parse("{\"id\":\"1\",\"channel_id\":\"45\"," AUTHOR "," TIMES
+                              ",\"type\":0,\"content\":\"x\"}");
+    taken t = {0};
+    assert_int_equal(capture_message("6", json, 1000, take, &t), 0);
+    assert_non_null(strstr(t.text, "\"guildId\":\"6\""));
+    assert_non_null(strstr(t.text, "\"partial\":false"));
+    cJSON_Delete(json);
+}
+
 static void a_failing_receiver_ends_the_capture(void **state)
 {
     cJSON *json = cJSON_Parse("{\"ids\":[\"1\",\"2\"],\"channel_id\":\"45\",\"guild_id\":\"6\"}");
     taken t = {.answer = -ENOBUFS};
-    assert_int_equal(capture_event("MESSAGE_DELETE_BULK", json, 1, take, &t), -ENOBUFS);
+    assert_int_equal(capture_event("MESSAGE_DELETE_BULK", json, NULL, 1, take, &t), -ENOBUFS);
     cJSON_Delete(json);
 }
 
@@ -222,6 +260,9 @@ int main(void)
         cmocka_unit_test(joins_pins_ephemeral_and_unfilled_messages_give_nothing),
         cmocka_unit_test(a_bulk_delete_is_a_delete_of_each),
         cmocka_unit_test(an_event_without_its_ids_is_refused),
+        cmocka_unit_test(the_channels_guild_stands_in_where_the_event_does_not_say_it),
+        cmocka_unit_test(an_update_without_reference_or_snapshot_takes_neither_away),
+        cmocka_unit_test(a_message_of_the_history_is_captured_whole),
         cmocka_unit_test(a_failing_receiver_ends_the_capture),
         cmocka_unit_test(times_of_any_offset_are_read),
     };

@@ -81,7 +81,6 @@ static void answer(convex_status status, const char *error)
                      CONVEX_OK);
     c->done(status, status == CONVEX_OK ? &result : NULL, c->user);
     convex_value_unref(result.value);
-    convex_value_unref(c->args);
 }
 
 static void answer_all(void)
@@ -124,6 +123,8 @@ static int tear_down(void **state)
     pump_stop(b->pump);
     while (backend.answered < backend.made)
         answer(CONVEX_ECLOSED, NULL);
+    for (size_t i = 0; i < backend.made; i++)
+        convex_value_unref(backend.calls[i].args);
     pump_free(b->pump);
     outbox_close(b->box);
     daemon_loop_free(b->loop);
@@ -293,9 +294,10 @@ static void a_retry_comes_although_other_batches_never_cease(void **state)
     int64_t end = daemon_monotonic_ms() + 30000;
     for (int i = 1; !again; i++) {
         assert_true(daemon_monotonic_ms() < end);
+        size_t before = backend.made;
         append_numbers(b, i, i + 1);
         pump_kick(b->pump); /* one more is under way before the last is answered */
-        if (backend.made - backend.answered > 1)
+        if (backend.made == before || backend.made - backend.answered > 1)
             answer(CONVEX_OK, NULL);
         assert_int_equal(daemon_loop_turn(b->loop, 5), 0);
         for (size_t c = backend.answered; c < backend.made; c++)

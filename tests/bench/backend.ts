@@ -26,6 +26,7 @@ const SECONDS = 1; // of each measurement in a round
 const NOTES = 10_000;
 const SIZES = [1, 100, 1000];
 const IN_FLIGHT = 16;
+const IDLE_MS = 3000;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const TEXT =
@@ -43,7 +44,13 @@ async function startFloor(dir: string): Promise<Floor> {
     ["--import", "tsx", join(here, "floor.ts"), join(dir, "floor.sqlite")],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const ended = once(child, "exit").then(() => {
+    throw new Error("the floor's process ended");
+  });
+  const [line] = (await Promise.race([once(child.stdout, "data"), ended])) as [
+    Buffer,
+  ];
+  ended.catch(() => undefined); // later it is ended on purpose
   return { port: Number(line.toString()), child };
 }
 
@@ -240,9 +247,7 @@ interface FanOut extends Times {
 async function fanOut(
   port: number,
   pid: number,
-  subscriptions: Subscription[],
-  name: string,
-  touched: number,
+  { subscriptions, counter: name, touched }: Case,
   rounds: number,
 ): Promise<FanOut> {
   const http = new Http(port);
@@ -280,32 +285,56 @@ async function broadcast(
   return times;
 }
 
+interface Case {
+  name: string;
+  subscriptions: Subscription[];
+  counter: string; // the one that is changed
+  touched: number; // subscriptions that read it
+}
+
+function casesOf(): Case[] {
+  const of = (n: number, make: (i: number) => object): Subscription[] =>
+    Array.from({ length: n }, (_, i) => ({
+      udfPath: "bench:watch",
+      args: make(i),
+    }));
+  const most = SIZES.at(-1)!;
+  return [
+    ...SIZES.map((n) => ({
+      name: `${n} of one query`,
+      subscriptions: of(n, () => ({ name: "shared", reader: 0 })),
+      counter: "shared",
+      touched: n,
+    })),
+    ...SIZES.slice(1).map((n) => ({
+      name: `${n} of ${n} queries, all touched`,
+      subscriptions: of(n, (reader) => ({ name: "shared", reader })),
+      counter: "shared",
+      touched: n,
+    })),
+    {
+      name: `1 of ${most} queries, the others untouched`,
+      subscriptions: of(most, (i) => ({ name: `counter ${i}`, reader: 0 })),
+      counter: "counter 0",
+      touched: 1,
+    },
+  ];
+}
+
 async function measureFanOut(
   backend: Backend,
   floor: Floor,
   pid: number,
 ): Promise<void> {
   const rows: string[][] = [];
-  const add = async (
-    name: string,
-    subscriptions: Subscription[],
-    counter: string,
-    touched: number,
-  ): Promise<void> => {
-    const rounds = touched >= 1000 ? 30 : 100;
-    const ours = await fanOut(
-      backend.port,
-      pid,
-      subscriptions,
-      counter,
-      touched,
-      rounds,
-    );
-    const bare = await broadcast(floor.port, ours.frame, touched, rounds);
-    const both = (list: number[]) =>
-      `${short(percentile(list, 50))} / ${short(percentile(list, 99))}`;
+  const both = (list: number[]) =>
+    `${short(percentile(list, 50))} / ${short(percentile(list, 99))}`;
+  for (const one of casesOf()) {
+    const rounds = one.touched >= 1000 ? 30 : 100;
+    const ours = await fanOut(backend.port, pid, one, rounds);
+    const bare = await broadcast(floor.port, ours.frame, one.touched, rounds);
     rows.push([
-      name,
+      one.name,
       both(ours.fromAnswer),
       both(bare.fromAnswer),
       ratio(median(ours.fromAnswer), median(bare.fromAnswer)),
@@ -315,43 +344,17 @@ async function measureFanOut(
       short(ours.cpuMs),
       short(ours.memoryMb),
     ]);
-  };
-  const of = (n: number, make: (i: number) => object): Subscription[] =>
-    Array.from({ length: n }, (_, i) => ({
-      udfPath: "bench:watch",
-      args: make(i),
-    }));
-  for (const n of SIZES)
-    await add(
-      `${n} of one query`,
-      of(n, () => ({ name: "shared", reader: 0 })),
-      "shared",
-      n,
-    );
-  for (const n of SIZES.slice(1))
-    await add(
-      `${n} of ${n} queries, all touched`,
-      of(n, (reader) => ({ name: "shared", reader })),
-      "shared",
-      n,
-    );
-  const most = SIZES.at(-1)!;
-  await add(
-    `1 of ${most} queries, the others untouched`,
-    of(most, (i) => ({ name: `counter ${i}`, reader: 0 })),
-    "counter 0",
-    1,
-  );
+  }
   table(
     [
       "ms to the last subscriber, p50 / p99",
       "from the answer",
       "bare broadcast",
-      "p50",
+      "p50 ratio",
       "from the call",
       "bare broadcast",
-      "p50",
-      "ms CPU",
+      "p50 ratio",
+      "ms CPU a change",
       "MB",
     ],
     rows,
@@ -360,47 +363,55 @@ async function measureFanOut(
 
 // ---- all of it ----
 
-async function main(): Promise<void> {
-  printMachine();
-  const backend = await Backend.start();
-  const floor = await startFloor(backend.dir);
+async function measure(
+  backend: Backend,
+  floor: Floor,
+  client: ConvexClient,
+): Promise<void> {
   const pid = processOf(backend);
-  const client = new ConvexClient(backend.url, {
-    webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
-    unsavedChangesWarning: false,
-    logger: false,
-  });
   const http = new Http(backend.port);
   const floorHttp = new Http(floor.port);
   const questions = await Questions.open(floor.port);
+  const atStart = memoryMb(pid);
+  await seed(http, floorHttp);
+  console.log(
+    `${NOTES.toLocaleString("en-US")} documents; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns\n`,
+  );
+  const kinds = kindsOf(http, floorHttp, client, questions);
+  await measureCalls(kinds, floorHttp, pid);
+  const afterCalls = memoryMb(pid);
+  questions.close(); // or it would be sent the broadcasts too
+  http.close();
+  floorHttp.close();
+  console.log("");
+  await measureFanOut(backend, floor, pid);
+  const before = cpuUs(pid);
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const idle = (cpuUs(pid) - before) / IDLE_MS;
+  console.log(
+    `\n  backend: ${short(atStart)} MB with the app deployed, ${short(afterCalls)} MB after the calls, ` +
+      `${short(memoryMb(pid))} MB at the end; idle ${short(idle)} ms CPU a second`,
+  );
+}
+
+async function main(): Promise<void> {
+  printMachine();
+  const backend = await Backend.start();
   try {
-    const atStart = memoryMb(pid);
     await backend.convex(join(here, "app"), ["deploy", "--yes"]);
-    await seed(http, floorHttp);
-    console.log(
-      `${NOTES.toLocaleString("en-US")} documents; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns\n`,
-    );
-    await measureCalls(
-      kindsOf(http, floorHttp, client, questions),
-      floorHttp,
-      pid,
-    );
-    console.log("");
-    const afterCalls = memoryMb(pid);
-    questions.close(); // or it would be sent the broadcasts too
-    await measureFanOut(backend, floor, pid);
-    const before = cpuUs(pid);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-    const idle = (cpuUs(pid) - before) / 3000;
-    console.log(
-      `\n  backend: ${short(atStart)} MB at the start, ${short(afterCalls)} MB after the calls, ` +
-        `${short(memoryMb(pid))} MB at the end; idle ${short(idle)} ms CPU a second`,
-    );
+    const floor = await startFloor(backend.dir);
+    const client = new ConvexClient(backend.url, {
+      webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
+      unsavedChangesWarning: false,
+      logger: false,
+    });
+    try {
+      await measure(backend, floor, client);
+    } finally {
+      await client.close();
+      floor.child.kill("SIGTERM");
+    }
   } finally {
-    await client.close();
-    http.close();
-    floorHttp.close();
-    floor.child.kill("SIGTERM");
     await backend.close();
   }
 }

@@ -192,7 +192,7 @@ async function measureTransitions(): Promise<void> {
       for (const [name, command] of Object.entries(CLIENTS))
         all.get(name)!.push(await play(command, frames));
     const kb = (frames[0]!.length / 1024).toPrecision(2);
-    const size = `${job.documents.toLocaleString("en-US")} documents, ${Number(kb)} KB`;
+    const size = `${job.documents.toLocaleString("en-US")} document${job.documents > 1 ? "s" : ""}, ${Number(kb)} KB`;
     const js = median(all.get("convex JS")!.map((f) => f.us));
     for (const [name, figures] of all) {
       const us = median(figures.map((f) => f.us));

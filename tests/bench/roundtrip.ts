@@ -89,8 +89,8 @@ export async function measureRoundTrips(official: string): Promise<void> {
         "mutation, call to settled",
         "p50 us",
         "p99 us",
-        "p50",
-        "p99 of the POST",
+        "p50 of the POST's",
+        "p99 of the POST's",
       ],
       [...all.keys()].map((name) => [
         name,

@@ -78,6 +78,7 @@ export class Crowd {
   private readonly sockets: WebSocket[] = [];
   private expected = 0;
   private resolve: (at: number) => void = () => undefined;
+  private reject: (error: Error) => void = () => undefined;
 
   /** Connects to the backend; each socket subscribes, and has its first result. */
   static async subscribe(
@@ -139,14 +140,18 @@ export class Crowd {
     this.frame = data.toString();
     // Pings and Transitions without a change do not count.
     if (!this.frame.includes('"modifications":[{')) return;
-    if (this.frame.includes('"QueryFailed"')) throw new Error(this.frame);
+    if (this.frame.includes('"QueryFailed"'))
+      this.reject(new Error(this.frame));
     if (--this.expected === 0) this.resolve(performance.now());
   }
 
   /** When the last of the next `count` results has come. */
   next(count: number): Promise<number> {
     this.expected = count;
-    return new Promise((resolve) => (this.resolve = resolve));
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
   }
 
   async close(): Promise<void> {

@@ -63,6 +63,9 @@ interface Server {
   child: ChildProcess;
 }
 
+/** Whatever was started, to be ended however it goes. */
+const started: ChildProcess[] = [];
+
 /** Nobody listens at its Convex address, so every event stays in the spool. */
 async function startProxy(dir: string): Promise<Server> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -91,6 +94,7 @@ async function startProxy(dir: string): Promise<Server> {
     },
     stdio: ["ignore", "ignore", "pipe"],
   });
+  started.push(child);
   let log = "";
   child.stderr.on("data", (data: Buffer) => (log += data.toString()));
   let port = 0;
@@ -132,6 +136,7 @@ http {
     ["-p", dir, "-c", join(dir, "nginx.conf"), "-e", "stderr"],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
+  started.push(child);
   await until("nginx to answer", () => {
     if (child.exitCode !== null) throw new Error("nginx ended");
     return fetch(`http://127.0.0.1:${port}/`).then(
@@ -221,21 +226,19 @@ async function main(): Promise<void> {
   // Beside the build and not in /tmp, which may be memory.
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const dir = mkdtempSync(join(ROOT, "build/bench-webhook-"));
-  const program = findNginx();
-  const nginx = program ? await startNginx(program, dir) : null;
-  const proxy = await startProxy(dir);
-  if (!nginx)
-    console.log("nginx is not installed: its static 200 is skipped as a peer");
-  console.log("");
   try {
+    const program = findNginx();
+    const nginx = program ? await startNginx(program, dir) : null;
+    if (!nginx) console.log("nginx is not installed: skipped as a peer");
+    const proxy = await startProxy(dir);
     const { results, cpu } = await measure(dir, proxy, nginx);
+    console.log("");
     print(results, cpu);
     console.log(
       `\n  webhook-proxy at most ${short(peakMemoryMb(proxy.child.pid!))} MB`,
     );
   } finally {
-    await end(proxy.child, "SIGTERM");
-    if (nginx) await end(nginx.child, "SIGTERM");
+    for (const child of started) await end(child, "SIGTERM");
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -141,6 +141,7 @@ export async function runBench(
     }
     await viewer.close();
     const floors = written
+      .filter(({ id }) => floor.arrivals.has(id))
       .map(({ id }) => floor.arrivals.get(id)! - snowflakeTime(id))
       .sort((a, b) => a - b);
     process.stdout.write(

@@ -211,7 +211,10 @@ async function killsInTheFeed(
   page: Dashboard,
   options: Options,
 ): Promise<void> {
-  const victims = ["collector", "bot", "backend"];
+  // another backend than ours is not ours to kill
+  const victims = ["collector", "bot", "backend"].filter((name) =>
+    stack.children.has(name),
+  );
   let killed = 0;
   let steps = 0;
   await playFeed({
@@ -223,7 +226,7 @@ async function killsInTheFeed(
     },
   });
   check.claim(
-    `collector, bot and backend were killed (kill -9) in the middle, ${killed} times`,
+    `${victims.join(", ")} were killed (kill -9) in the middle, ${killed} times`,
     killed >= victims.length,
   );
   check.claim(

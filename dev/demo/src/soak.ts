@@ -29,7 +29,8 @@ export async function runSoak(
     onProgress: (written) => {
       while (moments.length > 0 && written > moments[0]!) {
         moments.shift();
-        const victim = VICTIMS[Math.floor(rand() * VICTIMS.length)]!;
+        const victims = VICTIMS.filter((name) => stack.children.has(name));
+        const victim = victims[Math.floor(rand() * victims.length)]!;
         kills.set(victim, (kills.get(victim) ?? 0) + 1);
         void stack.child(victim).kill9();
       }
