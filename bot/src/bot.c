@@ -267,6 +267,7 @@ static void count_outcome(bot *self, const job *j, job_outcome outcome)
                    payload_text(job_work(j), "mirrorId"), job_error(j));
         return;
     case JOB_STOP:
+    case JOB_UNTRIED:
         return;
     }
 }
@@ -279,7 +280,7 @@ static void give_back(bot *self, waiting **from)
         waiting *w = *from;
         *from = w->next;
         self->in_hand--;
-        add_outcome(self, w->job, JOB_RETRY);
+        add_outcome(self, w->job, JOB_UNTRIED);
         job_free(w->job);
         free(w);
     }

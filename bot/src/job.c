@@ -574,6 +574,8 @@ void job_write_report(const job *self, job_outcome outcome, convex_builder *b)
         write_posted(self, b);
     else if (outcome == JOB_DELETED)
         put_text(b, "type", "deleted");
+    else if (outcome == JOB_UNTRIED)
+        put_text(b, "type", "untried");
     else
         write_failed(self, outcome, b);
     convex_builder_end(b);

@@ -18,7 +18,14 @@
 typedef struct job job;           /* opaque, one owner */
 typedef struct job_desk job_desk; /* opaque: what the jobs of one bot share */
 
-typedef enum job_outcome { JOB_POSTED, JOB_DELETED, JOB_RETRY, JOB_DEAD, JOB_STOP } job_outcome;
+typedef enum job_outcome {
+    JOB_POSTED,
+    JOB_DELETED,
+    JOB_RETRY,
+    JOB_DEAD,
+    JOB_STOP,
+    JOB_UNTRIED /* given back before it ran; no job ends so by itself */
+} job_outcome;
 
 /* Called once, on the loop thread; the job may be freed in it. */
 typedef void job_done_fn(job *job, job_outcome outcome, void *user);
@@ -49,8 +56,8 @@ const convex_value *job_work(const job *job);
 /* The same row was leased to us again while the job was waiting or running. */
 void job_set_fence(job *job, double fence);
 
-/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. After done; or JOB_RETRY for
- * a job that was not run: due again at once. */
+/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. After done; or JOB_UNTRIED
+ * for a job that was not run: due again at once. */
 void job_write_report(const job *job, job_outcome outcome, convex_builder *b);
 /* One line for the log; "" on success. */
 const char *job_error(const job *job);

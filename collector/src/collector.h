@@ -5,7 +5,11 @@
  * only then does Discord hear that it arrived.
  *
  * Overflow: when the outbox is full the gateway is held, nothing more is read from the source and
- * nothing is dropped; Discord keeps the events, and reading goes on behind the last one kept. */
+ * nothing is dropped; Discord keeps the events, and reading goes on behind the last one kept. The
+ * batch that reaches the bound is still taken whole.
+ *
+ * Gaps: when Discord ends the session, what was written meanwhile is read from the channels'
+ * history (backfill.h). */
 #ifndef COLLECTOR_COLLECTOR_H
 #define COLLECTOR_COLLECTOR_H
 

@@ -37,6 +37,7 @@ const outcome = v.union(
     version: v.string(),
   }),
   v.object({ type: v.literal("deleted") }),
+  v.object({ type: v.literal("untried") }), // given back: nothing was sent
   v.object({
     type: v.literal("retry"),
     error: v.string(),

@@ -120,3 +120,31 @@ test("a deleted post is gone for good", () => {
   assert.equal(after.wants, false);
   assert.equal(operationOf(after), null);
 });
+
+test("what is given back untried is as if it had not been handed out", () => {
+  const handed = row({
+    attempts: 1,
+    firstAttemptAt: NOW,
+    attempted: "v1",
+    lease: { instance: "a", until: NOW + 15_000 },
+  });
+  const back = settled(handed, { type: "untried" }, NOW);
+  assert.equal(back.attempts, 0);
+  assert.equal(back.firstAttemptAt, null);
+  assert.equal(back.attempted, null);
+  assert.equal(back.lease, null);
+  assert.equal(back.wants, true);
+});
+
+test("a signal deleted meanwhile is not posted when its work comes back untried", () => {
+  const handed = row({ desired: absent, attempts: 1, firstAttemptAt: NOW });
+  assert.equal(settled(handed, { type: "untried" }, NOW).wants, false);
+});
+
+test("giving back keeps what an earlier attempt left unknown", () => {
+  const handed = row({ desired: absent, attempts: 2, firstAttemptAt: 5 });
+  const back = settled(handed, { type: "untried" }, NOW);
+  assert.equal(back.firstAttemptAt, 5);
+  assert.equal(back.attempts, 1);
+  assert.equal(back.wants, true);
+});

@@ -188,6 +188,7 @@ export type Outcome =
       version: string;
     }
   | { type: "deleted" }
+  | { type: "untried" }
   | { type: "retry"; error: string; retryAfterMs: number }
   | { type: "dead"; error: string };
 
@@ -206,12 +207,26 @@ export function attemptedWith(row: Mirror, version: string): string {
   return first || row.attempted === version ? version : UNKNOWN_VERSION;
 }
 
+/** As if it had not been handed out; what earlier attempts left stays unknown. */
+function untried(row: Mirror): Partial<Mirror> {
+  const first = row.attempts <= 1;
+  const firstAttemptAt = first ? null : row.firstAttemptAt;
+  return {
+    lease: null,
+    attempts: Math.max(0, row.attempts - 1),
+    firstAttemptAt,
+    attempted: first ? null : row.attempted,
+    wants: operationOf({ ...row, firstAttemptAt }) !== null,
+  };
+}
+
 /** What an outcome makes of a row; pure. */
 export function settled(
   row: Mirror,
   outcome: Outcome,
   now: number,
 ): Partial<Mirror> {
+  if (outcome.type === "untried") return untried(row);
   if (outcome.type === "retry")
     return {
       lease: null,

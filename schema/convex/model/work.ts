@@ -13,6 +13,7 @@ import * as Signals from "./signals";
 
 export const MAX_BATCH = 64;
 const UNCERTAIN_AFTER_MS = 60_000; // Discord forgets nonces after some minutes
+const NEIGHBOURS = 8; // some of them may be deleted
 const NONCE_LENGTH = 20; // Discord's limit is 25; part i of a long text adds "." and i
 
 export const work = v.object({
@@ -29,6 +30,7 @@ export const work = v.object({
   content: v.string(),
   embeds: v.array(embed),
   attachments: v.array(attachment),
+  afterMessageId: v.optional(v.string()), // ours: if uncertain, the post is newer than this
   replyToMessageId: v.optional(v.string()), // ours, the first of its target
   sentAt: v.number(),
   sourceAt: v.number(),
@@ -116,6 +118,7 @@ async function lease(
     op === "post" && said.replyToId !== undefined
       ? await ourMessage(ctx, row, said.replyToId)
       : undefined;
+  const uncertain = op === "post" && now - firstAttemptAt > UNCERTAIN_AFTER_MS;
   return {
     mirrorId: row._id,
     fence,
@@ -123,7 +126,8 @@ async function lease(
     channelId: row.mirrorChannelId,
     messageIds: row.actual?.messageIds ?? [],
     nonce: digest(`${row._id}/${row.generation}`).slice(0, NONCE_LENGTH),
-    uncertain: op === "post" && now - firstAttemptAt > UNCERTAIN_AFTER_MS,
+    uncertain,
+    afterMessageId: uncertain ? await ourMessageBefore(ctx, row) : undefined,
     firstAttemptAt,
     version,
     author: said.author,
@@ -135,6 +139,27 @@ async function lease(
     sourceAt: signal?.sourceAt ?? 0,
     attempts: row.attempts,
   };
+}
+
+// Posts of a lane are made in order: ours is newer than its neighbours before it.
+async function ourMessageBefore(
+  ctx: QueryCtx,
+  row: Mirror,
+): Promise<string | undefined> {
+  const before = await ctx.db
+    .query("mirrors")
+    .withIndex("by_communityId_and_wants_and_lane", (q) =>
+      q
+        .eq("communityId", row.communityId)
+        .eq("wants", false)
+        .eq("mirrorChannelId", row.mirrorChannelId)
+        .lt("order", row.order),
+    )
+    .order("desc")
+    .take(NEIGHBOURS);
+  return before
+    .find(({ actual }) => actual !== null)
+    ?.actual?.messageIds.at(-1);
 }
 
 // Discord lets a message reply within its channel only.
