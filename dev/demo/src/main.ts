@@ -113,6 +113,7 @@ async function play(
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
+  if (process.env.PARSE_ONLY) return 0; // ./run asks before its slow steps
   const { stack, dir } = await makeStack(options);
   const interrupt = interrupted(stack);
   let good = false;
