@@ -22,7 +22,8 @@ enum {
     SETTLE_MAX = 4096,         /* and no more of them than this */
     FAILURES_MAX = 8,          /* single entries refused in turn: it is not they that are bad */
     RETRY_BASE_MS = 500,
-    RETRY_CAP_MS = 60000
+    RETRY_CAP_MS = 60000,
+    LOOK_AGAIN_MS = 1000
 };
 
 typedef struct batch {
@@ -312,8 +313,8 @@ static void arm_wake(pump *self)
         return daemon_timer_set(self->wake, RETRY_BASE_MS);
     int64_t wait = due - daemon_wall_ms();
     self->put_off = due != INT64_MAX && wait > 0;
-    if (self->put_off)
-        daemon_timer_set(self->wake, wait);
+    if (self->put_off) /* the clocks round apart: one more, or it is not due when we look */
+        daemon_timer_set(self->wake, wait + 1);
     else if (!pump_idle(self)) /* it became due while we looked */
         daemon_timer_set(self->wake, SETTLE_MS);
 }
@@ -346,8 +347,8 @@ static void on_wake(void *user)
     pump *self = user;
     self->paused = false;
     self->rescan = true;
-    if (self->put_off) /* under load nothing else would set it again */
-        daemon_timer_set(self->wake, RETRY_CAP_MS);
+    if (self->put_off) /* under load nothing else would look again for those put off longer */
+        daemon_timer_set(self->wake, LOOK_AGAIN_MS);
     pump_kick(self);
 }
 

@@ -291,6 +291,7 @@ static void a_retry_comes_although_other_batches_never_cease(void **state)
 {
     bench *b = *state;
     bool again = false;
+    size_t looked_at = 1; /* calls; the first is the one that fails */
     append_numbers(b, 0, 1);
     pump_kick(b->pump);
     answer(CONVEX_OK, "Server Error");
@@ -303,8 +304,8 @@ static void a_retry_comes_although_other_batches_never_cease(void **state)
         if (backend.made == before || backend.made - backend.answered > 1)
             answer(CONVEX_OK, NULL);
         assert_int_equal(daemon_loop_turn(b->loop, 5), 0);
-        for (size_t c = backend.answered; c < backend.made; c++)
-            again = again || number_at(c, 0) == 0;
+        for (; looked_at < backend.made; looked_at++) /* answered ones too */
+            again = again || number_at(looked_at, 0) == 0;
     }
 }
 
