@@ -54,9 +54,11 @@ test("kill -9 under load, again and again: every acknowledged event is in the sp
   const { directory, remove } = makeDirectory();
   const acknowledged = new Set<string>();
   const rounds = Number(process.env.KILLS ?? 10);
+  let wanted = 0;
   for (let round = 0; round < rounds; round++) {
     const proxy = await Proxy.start({ directory });
     let left = 20 + (round % 10) * 37;
+    wanted += left;
     await load(proxy, 16, acknowledged, () => {
       if (--left === 0) proxy.process.kill("SIGKILL");
     });
@@ -70,7 +72,10 @@ test("kill -9 under load, again and again: every acknowledged event is in the sp
   }
   for (const print of acknowledged) assert.equal(counts.get(print), 1, print);
   for (const [print, count] of counts) assert.equal(count, 1, print);
-  assert.ok(acknowledged.size > 1000);
+  assert.ok(
+    acknowledged.size >= wanted,
+    `only ${acknowledged.size} of ${wanted} were acknowledged`,
+  );
   await last.stop();
   remove();
 });
