@@ -4,9 +4,9 @@
 #include "bot.h"
 
 static const daemon_option options[] = {
-    DAEMON_SETTINGS(bot_config, daemon),
+    DAEMON_SETTINGS_STATELESS(bot_config, daemon),
     SERVICE_SETTINGS(bot_config, service),
-    {"discord-token", "DISCORD_TOKEN", NULL, NULL, "token of the bot in the customers' guild",
+    {"discord-token", "DISCORD_TOKEN", NULL, NULL, "the token of the bot in the customers' guild",
      DAEMON_SECRET, DAEMON_REQUIRED, offsetof(bot_config, discord_token), 0, 0},
     {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
      "Discord's REST API", DAEMON_URL, 0, offsetof(bot_config, discord_api_url), 0, 0},
@@ -17,7 +17,7 @@ static const daemon_program program = {
     .version = BOT_VERSION,
     .summary = "mirrors signals into the customers' Discord guild",
     .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=bot.pem \\\n"
-               "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/bot bot\n",
+               "    DISCORD_TOKEN=... bot\n",
 };
 
 int main(int argc, char **argv)

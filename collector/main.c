@@ -7,7 +7,7 @@ static const daemon_option options[] = {
     DAEMON_SETTINGS(collector_config, daemon),
     SERVICE_SETTINGS(collector_config, service),
     {"discord-token", "DISCORD_TOKEN", NULL, NULL,
-     "token of the bot in the source guild, with the message content intent", DAEMON_SECRET,
+     "the token of the bot in the source guild, with the message content intent", DAEMON_SECRET,
      DAEMON_REQUIRED, offsetof(collector_config, discord_token), 0, 0},
     {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
      "Discord's REST API", DAEMON_URL, 0, offsetof(collector_config, discord_api_url), 0, 0},

@@ -50,7 +50,7 @@ function settings(name: string): Record<string, string> {
   return {
     CONVEX_URL: backend.url,
     SERVICE_KEY_FILE: key,
-    STATE_DIRECTORY: join(dir, "state"),
+    ...(name === "bot" ? {} : { STATE_DIRECTORY: join(dir, "state") }), // it keeps nothing
     INSTANCE: "test",
     ...(name === "webhook-proxy"
       ? {

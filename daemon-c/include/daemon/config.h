@@ -86,11 +86,15 @@ typedef struct daemon_settings {
 
 /* clang-format off */
 #define DAEMON_SETTINGS(config, member)                                                            \
-    {"instance", "INSTANCE", "%H", "NAME", "name of this instance among its like", DAEMON_STRING,  \
-     0, offsetof(config, member) + offsetof(daemon_settings, instance), 0, 0},                     \
+    DAEMON_SETTINGS_STATELESS(config, member),                                                     \
     {"state-directory", "STATE_DIRECTORY", NULL, "DIR", "where accepted work is kept",             \
      DAEMON_PATH, DAEMON_ALWAYS,                                                                   \
-     offsetof(config, member) + offsetof(daemon_settings, state_directory), 0, 0},                 \
+     offsetof(config, member) + offsetof(daemon_settings, state_directory), 0, 0}
+
+/* For a program that keeps nothing on disk: its state_directory stays NULL. */
+#define DAEMON_SETTINGS_STATELESS(config, member)                                                  \
+    {"instance", "INSTANCE", "%H", "NAME", "name of this instance among its like", DAEMON_STRING,  \
+     0, offsetof(config, member) + offsetof(daemon_settings, instance), 0, 0},                     \
     {"log-level", "LOG_LEVEL", "info", "LEVEL", "debug, info, warn or error", DAEMON_STRING, 0,    \
      offsetof(config, member) + offsetof(daemon_settings, log_level), 0, 0}
 /* clang-format on */
