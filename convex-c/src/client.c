@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "auth_internal.h"
+#include "convex/version.h"
 #include "error_internal.h"
 #include "sync_wire.h"
 
-static const char default_name[] = "convex-c-0.1.0";
+static const char default_name[] = "convex-c-" CONVEX_VERSION;
 
 enum { WAKE_TAG = 0, LINK_TAG = 1 };
 enum { MIB = 1024 * 1024 };

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "auth_internal.h"
+#include "convex/version.h"
 #include "error_internal.h"
 #include "http_internal.h"
 #include "utf8.h"
@@ -21,7 +22,7 @@ enum {
     REPLY_BYTES = 32 << 20
 };
 
-static const char default_name[] = "convex-c-0.1.0";
+static const char default_name[] = "convex-c-" CONVEX_VERSION;
 
 struct convex_http {
     convex_mem mem;
