@@ -10,6 +10,7 @@
 
 #include "auth_internal.h"
 #include "error_internal.h"
+#include "network_internal.h"
 #include "sync_internal.h"
 
 enum { MAX_NAME = 128 };
@@ -35,25 +36,6 @@ static void take_random(void *user, void *ret, size_t len)
 
 /* ---- settings ---- */
 
-static const char *fault_of_url(const char *url)
-{
-    const char *host;
-    size_t len;
-
-    if (!url || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
-        return "url does not begin with http:// or https://";
-    host = strchr(url, ':') + 3;
-    len = strcspn(host, "/?#");
-    if (len == 0)
-        return "url names no host";
-    if (memchr(host, '@', len))
-        return "url holds a user name; credentials go into auth";
-    for (const char *c = url; *c; c++)
-        if (*c <= ' ' || *c >= 0x7f || *c == '?' || *c == '#')
-            return "url has a query, a fragment, a space or a character that needs escaping";
-    return NULL;
-}
-
 static char *joined(const convex_mem *mem, const char *a, size_t a_len, const char *b,
                     const char *c)
 {
@@ -65,12 +47,6 @@ static char *joined(const convex_mem *mem, const char *a, size_t a_len, const ch
     cvx_text_add_str(&text, b);
     cvx_text_add_str(&text, c);
     return cvx_text_take(&text, &ret, NULL) == CONVEX_OK ? ret : NULL;
-}
-
-static bool copied(const convex_mem *mem, const char *text, char **ret)
-{
-    *ret = text ? cvx_strdup(mem, text) : NULL;
-    return !text || *ret;
 }
 
 /* "HTTPS://host:1/base/" is the origin "https://host:1" and the path "/base/api/sync". */
@@ -88,14 +64,14 @@ static bool copy_settings(cvx_link *link, const cvx_link_config *config)
     link->headers = joined(&link->mem, "Convex-Client: ", 15, config->client_name, "\r\n");
     if (link->host)
         link->origin = joined(&link->mem, tls ? "https" : "http", tls ? 5 : 4, "://", link->host);
-    return copied(&link->mem, config->ca_file, &link->ca_file) &&
-           copied(&link->mem, config->proxy, &link->proxy) && link->path && link->headers &&
-           link->origin;
+    return link->path && link->headers && link->origin &&
+           cvx_network_copy(config->network, &link->mem, &link->network);
 }
 
 convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, convex_error *reterr)
 {
-    const char *fault = fault_of_url(config->url), *name = config->client_name;
+    const char *fault = cvx_network_fault(config->network, config->url);
+    const char *name = config->client_name;
 
     if (!fault && (!cvx_auth_is_sendable(name) || !strchr(name, '-') || strlen(name) > MAX_NAME))
         fault = "client_name is not of the form name-1.2.3";
@@ -107,12 +83,13 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
                                      .random = take_random,
                                      .user = link}};
     cvx_ws_init(&link->ws, &link->ws_config);
-    if (!copy_settings(link, config) || !(link->transport = cvx_transport_curl_new(&(
-                                              cvx_transport_config){.mem = config->mem,
-                                                                    .epoll_fd = config->epoll_fd,
-                                                                    .epoll_tag = config->epoll_tag,
-                                                                    .ca_file = link->ca_file,
-                                                                    .proxy = link->proxy}))) {
+    if (copy_settings(link, config))
+        link->transport =
+            cvx_transport_curl_new(&(cvx_transport_config){.mem = config->mem,
+                                                           .epoll_fd = config->epoll_fd,
+                                                           .epoll_tag = config->epoll_tag,
+                                                           .network = &link->network});
+    if (!link->transport) {
         cvx_link_done(link);
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     }
@@ -128,8 +105,7 @@ void cvx_link_done(cvx_link *link)
     cvx_free(&link->mem, link->host);
     cvx_free(&link->mem, link->path);
     cvx_free(&link->mem, link->headers);
-    cvx_free(&link->mem, link->ca_file);
-    cvx_free(&link->mem, link->proxy);
+    cvx_network_done(&link->network, &link->mem);
     *link = (cvx_link){.mem = link->mem};
 }
 

@@ -3,13 +3,14 @@
 #ifndef CVX_CLIENT_LINK_H
 #define CVX_CLIENT_LINK_H
 
+#include "convex/network.h"
 #include "transport.h"
 #include "ws.h"
 
 typedef struct cvx_link {
     convex_mem mem;
     char *origin, *host, *path, *headers; /* "https://host", "host", "/api/sync", header lines */
-    char *ca_file, *proxy;
+    convex_network network;               /* copied */
     cvx_transport *transport;
     cvx_ws_config ws_config;
     cvx_ws ws;
@@ -22,7 +23,8 @@ typedef struct cvx_link {
 
 typedef struct cvx_link_config {
     convex_mem mem;
-    const char *url, *client_name, *ca_file, *proxy;
+    const char *url, *client_name;
+    const convex_network *network;
     size_t max_message;
     int epoll_fd;
     uint64_t epoll_tag;

@@ -7,12 +7,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "auth_internal.h"
 #include "convex/version.h"
 #include "error_internal.h"
 #include "http_internal.h"
+#include "network_internal.h"
 #include "utf8.h"
 
 enum {
@@ -46,35 +46,12 @@ static const call_kind function_kind = {"/api/function", ACTION_TIMEOUT_MS, fals
 
 /* ---- options ---- */
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return strncasecmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static const char *fault_of_url(const char *url)
-{
-    if (url == NULL || (!has_prefix(url, "http://") && !has_prefix(url, "https://")))
-        return "url does not begin with http:// or https://";
-    const char *host = strchr(url, ':') + 3;
-    size_t host_len = strcspn(host, "/?#");
-    static const char site[] = ".convex.site";
-    if (host_len == 0)
-        return "url names no host";
-    if (memchr(host, '@', host_len) != NULL)
-        return "url holds a user name; credentials go into auth";
-    if (strpbrk(url, "?# \t\r\n") != NULL)
-        return "url has a query, a fragment or a space";
-    if (host_len >= sizeof site && has_prefix(host + host_len - (sizeof site - 1), site))
-        return "url is the address of HTTP actions (.convex.site); use the .convex.cloud one";
-    return NULL;
-}
-
 static const char *fault_of(const convex_http_options *options)
 {
     const char *name = options->client_name;
     if (name != NULL && (!cvx_auth_is_sendable(name) || strchr(name, '-') == NULL))
         return "client_name is not of the form name-1.2.3";
-    return fault_of_url(options->url);
+    return cvx_network_fault(&options->network, options->url);
 }
 
 static bool copy_text(const convex_mem *mem, const char *text, char **ret)
@@ -90,8 +67,7 @@ static convex_status fill(convex_http *http, const convex_http_options *options,
     const char *name = options->client_name != NULL ? options->client_name : default_name;
     bool ok = copy_text(&http->mem, options->url, &s->base) &&
               copy_text(&http->mem, name, &s->client_name) &&
-              copy_text(&http->mem, options->ca_file, &s->ca_file) &&
-              copy_text(&http->mem, options->proxy, &s->proxy);
+              cvx_network_copy(&options->network, &http->mem, &s->network);
     if (!ok)
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     for (size_t len = strlen(s->base); s->base[len - 1] == '/';)
@@ -147,8 +123,7 @@ void convex_http_free(convex_http *http)
     cvx_auth_done(&http->auth, &mem);
     cvx_free(&mem, http->settings.base);
     cvx_free(&mem, http->settings.client_name);
-    cvx_free(&mem, http->settings.ca_file);
-    cvx_free(&mem, http->settings.proxy);
+    cvx_network_done(&http->settings.network, &mem);
     pthread_mutex_destroy(&http->lock);
     cvx_free(&mem, http);
 }

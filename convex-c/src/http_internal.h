@@ -10,7 +10,8 @@
 /* What every transfer of a client shares; copied from its options. */
 typedef struct cvx_http_settings {
     char *base; /* the URL without trailing slashes */
-    char *client_name, *ca_file, *proxy;
+    char *client_name;
+    convex_network network;
     convex_log log;
     unsigned connect_timeout_ms, stall_timeout_ms, timeout_ms;
     size_t max_reply_bytes;

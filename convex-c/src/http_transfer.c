@@ -9,6 +9,7 @@
 
 #include "error_internal.h"
 #include "http_internal.h"
+#include "network_internal.h"
 
 /* What the callbacks of libcurl write into. */
 typedef struct sink {
@@ -107,16 +108,12 @@ static CURLcode set_timeouts(CURL *curl, const cvx_http_settings *settings,
 static CURLcode set_connection(CURL *curl, const cvx_http_settings *settings,
                                const cvx_http_request *request)
 {
-    CURLcode code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    CURLcode code = cvx_network_apply(&settings->network, curl);
     /* HTTP/2 costs more for single calls, and its GOAWAY would leave outcomes open. */
     if (code == CURLE_OK)
         code = curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (code == CURLE_OK)
         code = curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    if (code == CURLE_OK && settings->ca_file != NULL)
-        code = curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file);
-    if (code == CURLE_OK && settings->proxy != NULL)
-        code = curl_easy_setopt(curl, CURLOPT_PROXY, settings->proxy);
     if (code == CURLE_OK)
         code = curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->repeatable ? 0L : 1L);
     if (code == CURLE_OK)
@@ -160,7 +157,7 @@ static convex_status explain(CURL *curl, CURLcode code, const sink *s,
                              const cvx_http_request *request, const char *words,
                              convex_error *reterr)
 {
-    const char *why = words[0] != '\0' ? words : curl_easy_strerror(code);
+    const char *why = cvx_network_words(code, words);
     bool sent = may_have_been_sent(curl);
     int http_status = s->reply->status;
     if (s->too_large)

@@ -12,6 +12,7 @@
 
 #include "convex/error.h"
 #include "convex/mem.h"
+#include "convex/network.h"
 
 typedef enum cvx_transport_state {
     CVX_TRANSPORT_IDLE,
@@ -50,10 +51,9 @@ struct cvx_transport {
 
 typedef struct cvx_transport_config {
     convex_mem mem;
-    int epoll_fd;        /* borrowed */
-    uint64_t epoll_tag;  /* goes into data.u64 of every descriptor registered */
-    const char *ca_file; /* borrowed for the transport's life; NULL: the system's */
-    const char *proxy;   /* the same; NULL: from the environment, "": none */
+    int epoll_fd;                  /* borrowed */
+    uint64_t epoll_tag;            /* goes into data.u64 of every descriptor registered */
+    const convex_network *network; /* borrowed for the transport's life */
 } cvx_transport_config;
 
 /* libcurl: DNS, proxies and TLS are its business. NULL when memory is short. */

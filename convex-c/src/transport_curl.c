@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mem.h"
+#include "network_internal.h"
 
 /* One TLS record. A send that libcurl could not finish must be repeated with the
  * same bytes at the same place, so they are kept here. */
@@ -105,7 +106,7 @@ static void close_transport(cvx_transport *transport)
 static cvx_transport_state fail(curl_transport *self, const char *what, CURLcode code)
 {
     snprintf(self->error, sizeof self->error, "%s: %s", what,
-             self->curl_error[0] ? self->curl_error : curl_easy_strerror(code));
+             cvx_network_words(code, self->curl_error));
     close_transport(&self->base);
     self->state = CVX_TRANSPORT_FAILED;
     return self->state;
@@ -125,11 +126,7 @@ static bool set_up(curl_transport *self, CURL *easy, const char *url)
     ok = ok && curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
     ok = ok && curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_error) == CURLE_OK;
-    if (self->config.ca_file)
-        ok = ok && curl_easy_setopt(easy, CURLOPT_CAINFO, self->config.ca_file) == CURLE_OK;
-    if (self->config.proxy)
-        ok = ok && curl_easy_setopt(easy, CURLOPT_PROXY, self->config.proxy) == CURLE_OK;
-    return ok;
+    return ok && cvx_network_apply(self->config.network, easy) == CURLE_OK;
 }
 
 static convex_status connect_transport(cvx_transport *transport, const char *url)

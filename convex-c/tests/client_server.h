@@ -1,11 +1,13 @@
-/* client_server.h - a WebSocket server on loopback for tests: a script in a thread of its own.
- * A script never asserts (it is not the test's thread); it notes what went wrong. */
+/* client_server.h - a WebSocket server for tests, on loopback or a Unix socket, plain or with TLS:
+ * a script in a thread of its own. A script never asserts (it is not the test's thread); it notes
+ * what went wrong. */
 #ifndef CLIENT_SERVER_H
 #define CLIENT_SERVER_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +32,9 @@ typedef void server_script(server *s);
 
 struct server {
     int listener, conn;
+    SSL_CTX *tls; /* borrowed; NULL: plain */
+    SSL *ssl;     /* of the connection, once secured */
+    const char *path;
     char url[64];
     pthread_t thread;
     server_script *script;
@@ -53,36 +59,58 @@ static inline void server_wrong(server *s, const char *format, ...)
     va_end(args);
 }
 
+static inline void server_hang_up(server *s)
+{
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+    if (s->conn >= 0)
+        close(s->conn);
+    s->conn = -1;
+}
+
 static inline void *server_thread(void *arg)
 {
     server *s = arg;
     s->script(s);
-    if (s->conn >= 0)
-        close(s->conn);
-    s->conn = -1;
+    server_hang_up(s);
     return NULL;
 }
 
-static inline server *server_start(server_script *script, long number)
+static inline void server_listen(server *s, const char *unix_path)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr *at = unix_path ? (struct sockaddr *)&un : (struct sockaddr *)&in;
+    socklen_t len = unix_path ? sizeof un : sizeof in;
+
+    if (unix_path)
+        snprintf(un.sun_path, sizeof un.sun_path, "%s", unix_path);
+    s->listener = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(s->listener >= 0);
+    assert_int_equal(bind(s->listener, at, len), 0);
+    assert_int_equal(listen(s->listener, 16), 0);
+    assert_int_equal(getsockname(s->listener, at, &len), 0);
+    snprintf(s->url, sizeof s->url, s->tls ? "https://localhost:%d" : "http://127.0.0.1:%d",
+             unix_path ? 1 : ntohs(in.sin_port));
+}
+
+static inline server *server_start_at(server_script *script, long number, SSL_CTX *tls,
+                                      const char *unix_path)
+{
     struct timeval limit = {.tv_sec = 20};
     server *s = calloc(1, sizeof *s);
 
     assert_non_null(s);
-    s->conn = -1;
-    s->script = script;
-    s->number = number;
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(s->listener >= 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(s->listener, 16), 0);
-    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&at, &len), 0);
+    *s = (server){.conn = -1, .script = script, .number = number, .tls = tls, .path = ""};
+    server_listen(s, unix_path);
     setsockopt(s->listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d", ntohs(at.sin_port));
     assert_int_equal(pthread_create(&s->thread, NULL, server_thread, s), 0);
     return s;
+}
+
+static inline server *server_start(server_script *script, long number)
+{
+    return server_start_at(script, number, NULL, NULL);
 }
 
 static inline void server_join(server *s)
@@ -99,7 +127,8 @@ static inline bool server_write(server *s, const void *data, size_t len)
 {
     const char *at = data;
     while (len > 0) {
-        ssize_t sent = send(s->conn, at, len, MSG_NOSIGNAL);
+        ssize_t sent =
+            s->ssl ? SSL_write(s->ssl, at, (int)len) : send(s->conn, at, len, MSG_NOSIGNAL);
         if (sent <= 0)
             return false;
         at += sent;
@@ -112,7 +141,7 @@ static inline bool server_read(server *s, void *ret, size_t len)
 {
     char *at = ret;
     while (len > 0) {
-        ssize_t got = recv(s->conn, at, len, 0);
+        ssize_t got = s->ssl ? SSL_read(s->ssl, at, (int)len) : recv(s->conn, at, len, 0);
         if (got <= 0)
             return false;
         at += got;
@@ -121,15 +150,13 @@ static inline bool server_read(server *s, void *ret, size_t len)
     return true;
 }
 
-/* Takes the next connection and its request head; false on a time-out. */
-static inline bool server_accept(server *s, char *head, size_t size)
+/* Takes the next connection; false on a time-out. */
+static inline bool server_take(server *s)
 {
     struct timeval limit = {.tv_sec = 20};
     int one = 1;
-    size_t len = 0;
 
-    if (s->conn >= 0)
-        close(s->conn);
+    server_hang_up(s);
     s->conn = accept(s->listener, NULL, NULL);
     if (s->conn < 0) {
         server_wrong(s, "nobody connected");
@@ -137,6 +164,23 @@ static inline bool server_accept(server *s, char *head, size_t size)
     }
     setsockopt(s->conn, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(s->conn, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return true;
+}
+
+/* False when the client would not have it. */
+static inline bool server_secure(server *s)
+{
+    if (!s->tls)
+        return true;
+    s->ssl = SSL_new(s->tls);
+    return s->ssl && SSL_set_fd(s->ssl, s->conn) == 1 && SSL_accept(s->ssl) == 1;
+}
+
+/* The head of the next request. */
+static inline bool server_head(server *s, char *head, size_t size)
+{
+    size_t len = 0;
+
     while (len + 1 < size && (len < 4 || memcmp(head + len - 4, "\r\n\r\n", 4) != 0))
         if (!server_read(s, head + len++, 1))
             return false;
@@ -144,19 +188,22 @@ static inline bool server_accept(server *s, char *head, size_t size)
     return true;
 }
 
-/* Takes the next connection and upgrades it. */
-static inline bool server_open(server *s)
+/* Takes the next connection and its request head; false on a time-out. */
+static inline bool server_accept(server *s, char *head, size_t size)
 {
-    char head[4096], key[32] = "", accept_key[29], answer[256];
-    const char *at;
+    return server_take(s) && server_secure(s) && server_head(s, head, size);
+}
+
+/* Answers the request of an upgrade. */
+static inline bool server_upgrade(server *s, const char *head)
+{
+    char key[32] = "", accept_key[29], answer[256], line[128];
+    const char *at = strstr(head, "Sec-WebSocket-Key: ");
 
     s->version = (cvx_version){0};
-    if (!server_accept(s, head, sizeof head))
-        return false;
-    at = strstr(head, "Sec-WebSocket-Key: ");
+    snprintf(line, sizeof line, "GET %s/api/sync HTTP/1.1\r\n", s->path);
     if (!at || sscanf(at, "Sec-WebSocket-Key: %30s", key) != 1 ||
-        strncmp(head, "GET /api/sync HTTP/1.1\r\n", 24) != 0 ||
-        !strstr(head, "\r\nConvex-Client: "))
+        strncmp(head, line, strlen(line)) != 0 || !strstr(head, "\r\nConvex-Client: "))
         server_wrong(s, "odd request: %.200s", head);
     cvx_ws_accept(key, accept_key);
     snprintf(answer, sizeof answer,
@@ -164,6 +211,14 @@ static inline bool server_open(server *s)
              "Sec-WebSocket-Accept: %s\r\n\r\n",
              accept_key);
     return server_write(s, answer, strlen(answer));
+}
+
+/* Takes the next connection and upgrades it. */
+static inline bool server_open(server *s)
+{
+    char head[4096];
+
+    return server_accept(s, head, sizeof head) && server_upgrade(s, head);
 }
 
 /* The next text message in s->frame; false when the client has gone. */

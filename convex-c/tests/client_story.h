@@ -97,7 +97,7 @@ static inline convex_options options_for(story *s, const char *url)
 {
     convex_options options = CONVEX_OPTIONS_INIT;
     options.url = url;
-    options.proxy = "";
+    options.network.proxy = "";
     options.on_state = on_state;
     options.state_user = s;
     options.backoff_initial_ms = 1;

@@ -19,7 +19,7 @@ static convex_http *connect_to(const peer *p, const char *suffix, const convex_a
     snprintf(url, sizeof url, "http://127.0.0.1:%u%s", p->port, suffix);
     options.url = url;
     options.auth = auth;
-    options.proxy = "";
+    options.network.proxy = "";
     if (convex_http_new(&options, &http, &error) != CONVEX_OK)
         fail_msg("%s", error.message);
     return http;
@@ -540,7 +540,7 @@ TEST(when_any_allocation_fails_a_query_fails_cleanly)
         snprintf(url, sizeof url, "http://127.0.0.1:%u", p.port);
         convex_http_options options = CONVEX_HTTP_OPTIONS_INIT;
         options.url = url;
-        options.proxy = "";
+        options.network.proxy = "";
         options.auth = &auth;
         options.mem = failing(&counter);
         convex_http *http = NULL;

@@ -28,6 +28,7 @@
 #include "convex/error.h"
 #include "convex/log.h"
 #include "convex/mem.h"
+#include "convex/network.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -102,8 +103,7 @@ typedef struct convex_options {
     size_t max_subscriptions; /* open convex_subs; 0: 10 000. Beyond: CONVEX_EBUSY */
     size_t max_message_bytes; /* one server message; 0: 64 MiB. Beyond: reconnect */
 
-    const char *ca_file; /* copied; PEM file of trusted CAs; NULL: the system's */
-    const char *proxy;   /* copied; NULL: from the environment as curl does; "": none */
+    convex_network network; /* copied */
 } convex_options;
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@
 #include "convex/error.h"
 #include "convex/log.h"
 #include "convex/mem.h"
+#include "convex/network.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -32,8 +33,7 @@ typedef struct convex_http_options {
                                 NULL: ours */
     convex_log log;          /* deprecation warnings of the server; called on the calling thread */
     convex_mem mem;          /* default: libc */
-    const char *ca_file;     /* copied; PEM file of trusted CAs; NULL: the system's */
-    const char *proxy;       /* copied; NULL: from the environment as curl does; "": none */
+    convex_network network;  /* copied */
     unsigned connect_timeout_ms; /* DNS to the end of TLS; 0: 10 000 */
     unsigned stall_timeout_ms;   /* longest time with no byte moving; rounded up to seconds; 0:
                                     the total only, as a function may think for long */
