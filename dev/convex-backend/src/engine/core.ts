@@ -94,10 +94,14 @@ export class Core {
   }
 
   /** Index ids are never used again. */
-  allocateIndex(name: string, fields: string[]): IndexInfo {
+  allocateIndexId(): number {
     const id = this.store.readMeta<number>("nextIndex") ?? 1;
     this.store.writeMeta("nextIndex", id + 1);
-    return { id, name, fields };
+    return id;
+  }
+
+  private allocateIndex(name: string, fields: string[]): IndexInfo {
+    return { id: this.allocateIndexId(), name, fields };
   }
 
   newTable(

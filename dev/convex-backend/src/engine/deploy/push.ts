@@ -37,6 +37,8 @@ import { KEY_END } from "../values/sortkey.js";
 import { compileValidator, type ValidatorJson } from "../values/validator.js";
 import {
   checkSchemaJson,
+  type DeclaredIndex,
+  declaredIndexes,
   enforcedValidator,
   indexConfig,
   indexDiff,
@@ -65,6 +67,8 @@ type Push = {
   /** Time up to which the data was found to fit, or null. */
   checkedAt: Ts | null;
 };
+
+type AddedIndex = { table: TableInfo; index: number };
 
 const PUSH_MS = 3_600_000;
 const CHECK_BATCH = 2000;
@@ -269,17 +273,14 @@ export class Pushes {
             reader.entryCount(table.byCreationTime.id),
           );
     };
-    const entry = (
-      table: string,
-      name: string,
-      fields: string[],
-      change: "added" | "identical" | "dropped",
-    ) => ({
-      ...indexConfig(table, name, fields),
-      change,
-      needsBackfill: change === "added" && docs(table) > 0,
-      numDocs: docs(table),
-    });
+    const entry =
+      (change: SchemaEvaluation["indexes"][number]["change"]) =>
+      (index: DeclaredIndex) => ({
+        ...indexConfig(index),
+        change,
+        needsBackfill: change === "added" && docs(index.table) > 0,
+        numDocs: docs(index.table),
+      });
     return {
       schemaValidation: record.schema?.schemaValidation ?? false,
       tables: (record.schema?.tables ?? []).map(({ tableName }) => ({
@@ -293,13 +294,11 @@ export class Pushes {
         sizeBytes: 0,
       })),
       indexes: [
-        ...plan.added.map((a) => entry(a.table, a.name, a.fields, "added")),
-        ...plan.kept.map(({ table, index }) =>
-          entry(table.name, index.name, index.fields, "identical"),
-        ),
-        ...plan.removed.map(({ table, index }) =>
-          entry(table.name, index.name, index.fields, "dropped"),
-        ),
+        ...plan.added.map(entry("added")),
+        ...plan.kept.map(entry("identical")),
+        ...plan.enabled.map(entry("enabled")),
+        ...plan.disabled.map(entry("disabled")),
+        ...plan.removed.map(entry("dropped")),
       ],
     };
   }
@@ -433,13 +432,12 @@ export class Pushes {
   private plannedCatalog(
     record: DeploymentRecord,
     allocate: boolean,
-  ): { tables: TableInfo[]; added: { table: TableInfo; index: number }[] } {
+  ): { tables: TableInfo[]; added: AddedIndex[]; removed: number[] } {
     const { schema } = record;
-    const added: { table: TableInfo; index: number }[] = [];
     const tables = this.core.store.catalog.tables.map((table) => ({
       ...table,
-      indexes: [...table.indexes],
     }));
+    const before = indexIds(tables);
     for (const { tableName } of schema?.tables ?? []) {
       if (tables.some((table) => table.name === tableName)) continue;
       const number = this.core.nextTableNumber(tables);
@@ -452,41 +450,58 @@ export class Pushes {
     for (const table of tables) {
       if (table.name.startsWith("_")) continue;
       const declared = schema?.tables.find((t) => t.tableName === table.name);
+      const indexes = declared === undefined ? [] : declaredIndexes(declared);
       table.validator = enforcedValidator(schema, table.name);
-      table.indexes = (declared?.indexes ?? []).map((wanted) => {
-        const present = table.indexes.find(
-          (index) =>
-            index.name === wanted.indexDescriptor &&
-            JSON.stringify(index.fields) === JSON.stringify(wanted.fields),
-        );
-        if (present !== undefined || !allocate)
-          return (
-            present ?? {
-              id: 0,
-              name: wanted.indexDescriptor,
-              fields: wanted.fields,
-            }
-          );
-        const index = this.core.allocateIndex(
-          wanted.indexDescriptor,
-          wanted.fields,
-        );
-        added.push({ table, index: index.id });
-        return index;
-      });
-      table.search = (declared?.searchIndexes ?? []).map((search) => ({
-        name: search.indexDescriptor,
-        searchField: search.searchField,
-        filterFields: search.filterFields,
-      }));
+      this.giveIndexes(table, indexes, allocate);
     }
-    return { tables, added };
+    const after = indexIds(tables);
+    return {
+      tables,
+      added: [...after.values()].filter(({ index }) => !before.has(index)),
+      removed: [...before.keys()].filter((index) => !after.has(index)),
+    };
+  }
+
+  /** Indexes that stay keep their ids, new ones get theirs. */
+  private giveIndexes(
+    table: TableInfo,
+    declared: DeclaredIndex[],
+    allocate: boolean,
+  ): void {
+    const id = () => (allocate ? this.core.allocateIndexId() : 0);
+    const { indexes, search } = table;
+    table.indexes = [];
+    table.search = [];
+    for (const { name, kind, staged } of declared) {
+      const mark = staged ? { staged } : {};
+      if (kind.type === "database") {
+        const { fields } = kind;
+        const present = indexes.find(
+          (index) => index.name === name && sameList(index.fields, fields),
+        );
+        table.indexes.push({ id: present?.id ?? id(), name, fields, ...mark });
+        continue;
+      }
+      const { searchField, filterFields } = kind;
+      const present = search.find(
+        (index) =>
+          index.name === name &&
+          index.searchField === searchField &&
+          sameList(index.filterFields, filterFields),
+      );
+      table.search.push({
+        id: present?.id ?? id(),
+        name,
+        searchField,
+        filterFields,
+        ...mark,
+      });
+    }
   }
 
   private commit(push: Push): void {
     const { record, modules } = push;
-    const plan = planIndexes(record.schema, this.core.store.catalog.tables);
-    const { tables, added } = this.plannedCatalog(record, true);
+    const { tables, added, removed } = this.plannedCatalog(record, true);
     this.core.setCatalog(
       tables,
       [
@@ -499,10 +514,8 @@ export class Pushes {
       (connection) => {
         this.core.store.writeMeta("deployment", record);
         storeModules(connection, modules);
-        for (const { index } of plan.removed)
-          connection
-            .prepare("DELETE FROM entries WHERE idx = ?")
-            .run([index.id]);
+        for (const index of removed)
+          connection.prepare("DELETE FROM entries WHERE idx = ?").run([index]);
         const catalog = new CompiledCatalog({ version: 0, tables });
         for (const { table, index } of added)
           backfill(connection, catalog, table, index);
@@ -573,6 +586,20 @@ export class Pushes {
     if (!modules.some((module) => module.path === AUTH_CONFIG)) return [];
     return (await this.analyze(modules, null, environment, true)).auth;
   }
+}
+
+const sameList = (a: string[], b: string[]): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
+
+/** The declared indexes of user tables by id. */
+function indexIds(tables: TableInfo[]): Map<number, AddedIndex> {
+  return new Map(
+    tables.flatMap((table) =>
+      [...table.indexes, ...table.search].map(
+        ({ id }): [number, AddedIndex] => [id, { table, index: id }],
+      ),
+    ),
+  );
 }
 
 function sorted(values: Record<string, string>): [string, string][] {

@@ -6,22 +6,29 @@ import {
   type IndexDiff,
   type JSONObject,
 } from "../api.js";
-import type { IndexInfo, TableInfo } from "../store/format.js";
+import type { TableInfo } from "../store/format.js";
 import {
   canContainField,
   documentValidator,
   type ValidatorJson,
 } from "../values/validator.js";
 
+type IndexSchema = { indexDescriptor: string; fields: string[] };
+
+type SearchIndexSchema = {
+  indexDescriptor: string;
+  searchField: string;
+  filterFields: string[];
+};
+
 export type TableSchema = {
   tableName: string;
-  indexes: { indexDescriptor: string; fields: string[] }[];
-  searchIndexes: {
-    indexDescriptor: string;
-    searchField: string;
-    filterFields: string[];
-  }[];
+  indexes: IndexSchema[];
+  stagedDbIndexes?: IndexSchema[];
+  searchIndexes: SearchIndexSchema[];
+  stagedSearchIndexes?: SearchIndexSchema[];
   vectorIndexes?: unknown[];
+  stagedVectorIndexes?: unknown[];
   documentType: ValidatorJson | null;
 };
 
@@ -62,14 +69,17 @@ function checkTable(table: TableSchema): void {
       "InvalidTopLevelTypeInSchemaError",
       `Table ${name}: the document type must be an object or a union of objects.`,
     );
-  if ((table.vectorIndexes ?? []).length > 0)
+  const vectors = [
+    ...(table.vectorIndexes ?? []),
+    ...(table.stagedVectorIndexes ?? []),
+  ];
+  if (vectors.length > 0)
     refuse(
       "Unsupported",
       `not supported by the development backend: vector search (table ${name})`,
     );
-  const descriptors = [...table.indexes, ...table.searchIndexes].map(
-    (index) => index.indexDescriptor,
-  );
+  const declared = declaredIndexes(table);
+  const descriptors = declared.map((index) => index.name);
   if (descriptors.length > MAX_INDEXES)
     refuse(
       "TooManyIndexes",
@@ -83,7 +93,17 @@ function checkTable(table: TableSchema): void {
       );
     checkIndexName(name, descriptor);
   }
-  for (const index of table.indexes) checkFields(table, index);
+  for (const { name: index, kind } of declared)
+    if (kind.type === "database") checkFields(table, index, kind.fields);
+    else checkSearchFields(table, index, kind);
+  const searches = declared.flatMap(({ kind }) =>
+    kind.type === "search" ? [JSON.stringify(kind)] : [],
+  );
+  if (new Set(searches).size !== searches.length)
+    refuse(
+      "SearchIndexFieldNotUnique",
+      `Table "${name}" has two or more search indexes with the same \`searchField\` and \`filterFields\`.`,
+    );
 }
 
 function checkIndexName(table: string, name: string): void {
@@ -101,10 +121,10 @@ function checkIndexName(table: string, name: string): void {
 
 function checkFields(
   table: TableSchema,
-  index: TableSchema["indexes"][number],
+  index: string,
+  fields: string[],
 ): void {
-  const where = `In table "${table.tableName}" the index "${index.indexDescriptor}"`;
-  const { fields } = index;
+  const where = `In table "${table.tableName}" the index "${index}"`;
   if (fields.length > MAX_FIELDS)
     refuse(
       "IndexTooManyFields",
@@ -122,10 +142,39 @@ function checkFields(
       "IndexFieldsContainId",
       `${where} contains "_id", which every index ends with by itself.`,
     );
+  checkExist(table, where, fields);
+}
+
+function checkSearchFields(
+  table: TableSchema,
+  index: string,
+  {
+    searchField,
+    filterFields,
+  }: { searchField: string; filterFields: string[] },
+): void {
+  const where = `In table "${table.tableName}" the search index "${index}"`;
+  if (filterFields.length > MAX_FIELDS)
+    refuse(
+      "IndexTooManyFilterFields",
+      `${where} has ${filterFields.length} filter fields; the maximum is ${MAX_FIELDS}.`,
+    );
+  if (new Set(filterFields).size !== filterFields.length)
+    refuse("FieldsNotUniqueWithinIndex", `${where} has a filter field twice.`);
+  checkExist(table, where, [searchField, ...filterFields]);
+}
+
+function checkExist(
+  { documentType }: TableSchema,
+  where: string,
+  fields: string[],
+): void {
   for (const field of fields) {
+    const isSystem = field === "_id" || field === "_creationTime";
     if (
-      table.documentType !== null &&
-      !canContainField(table.documentType, field.split("."))
+      !isSystem &&
+      documentType !== null &&
+      !canContainField(documentType, field.split("."))
     )
       refuse(
         "SchemaDefinitionError",
@@ -136,17 +185,79 @@ function checkFields(
 
 // ---------------------------------------------------------------- the catalog that a schema asks for
 
-function sameFields(a: string[], b: string[]): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** An index as a schema declares it or as a table has it. */
+export type DeclaredIndex = {
+  table: string;
+  name: string;
+  kind:
+    | { type: "database"; fields: string[] }
+    | { type: "search"; searchField: string; filterFields: string[] };
+  staged: boolean;
+};
+
+export function declaredIndexes(table: TableSchema): DeclaredIndex[] {
+  const database =
+    (staged: boolean) =>
+    ({ indexDescriptor, fields }: TableSchema["indexes"][number]) => ({
+      table: table.tableName,
+      name: indexDescriptor,
+      kind: { type: "database" as const, fields },
+      staged,
+    });
+  const search =
+    (staged: boolean) =>
+    (index: TableSchema["searchIndexes"][number]): DeclaredIndex => ({
+      table: table.tableName,
+      name: index.indexDescriptor,
+      kind: {
+        type: "search",
+        searchField: index.searchField,
+        filterFields: index.filterFields,
+      },
+      staged,
+    });
+  return [
+    ...table.indexes.map(database(false)),
+    ...(table.stagedDbIndexes ?? []).map(database(true)),
+    ...table.searchIndexes.map(search(false)),
+    ...(table.stagedSearchIndexes ?? []).map(search(true)),
+  ];
 }
 
-export type IndexChange = { table: TableInfo; index: IndexInfo };
+function presentIndexes(table: TableInfo): DeclaredIndex[] {
+  return [
+    ...table.indexes.map(({ name, fields, staged }) => ({
+      table: table.name,
+      name,
+      kind: { type: "database" as const, fields },
+      staged: staged ?? false,
+    })),
+    ...table.search.map(({ name, searchField, filterFields, staged }) => ({
+      table: table.name,
+      name,
+      kind: { type: "search" as const, searchField, filterFields },
+      staged: staged ?? false,
+    })),
+  ];
+}
+
+/** The same entries; being staged or not changes none. */
+function sameIndex(a: DeclaredIndex, b: DeclaredIndex): boolean {
+  const key = ({ table, name, kind }: DeclaredIndex) =>
+    JSON.stringify([table, name, kind]);
+  return key(a) === key(b);
+}
 
 export type CatalogPlan = {
   /** Declared indexes that do not exist yet. */
-  added: { table: string; name: string; fields: string[] }[];
-  removed: IndexChange[];
-  kept: IndexChange[];
+  added: DeclaredIndex[];
+  /** Those of user tables that are not declared any more. */
+  removed: DeclaredIndex[];
+  kept: DeclaredIndex[];
+  /** Kept, and not staged any more. */
+  enabled: DeclaredIndex[];
+  /** Kept, and staged from now on. */
+  disabled: DeclaredIndex[];
 };
 
 /** Compares the declared indexes with those of the user's tables. */
@@ -154,59 +265,37 @@ export function planIndexes(
   schema: SchemaJson | null,
   tables: TableInfo[],
 ): CatalogPlan {
-  const plan: CatalogPlan = { added: [], removed: [], kept: [] };
-  const wanted = new Map<string, TableSchema>(
-    (schema?.tables ?? []).map((table) => [table.tableName, table]),
-  );
-  for (const table of tables) {
-    if (table.name.startsWith("_")) continue;
-    const declared = wanted.get(table.name)?.indexes ?? [];
-    for (const index of table.indexes) {
-      const stays = declared.some(
-        (d) =>
-          d.indexDescriptor === index.name &&
-          sameFields(d.fields, index.fields),
-      );
-      (stays ? plan.kept : plan.removed).push({ table, index });
-    }
-  }
-  for (const table of wanted.values()) {
-    const present = tables.find((t) => t.name === table.tableName);
-    for (const index of table.indexes) {
-      const exists = present?.indexes.some(
-        (i) =>
-          i.name === index.indexDescriptor &&
-          sameFields(i.fields, index.fields),
-      );
-      if (exists !== true)
-        plan.added.push({
-          table: table.tableName,
-          name: index.indexDescriptor,
-          fields: index.fields,
-        });
-    }
-  }
-  return plan;
+  const wanted = (schema?.tables ?? []).flatMap(declaredIndexes);
+  const present = tables
+    .filter((table) => !table.name.startsWith("_"))
+    .flatMap(presentIndexes);
+  const before = (index: DeclaredIndex) =>
+    present.find((p) => sameIndex(p, index));
+  const turned = (staged: boolean) =>
+    wanted.filter((w) => w.staged === staged && before(w)?.staged === !staged);
+  return {
+    added: wanted.filter((w) => before(w) === undefined),
+    removed: present.filter((p) => !wanted.some((w) => sameIndex(p, w))),
+    kept: wanted.filter((w) => before(w)?.staged === w.staged),
+    enabled: turned(false),
+    disabled: turned(true),
+  };
 }
 
-export function indexConfig(
-  table: string,
-  name: string,
-  fields: string[],
-): IndexConfig {
-  return { name: `${table}.${name}`, type: "database", fields };
+export function indexConfig(index: DeclaredIndex): IndexConfig {
+  return {
+    name: `${index.table}.${index.name}`,
+    ...index.kind,
+    ...(index.staged ? { staged: true } : {}),
+  };
 }
 
 export function indexDiff(plan: CatalogPlan): IndexDiff {
   return {
-    added_indexes: plan.added.map((a) =>
-      indexConfig(a.table, a.name, a.fields),
-    ),
-    removed_indexes: plan.removed.map(({ table, index }) =>
-      indexConfig(table.name, index.name, index.fields),
-    ),
-    enabled_indexes: [],
-    disabled_indexes: [],
+    added_indexes: plan.added.map(indexConfig),
+    removed_indexes: plan.removed.map(indexConfig),
+    enabled_indexes: plan.enabled.map(indexConfig),
+    disabled_indexes: plan.disabled.map(indexConfig),
   };
 }
 

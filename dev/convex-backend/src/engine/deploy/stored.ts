@@ -5,6 +5,7 @@ import type { JSONObject, ModuleSource } from "../api.js";
 import { type CompiledCatalog, indexKey } from "../run/catalog.js";
 import type { Connection } from "../store/database.js";
 import type { TableInfo } from "../store/format.js";
+import { wordEntries } from "../run/words.js";
 import { keyToBlob } from "../values/sortkey.js";
 
 export function moduleHash(module: ModuleSource): string {
@@ -38,9 +39,13 @@ export function backfill(
   table: TableInfo,
   index: number,
 ): void {
-  const compiled = catalog
-    .table(table.name)!
-    .indexes.find((i) => i.id === index)!;
+  const compiled = catalog.table(table.name)!;
+  const ordinary = compiled.indexes.find(({ id }) => id === index);
+  const search = compiled.searches.find(({ id }) => id === index);
+  const keysOf = (document: JSONObject): Iterable<string> =>
+    ordinary === undefined
+      ? wordEntries(search!, document)
+      : [indexKey(ordinary, document)];
   const insert = connection.prepare(
     "INSERT INTO entries(idx, key, row, ts) SELECT ?, ?, row, ts FROM documents WHERE row = ?",
   );
@@ -56,8 +61,8 @@ export function backfill(
       string,
     ][];
     for (const [row, json] of rows) {
-      const key = indexKey(compiled, JSON.parse(json) as JSONObject);
-      insert.run([index, keyToBlob(key), row]);
+      for (const key of keysOf(JSON.parse(json) as JSONObject))
+        insert.run([index, keyToBlob(key), row]);
     }
     if (rows.length < 1000) return;
     last = rows[rows.length - 1]![0];

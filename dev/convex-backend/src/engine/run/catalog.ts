@@ -4,18 +4,21 @@ import type { JSONObject } from "../api.js";
 import type { Catalog, IndexInfo, TableInfo } from "../store/format.js";
 import { fieldAt, sortKey } from "../values/sortkey.js";
 import { compileValidator, type Validate } from "../values/validator.js";
+import { type SearchIndex, searchIndex } from "./words.js";
 
 export type Index = {
   id: number;
   name: string;
   /** Every path of the key, the implied ones included. */
   paths: string[][];
+  staged: boolean;
 };
 
 export type Table = {
   name: string;
   number: number;
   indexes: Index[];
+  searches: SearchIndex[];
   info: TableInfo;
   validate: Validate | null;
 };
@@ -27,6 +30,7 @@ function index(info: IndexInfo): Index {
     id: info.id,
     name: info.name,
     paths: fields.map((field) => field.split(".")),
+    staged: info.staged ?? false,
   };
 }
 
@@ -55,6 +59,7 @@ export class CompiledCatalog {
         name: info.name,
         number: info.number,
         indexes: [info.byId, info.byCreationTime, ...info.indexes].map(index),
+        searches: info.search.map(searchIndex),
         info,
         validate:
           info.validator === null

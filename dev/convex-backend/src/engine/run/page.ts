@@ -10,11 +10,14 @@ import type { JSONObject, JSONValue } from "../api.js";
 import { KEY_END } from "../values/sortkey.js";
 import { SyscallError } from "./failure.js";
 import { isTrue } from "./filter.js";
+import { SearchStream } from "./search.js";
 import {
+  type Documents,
   type QueryJson,
   type Range,
   RangeStream,
   resolveRange,
+  WHOLE,
 } from "./stream.js";
 import { LIMITS, type Transaction } from "./transaction.js";
 
@@ -84,11 +87,11 @@ function checkRequest(request: PageRequest): void {
 }
 
 /** The part of `range` after `start` and up to `end`, both in reading order. */
-function between(
-  range: Range,
+function between<R extends Pick<Range, "lower" | "upper" | "order">>(
+  range: R,
   start: Position | null,
   end: Position | null,
-): Range {
+): R {
   let { lower, upper } = range;
   const ascending = range.order === "asc";
   if (start !== null) {
@@ -115,11 +118,10 @@ type Collected = {
 
 function collect(
   transaction: Transaction,
-  range: Range,
+  rows: Documents,
   request: PageRequest,
   wanted: number,
 ): Collected {
-  const rows = new RangeStream(transaction, range, Math.min(wanted, 256));
   const out: Collected = { page: [], keys: [], exhausted: false, status: null };
   const startRows = transaction.documentsRead;
   const startBytes = transaction.bytesRead;
@@ -175,33 +177,60 @@ export function runPage(
     cursor === null ? null : decodeCursor(print, cursor);
   const start = position(request.cursor);
   const end = position(request.endCursor ?? journal);
-  const whole = resolveRange(transaction, request.query.source);
-  if (whole === null)
+  const { source } = request.query;
+  const wanted = end === null ? request.pageSize : Infinity;
+  const rows = openPage(transaction, source, start, end, wanted);
+  if (rows === null)
     return pageResult(
       { page: [], keys: [], exhausted: true, status: null },
       print,
       { end: true },
     );
-  const range = between(whole, start, end);
-  const wanted = end === null ? request.pageSize : Infinity;
-  const found = collect(transaction, range, request, wanted);
+  const found = collect(transaction, rows, request, wanted);
   const last = found.keys[found.keys.length - 1];
+  const first =
+    source.type !== "Search" && source.order === "desc" ? KEY_END : "";
   const next: Position = found.exhausted
     ? (end ?? { end: true })
     : last === undefined
-      ? (start ?? { end: false, key: range.order === "asc" ? "" : KEY_END })
+      ? (start ?? { end: false, key: first })
       : { end: false, key: last };
-  return pageResult(found, print, next);
+  return pageResult(found, print, next, source.type !== "Search");
+}
+
+/** The documents between two cursors; null when the table does not exist. */
+function openPage(
+  transaction: Transaction,
+  source: QueryJson["source"],
+  start: Position | null,
+  end: Position | null,
+  wanted: number,
+): Documents | null {
+  if (source.type === "Search")
+    return SearchStream.open(
+      transaction,
+      source,
+      between({ ...WHOLE, order: "asc" }, start, end),
+    );
+  const whole = resolveRange(transaction, source);
+  return whole === null
+    ? null
+    : new RangeStream(
+        transaction,
+        between(whole, start, end),
+        Math.min(wanted, 256),
+      );
 }
 
 function pageResult(
   found: Collected,
   print: Buffer,
   next: Position,
+  mayBeSplit = false,
 ): { result: string; journal: string } {
   const middle = found.keys[Math.floor((found.keys.length - 1) / 2)];
   const split =
-    found.keys.length >= 3
+    mayBeSplit && found.keys.length >= 3
       ? encodeCursor(print, { end: false, key: middle! })
       : null;
   const cursor = encodeCursor(print, next);

@@ -8,8 +8,9 @@ import type { Interval } from "../store/format.js";
 import type { Order, Row } from "../store/reader.js";
 import { KEY_END, prefixEnd, sortKey } from "../values/sortkey.js";
 import type { Index, Table } from "./catalog.js";
-import { SyscallError, unsupported } from "./failure.js";
+import { SyscallError } from "./failure.js";
 import { type Expression, isTrue } from "./filter.js";
+import { type SearchSource, SearchStream, stagedIndex } from "./search.js";
 import { position, type Transaction } from "./transaction.js";
 
 export type RangeBound = {
@@ -27,11 +28,20 @@ export type QueryJson = {
         range: RangeBound[];
         order: Order | null;
       }
-    | { type: "Search"; indexName: string; filters: JSONValue[] };
+    | SearchSource;
   operators: ({ filter: Expression } | { limit: number })[];
 };
 
 const MAX_OPERATORS = 256;
+export const WHOLE = { lower: "", upper: KEY_END };
+
+export type Taken = { key: string; text: string };
+
+/** Documents in order, each with a key that says where it stands. */
+export interface Documents {
+  /** The next document, or null at the end. */
+  next(): Taken | null;
+}
 
 /** Where to read; null when the table does not exist. */
 export type Range = {
@@ -50,16 +60,15 @@ function indexNamed(table: Table, indexName: string): Index {
       "IndexNotFoundError",
       `Index ${indexName} not found.`,
     );
+  if (index.staged) throw stagedIndex(indexName);
   return index;
 }
 
 /** Finds the range of a query's source. */
 export function resolveRange(
   transaction: Transaction,
-  source: QueryJson["source"],
+  source: Exclude<QueryJson["source"], SearchSource>,
 ): Range | null {
-  if (source.type === "Search")
-    throw new SyscallError("Unsupported", unsupported("text search"));
   const tableName =
     source.type === "FullTableScan"
       ? source.tableName
@@ -153,10 +162,8 @@ function boundsOf(
   return { lower, upper: upper < lower ? lower : upper };
 }
 
-export type Taken = { key: string; text: string };
-
 /** Documents of one range, in order, as of each moment they are taken. */
-export class RangeStream {
+export class RangeStream implements Documents {
   private rows: Row[] = [];
   private at = 0;
   private exhausted = false;
@@ -265,9 +272,24 @@ export class RangeStream {
   }
 }
 
+/** Null when the table does not exist. */
+function openSource(
+  transaction: Transaction,
+  source: QueryJson["source"],
+  firstBatch: number,
+  ownWrites: boolean,
+): Documents | null {
+  if (source.type === "Search")
+    return SearchStream.open(transaction, source, WHOLE, ownWrites);
+  const range = resolveRange(transaction, source);
+  return range === null
+    ? null
+    : new RangeStream(transaction, range, firstBatch, ownWrites);
+}
+
 /** A query with its operators; what `for await` and collect() consume. */
 export class QueryStream {
-  private readonly source: RangeStream | null;
+  private readonly source: Documents | null;
   private readonly filters: { at: number; expression: Expression }[] = [];
   private readonly left: number[] = [];
   private readonly operators: QueryJson["operators"];
@@ -280,22 +302,18 @@ export class QueryStream {
         `Query has too many operators: ${this.operators.length} (limit ${MAX_OPERATORS})`,
       );
     transaction.queries += 1;
-    const range = resolveRange(transaction, query.source);
     const limits = this.operators.flatMap((operator) =>
       "limit" in operator ? [operator.limit] : [],
     );
     this.left = this.operators.map((operator) =>
       "limit" in operator ? operator.limit : Infinity,
     );
-    this.source =
-      range === null
-        ? null
-        : new RangeStream(
-            transaction,
-            range,
-            Math.min(32, ...limits),
-            ownWrites,
-          );
+    this.source = openSource(
+      transaction,
+      query.source,
+      Math.min(32, ...limits),
+      ownWrites,
+    );
   }
 
   /** Text of the next document, or null. */

@@ -26,6 +26,7 @@ import {
   indexKey,
   type Table,
 } from "./catalog.js";
+import { type SearchIndex, wordEntries } from "./words.js";
 import {
   MissingTable,
   SyscallError,
@@ -159,6 +160,20 @@ export class Transaction {
     };
     this.overlays.set(index.id, overlay);
     return overlay;
+  }
+
+  /** Entries in a search index of the documents that this transaction wrote. */
+  ownWords(table: Table, index: SearchIndex): string[] {
+    const own: string[] = [];
+    for (const entry of this.pending.values())
+      if (entry.table === table && entry.now !== null)
+        own.push(...wordEntries(index, entry.now.json));
+    return own.sort();
+  }
+
+  /** Whether this transaction wrote the document, or deleted it. */
+  wrote(id: string): boolean {
+    return this.pending.has(id);
   }
 
   // ---------------------------------------------------------- writing
@@ -360,15 +375,45 @@ export class Transaction {
         id,
         row,
         json: now?.text ?? null,
-        keys: table.indexes.map((index) => ({
-          index: index.id,
-          before: before === null ? null : indexKey(index, before.json),
-          after: now === null ? null : indexKey(index, now.json),
-        })),
+        keys: table.indexes
+          .map((index): DocumentWrite["keys"][number] => ({
+            index: index.id,
+            before: before === null ? null : indexKey(index, before.json),
+            after: now === null ? null : indexKey(index, now.json),
+          }))
+          .concat(
+            table.searches.flatMap((index) =>
+              wordChanges(index, before?.json, now?.json),
+            ),
+          ),
       });
     }
     return out;
   }
+}
+
+function wordChanges(
+  index: SearchIndex,
+  before: JSONObject | undefined,
+  now: JSONObject | undefined,
+): DocumentWrite["keys"] {
+  const none = new Set<string>();
+  const old = before === undefined ? none : wordEntries(index, before);
+  const fresh = now === undefined ? none : wordEntries(index, now);
+  const only = (one: Set<string>, other: Set<string>) =>
+    [...one].filter((key) => !other.has(key));
+  return [
+    ...only(old, fresh).map((key) => ({
+      index: index.id,
+      before: key,
+      after: null,
+    })),
+    ...only(fresh, old).map((key) => ({
+      index: index.id,
+      before: null,
+      after: key,
+    })),
+  ];
 }
 
 export function position(keys: string[], key: string): number {

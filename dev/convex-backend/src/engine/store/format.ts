@@ -12,12 +12,17 @@ export type IndexInfo = {
   name: string;
   /** Declared field paths, without the implied _creationTime and _id. */
   fields: string[];
+  /** Kept up to date, but not to be queried yet. */
+  staged?: boolean;
 };
 
+/** Its entries are words, see run/search.ts. */
 export type SearchIndexInfo = {
+  id: number;
   name: string;
   searchField: string;
   filterFields: string[];
+  staged?: boolean;
 };
 
 export type TableInfo = {

@@ -24,6 +24,12 @@ const NOW_GET = `SELECT e.key, e.row, d.json FROM entries e JOIN documents d ON 
 const NOW_SCAN = `SELECT e.key, e.row, d.json FROM entries e JOIN documents d ON d.row = e.row
   WHERE e.idx = ?1 AND e.key >= ?2 AND e.key < ?3 ORDER BY e.key`;
 
+const NOW_KEYS = `SELECT key FROM entries WHERE idx = ?1 AND key >= ?2 AND key < ?3 ORDER BY key`;
+
+const OLD_KEYS = `SELECT key FROM entries WHERE idx = ?1 AND key >= ?2 AND key < ?3 AND ts <= ?4
+  UNION SELECT key FROM old_entries
+    WHERE until > ?4 AND idx = ?1 AND key >= ?2 AND key < ?3 AND ts <= ?4 ORDER BY key`;
+
 /* At an older time T: entries made by T, plus the replaced ones that were there at T. */
 const OLD_SCAN = `SELECT u.key, u.row, coalesce(
     (SELECT d.json FROM documents d WHERE d.row = u.row AND d.ts <= ?4),
@@ -45,6 +51,8 @@ export class Reader {
   private readonly nowGet;
   private readonly nowScan;
   private readonly oldScan;
+  private readonly nowKeys;
+  private readonly oldKeys;
   private readonly count;
 
   constructor(
@@ -63,6 +71,8 @@ export class Reader {
     });
     this.nowScan = both(NOW_SCAN, "?4");
     this.oldScan = both(OLD_SCAN, "?5");
+    this.nowKeys = connection.prepare(`${NOW_KEYS} LIMIT ?4`).raw();
+    this.oldKeys = connection.prepare(`${OLD_KEYS} LIMIT ?5`).raw();
     this.count = connection
       .prepare("SELECT count(*) FROM entries WHERE idx = ?")
       .raw();
@@ -120,6 +130,17 @@ export class Reader {
       row,
       json,
     }));
+  }
+
+  /** The keys of [lower, upper) alone, ascending; `limit` -1 is all. */
+  keys(index: number, lower: string, upper: string, limit = -1): string[] {
+    const ends = [index, keyToBlob(lower), keyToBlob(upper)];
+    const rows = this.gate.run(() =>
+      this.old
+        ? this.oldKeys.all([...ends, this.ts, limit])
+        : this.nowKeys.all([...ends, limit]),
+    );
+    return (rows as unknown as [Uint8Array][]).map(([key]) => blobToKey(key));
   }
 
   /** Entries of an index now; only meaningful at the newest time. */
