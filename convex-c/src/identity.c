@@ -1,13 +1,14 @@
 /* identity.c - a service that proves who it is with JWTs of its own.
  *
- * Owns the key and the last token. Any thread; `lock` guards token, renew_at and
+ * Owns the key and the last token. Any thread; `lock` guards the key, token, renew_at and
  * the minting, so that a crowd of callers makes one token.
- * Invariant: `token` is NULL or was minted when renew_at was set. */
+ * Invariants: `token` is NULL or was minted when renew_at was set; the key in use can sign. */
 #include "identity_internal.h"
 
 #include <errno.h>
 #include <jwt.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,11 +19,21 @@
 
 enum { LIFETIME_S = 600, LIFETIME_MAX_S = 86400 };
 
+/* The key in use. */
+typedef struct signing_key {
+    char *pem;
+    convex_key_algorithm algorithm;
+    char thumbprint[CONVEX_KID_SIZE];
+    struct stat file; /* when it came from one */
+} signing_key;
+
 struct convex_identity {
     convex_mem mem;
-    cvx_key_kind kind;
+    convex_log log;
     unsigned lifetime_s;
-    char *pem, *kid;
+    char *file; /* NULL: the key was given as text */
+    char *kid;  /* NULL: the thumbprint */
+    signing_key key;
     convex_claim *claims; /* names and values owned; iss, sub, aud, role first */
     size_t claim_count;
     pthread_mutex_t lock;
@@ -51,8 +62,10 @@ static const char *fault_of(const convex_identity_options *options)
 {
     if (is_empty(options->key_pem) == is_empty(options->key_file))
         return "exactly one of key_pem and key_file is needed";
-    if (is_empty(options->kid) || is_empty(options->issuer) || is_empty(options->subject))
-        return "kid, issuer and subject are needed";
+    if (is_empty(options->issuer) || is_empty(options->subject))
+        return "issuer and subject are needed";
+    if (options->kid != NULL && options->kid[0] == '\0')
+        return "kid is empty; NULL stands for the thumbprint";
     if (options->lifetime_s > LIFETIME_MAX_S)
         return "lifetime_s is above a day";
     for (size_t i = 0; i < options->claim_count; i++) {
@@ -89,24 +102,45 @@ static bool copy_claims(convex_identity *identity, const convex_identity_options
     return ok;
 }
 
+static bool copy_texts(convex_identity *identity, const convex_identity_options *options)
+{
+    const convex_mem *mem = &identity->mem;
+    if (options->kid != NULL && (identity->kid = cvx_strdup(mem, options->kid)) == NULL)
+        return false;
+    if (!is_empty(options->key_file) &&
+        (identity->file = cvx_strdup(mem, options->key_file)) == NULL)
+        return false;
+    return copy_claims(identity, options);
+}
+
+/* From the file, or from the text when there is no file. */
+static convex_status load_key(const convex_identity *identity, const char *pem, signing_key *ret,
+                              convex_error *reterr)
+{
+    signing_key key = {0};
+    convex_status status = CONVEX_OK;
+    if (identity->file != NULL)
+        status = cvx_key_read_file(identity->file, &identity->mem, &key.pem, &key.file, reterr);
+    else if ((key.pem = cvx_strdup(&identity->mem, pem)) == NULL)
+        status = cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    if (status == CONVEX_OK)
+        status = cvx_key_check(key.pem, &key.algorithm, reterr);
+    if (status == CONVEX_OK)
+        status = cvx_key_thumbprint(key.pem, &identity->mem, key.thumbprint, reterr);
+    if (status == CONVEX_OK)
+        *ret = key;
+    else
+        cvx_free_secret(&identity->mem, key.pem);
+    return status;
+}
+
 static convex_status fill(convex_identity *identity, const convex_identity_options *options,
                           convex_error *reterr)
 {
     identity->lifetime_s = options->lifetime_s != 0 ? options->lifetime_s : LIFETIME_S;
-    identity->kid = cvx_strdup(&identity->mem, options->kid);
-    if (identity->kid == NULL || !copy_claims(identity, options))
+    if (!copy_texts(identity, options))
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    if (!is_empty(options->key_file)) {
-        convex_status status =
-            cvx_key_read_file(options->key_file, &identity->mem, &identity->pem, reterr);
-        if (status != CONVEX_OK)
-            return status;
-    } else {
-        identity->pem = cvx_strdup(&identity->mem, options->key_pem);
-        if (identity->pem == NULL)
-            return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    }
-    return cvx_key_check(identity->pem, &identity->kind, reterr);
+    return load_key(identity, options->key_pem, &identity->key, reterr);
 }
 
 convex_status convex_identity_new(const convex_identity_options *options, convex_identity **ret,
@@ -121,7 +155,7 @@ convex_status convex_identity_new(const convex_identity_options *options, convex
     convex_identity *identity = cvx_alloc(&mem, sizeof *identity);
     if (identity == NULL)
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    *identity = (convex_identity){.mem = mem};
+    *identity = (convex_identity){.mem = mem, .log = options->log};
     pthread_mutex_init(&identity->lock, NULL);
     convex_status status = fill(identity, options, reterr);
     if (status == CONVEX_OK)
@@ -141,8 +175,9 @@ void convex_identity_free(convex_identity *identity)
         cvx_free(&mem, (char *)(uintptr_t)identity->claims[i].value);
     }
     cvx_free(&mem, identity->claims);
-    cvx_free_secret(&mem, identity->pem);
+    cvx_free_secret(&mem, identity->key.pem);
     cvx_free_secret(&mem, identity->token);
+    cvx_free(&mem, identity->file);
     cvx_free(&mem, identity->kid);
     pthread_mutex_destroy(&identity->lock);
     cvx_free(&mem, identity);
@@ -150,14 +185,37 @@ void convex_identity_free(convex_identity *identity)
 
 /* ---- tokens ---- */
 
+static const char *kid_of(const convex_identity *identity)
+{
+    return identity->kid != NULL ? identity->kid : identity->key.thumbprint;
+}
+
+/* Under the lock. A key file that is being replaced, or was replaced by something that is no key,
+ * leaves the old key in use. */
+static void follow_file(convex_identity *identity)
+{
+    signing_key key;
+    convex_error error = {0};
+    char line[600];
+    if (identity->file == NULL || !cvx_key_file_changed(identity->file, &identity->key.file))
+        return;
+    if (load_key(identity, NULL, &key, &error) == CONVEX_OK) {
+        cvx_free_secret(&identity->mem, identity->key.pem);
+        identity->key = key;
+    } else if (identity->log.fn != NULL) {
+        snprintf(line, sizeof line, "the key that was read before stays in use: %s", error.message);
+        identity->log.fn(CONVEX_LOG_WARN, line, identity->log.user);
+    }
+}
+
 /* 0, or an errno of libjwt's. */
 static int write_token(const convex_identity *identity, int64_t now_s, jwt_t *jwt)
 {
-    jwt_alg_t algorithm = identity->kind == CVX_KEY_ES256 ? JWT_ALG_ES256 : JWT_ALG_RS256;
-    int r = jwt_set_alg(jwt, algorithm, (const unsigned char *)identity->pem,
-                        (int)strlen(identity->pem));
+    const signing_key *key = &identity->key;
+    jwt_alg_t algorithm = key->algorithm == CONVEX_KEY_ES256 ? JWT_ALG_ES256 : JWT_ALG_RS256;
+    int r = jwt_set_alg(jwt, algorithm, (const unsigned char *)key->pem, (int)strlen(key->pem));
     if (r == 0)
-        r = jwt_add_header(jwt, "kid", identity->kid);
+        r = jwt_add_header(jwt, "kid", kid_of(identity));
     if (r == 0)
         r = jwt_add_grant_int(jwt, "iat", (long)now_s);
     if (r == 0)
@@ -196,6 +254,7 @@ static convex_status mint(const convex_identity *identity, int64_t now_s, char *
 static convex_status renew(convex_identity *identity, int64_t now_s, convex_error *reterr)
 {
     char *token = NULL;
+    follow_file(identity);
     convex_status status = mint(identity, now_s, &token, reterr);
     if (status != CONVEX_OK)
         return status;
@@ -252,11 +311,13 @@ convex_status convex_identity_jwks(convex_identity *identity, char **ret, convex
         return cvx_fail(reterr, CONVEX_EINVAL, "no identity, or no place for the keys");
     cvx_text text;
     cvx_text_init(&text, &identity->mem);
-    convex_status status = cvx_key_add_jwks(identity->pem, identity->kid, &text, reterr);
-    if (status != CONVEX_OK) {
-        cvx_text_done(&text);
-        return status;
-    }
-    status = cvx_text_take(&text, ret, NULL);
-    return status == CONVEX_OK ? status : cvx_fail(reterr, status, "out of memory");
+    pthread_mutex_lock(&identity->lock);
+    cvx_text_add_str(&text, "{\"keys\":[");
+    convex_status status = cvx_key_add_jwk(identity->key.pem, kid_of(identity), &text, reterr);
+    cvx_text_add_str(&text, "]}");
+    pthread_mutex_unlock(&identity->lock);
+    if (status == CONVEX_OK && (status = cvx_text_take(&text, ret, NULL)) != CONVEX_OK)
+        cvx_fail(reterr, status, "%s", convex_status_text(status));
+    cvx_text_done(&text);
+    return status;
 }

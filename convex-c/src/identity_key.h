@@ -1,23 +1,28 @@
-/* identity_key.h - the private key of an identity: reading, checking, its public half. */
+/* identity_key.h - one private key: reading, checking, its name, its public half. */
 #ifndef CVX_IDENTITY_KEY_H
 #define CVX_IDENTITY_KEY_H
 
-#include "convex/error.h"
+#include <sys/stat.h>
+
+#include "convex/identity.h"
 #include "text.h"
 
-typedef enum cvx_key_kind {
-    CVX_KEY_ES256, /* EC, curve P-256 */
-    CVX_KEY_RS256  /* RSA, 2048 bits or more */
-} cvx_key_kind;
-
-/* Reads a whole PEM file. ret: owned, release with cvx_free_secret(). */
+/* Reads a whole PEM file that is closed to others.
+ *   ret       owned, release with cvx_free_secret()
+ *   ret_stat  of the file that was read */
 convex_status cvx_key_read_file(const char *path, const convex_mem *mem, char **ret,
-                                convex_error *reterr);
+                                struct stat *ret_stat, convex_error *reterr);
+/* Whether another file is there now, or the same one was written to, or none is there. */
+bool cvx_key_file_changed(const char *path, const struct stat *before);
 /* Whether the PEM text is a private key one of the algorithms can sign with. */
-convex_status cvx_key_check(const char *pem, cvx_key_kind *ret, convex_error *reterr);
-const char *cvx_key_algorithm(cvx_key_kind kind);
-/* Adds {"keys":[{...}]} of the public half. */
-convex_status cvx_key_add_jwks(const char *pem, const char *kid, cvx_text *ret,
-                               convex_error *reterr);
+convex_status cvx_key_check(const char *pem, convex_key_algorithm *ret, convex_error *reterr);
+const char *cvx_key_algorithm(convex_key_algorithm algorithm);
+/* Its name by RFC 7638. */
+convex_status cvx_key_thumbprint(const char *pem, const convex_mem *mem, char ret[CONVEX_KID_SIZE],
+                                 convex_error *reterr);
+/* Adds the public half as one member of a JWKS. A failure of `ret` itself shows when it is taken.
+ */
+convex_status cvx_key_add_jwk(const char *pem, const char *kid, cvx_text *ret,
+                              convex_error *reterr);
 
 #endif

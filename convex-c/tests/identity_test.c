@@ -1,6 +1,7 @@
 /* identity_test.c - service JWTs: their claims, their signature, when they are renewed. */
 #include "tests/support.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -10,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base64.h"
@@ -350,7 +352,7 @@ TEST(a_missing_option_is_named)
 {
     convex_identity_options options = options_with(p256_pem);
     const convex_claim reserved = {"iss", "x"}, nameless = {"", "x"};
-    options.kid = NULL;
+    options.kid = "";
     assert_refused(&options, "kid");
     options = options_with(p256_pem);
     options.subject = "";
@@ -372,13 +374,17 @@ TEST(a_missing_option_is_named)
     convex_identity_free(NULL);
 }
 
+static void write_key(int fd, const char *pem)
+{
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, pem, strlen(pem)), (ssize_t)strlen(pem));
+    close(fd);
+}
+
 TEST(a_key_file_is_read_and_a_missing_one_is_named)
 {
     char path[] = "/tmp/convex_identity_XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, p256_pem, strlen(p256_pem)), (ssize_t)strlen(p256_pem));
-    close(fd);
+    write_key(mkstemp(path), p256_pem);
     convex_identity_options options = options_with(NULL);
     convex_identity *identity = NULL;
     options.key_file = path;
@@ -388,6 +394,79 @@ TEST(a_key_file_is_read_and_a_missing_one_is_named)
     assert_refused(&options, "empty");
     unlink(path);
     assert_refused(&options, path);
+}
+
+TEST(a_key_file_that_others_can_reach_is_refused)
+{
+    char path[] = "/tmp/convex_identity_XXXXXX";
+    write_key(mkstemp(path), p256_pem);
+    convex_identity_options options = options_with(NULL);
+    options.key_file = path;
+    static const mode_t open_modes[] = {0604, 0601, 0660, 0644};
+    for (size_t i = 0; i < sizeof open_modes / sizeof open_modes[0]; i++) {
+        assert_int_equal(chmod(path, open_modes[i]), 0);
+        assert_refused(&options, "chmod 600");
+    }
+    assert_int_equal(chmod(path, 0640), 0);
+    convex_identity *identity = NULL;
+    assert_int_equal(convex_identity_new(&options, &identity, NULL), CONVEX_OK);
+    convex_identity_free(identity);
+    unlink(path);
+}
+
+/* ---- rotation ---- */
+
+static void count_line(convex_log_level level, const char *text, void *user)
+{
+    assert_int_equal(level, CONVEX_LOG_WARN);
+    assert_non_null(strstr(text, "stays in use"));
+    ++*(int *)user;
+}
+
+static void replace_key(const char *path, const char *pem)
+{
+    char next[100];
+    snprintf(next, sizeof next, "%s.next", path);
+    write_key(open(next, O_WRONLY | O_CREAT | O_TRUNC, 0600), pem);
+    assert_int_equal(rename(next, path), 0);
+}
+
+/* The kid of a token made now; it must differ from or equal `before`. */
+static char *next_kid(convex_identity *identity, const char *before, bool same)
+{
+    char *token = token_at(identity, 1000, 1);
+    convex_value *header = part(token, 0);
+    char *kid = strdup(text_at(header, "kid"));
+    assert_int_equal(strcmp(kid, before) == 0, same);
+    convex_value_unref(header);
+    convex_text_free(token, NULL);
+    return kid;
+}
+
+TEST(a_key_file_that_was_replaced_signs_the_next_token)
+{
+    char path[] = "/tmp/convex_identity_XXXXXX";
+    int lines = 0;
+    write_key(mkstemp(path), p256_pem);
+    convex_identity_options options = options_with(NULL);
+    options.key_file = path;
+    options.kid = NULL;
+    options.log = (convex_log){count_line, &lines};
+    convex_identity *identity = NULL;
+    assert_int_equal(convex_identity_new(&options, &identity, NULL), CONVEX_OK);
+    char *first = next_kid(identity, "", false);
+    assert_int_equal(strlen(first), CONVEX_KID_SIZE - 1);
+    replace_key(path, rsa_pem); /* another algorithm even */
+    char *second = next_kid(identity, first, false);
+    replace_key(path, "no key");
+    char *kept = next_kid(identity, second, true);
+    unlink(path);
+    free(next_kid(identity, second, true));
+    assert_int_equal(lines, 2);
+    free(first);
+    free(second);
+    free(kept);
+    convex_identity_free(identity);
 }
 
 TEST(when_any_allocation_fails_an_identity_fails_cleanly)
@@ -457,6 +536,8 @@ int main(void)
         cmocka_unit_test(a_key_no_algorithm_fits_is_refused),
         cmocka_unit_test(a_missing_option_is_named),
         cmocka_unit_test(a_key_file_is_read_and_a_missing_one_is_named),
+        cmocka_unit_test(a_key_file_that_others_can_reach_is_refused),
+        cmocka_unit_test(a_key_file_that_was_replaced_signs_the_next_token),
         cmocka_unit_test(times_are_read_from_any_jwt_without_verifying),
         cmocka_unit_test(when_any_allocation_fails_an_identity_fails_cleanly),
     };
