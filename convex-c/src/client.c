@@ -340,6 +340,8 @@ static void free_sub(convex_sub *sub)
 {
     convex_client *client = sub->client;
 
+    if (sub->kind)
+        sub->kind->free(sub);
     cvx_query_free(&client->mem, sub->query);
     cvx_free(&client->mem, sub);
     cvx_client_drop(client);
@@ -351,23 +353,57 @@ void cvx_sub_drop(convex_sub *sub)
         free_sub(sub);
 }
 
-/* With everything it needs, so that the loop cannot fail. */
-static convex_sub *new_sub(convex_client *client, char *token, size_t token_len)
+convex_sub *cvx_sub_new(convex_client *client, size_t size)
 {
-    convex_sub *sub = cvx_alloc(&client->mem, sizeof *sub);
+    convex_sub *sub = cvx_alloc(&client->mem, size);
+
+    if (!sub)
+        return NULL;
+    memset(sub, 0, size);
+    sub->client = client;
+    sub->subscribe = (cvx_op){.kind = CVX_OP_SUBSCRIBE, .object = sub};
+    sub->unsubscribe = (cvx_op){.kind = CVX_OP_UNSUBSCRIBE, .object = sub};
+    atomic_init(&sub->users, 1);
+    atomic_init(&sub->holds, 2);
+    atomic_init(&sub->closed, false);
+    cvx_client_hold(client);
+    return sub;
+}
+
+convex_status cvx_sub_queue(convex_sub *sub, void *ret)
+{
+    convex_client *client = sub->client;
+    convex_status status = CONVEX_OK;
+
+    pthread_mutex_lock(&client->lock);
+    if (client->closing)
+        status = CONVEX_ECLOSED;
+    else if (client->subscriptions >= client->max_subscriptions)
+        status = CONVEX_EBUSY;
+    if (status == CONVEX_OK) {
+        client->subscriptions++;
+        if (ret)
+            memcpy(ret, &sub, sizeof sub); /* before the first callback can run */
+        append(client, &sub->subscribe);
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (status != CONVEX_OK)
+        free_sub(sub);
+    else if (!ret)
+        cvx_sub_drop(sub); /* nobody keeps it: it ends with the client */
+    return status;
+}
+
+/* With everything it needs, so that the loop cannot fail. */
+static convex_sub *new_single(convex_client *client, char *token, size_t token_len)
+{
+    convex_sub *sub = cvx_sub_new(client, sizeof *sub);
 
     if (!sub) {
         cvx_free(&client->mem, token);
         return NULL;
     }
-    *sub = (convex_sub){.client = client,
-                        .subscribe = {.kind = CVX_OP_SUBSCRIBE, .object = sub},
-                        .unsubscribe = {.kind = CVX_OP_UNSUBSCRIBE, .object = sub},
-                        .query = cvx_query_new(&client->mem, token, token_len)};
-    atomic_init(&sub->users, 1);
-    atomic_init(&sub->holds, 2);
-    atomic_init(&sub->closed, false);
-    cvx_client_hold(client);
+    sub->query = cvx_query_new(&client->mem, token, token_len);
     if (!sub->query) {
         free_sub(sub);
         return NULL;
@@ -389,29 +425,13 @@ convex_status convex_client_subscribe(convex_client *client, const char *path,
     status = cvx_call_text(&client->mem, path, NULL, args, true, &token, &len, NULL);
     if (status != CONVEX_OK)
         return status;
-    sub = new_sub(client, token, len);
+    sub = new_single(client, token, len);
     if (!sub)
         return CONVEX_ENOMEM;
     sub->on_result = on_result;
     sub->on_end = on_end;
     sub->user = user;
-    pthread_mutex_lock(&client->lock);
-    if (client->closing)
-        status = CONVEX_ECLOSED;
-    else if (client->subscriptions >= client->max_subscriptions)
-        status = CONVEX_EBUSY;
-    if (status == CONVEX_OK) {
-        client->subscriptions++;
-        if (ret)
-            *ret = sub; /* before the first callback can run */
-        append(client, &sub->subscribe);
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (status != CONVEX_OK)
-        free_sub(sub);
-    else if (!ret)
-        cvx_sub_drop(sub); /* nobody keeps it: it ends with the client */
-    return status;
+    return cvx_sub_queue(sub, ret);
 }
 
 convex_sub *convex_sub_ref(convex_sub *sub)

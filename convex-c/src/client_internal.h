@@ -23,11 +23,20 @@ typedef struct cvx_op {
     struct cvx_op *next;
 } cvx_op;
 
+/* What sets a subscription to several queries apart from one to a single query. */
+typedef struct cvx_sub_kind {
+    void (*start)(convex_sub *sub); /* loop thread, this one and the next two */
+    void (*stop)(convex_sub *sub);
+    void (*show)(convex_sub *sub);
+    void (*free)(convex_sub *sub); /* what it owns; it was never started, or was stopped */
+} cvx_sub_kind;
+
 struct convex_sub {
-    cvx_listener listener; /* first: outputs name it */
-    convex_client *client; /* held */
-    atomic_int users;      /* references of the program */
-    atomic_int holds;      /* 1 for all users, 1 until the end was told */
+    cvx_listener listener;    /* first: outputs name it */
+    const cvx_sub_kind *kind; /* NULL: a single query */
+    convex_client *client;    /* held */
+    atomic_int users;         /* references of the program */
+    atomic_int holds;         /* 1 for all users, 1 until the end was told */
     atomic_bool closed;
     cvx_op subscribe, unsubscribe;
     cvx_query *query; /* until the loop has subscribed */
@@ -89,6 +98,11 @@ struct convex_client {
 void cvx_client_hold(convex_client *client);
 void cvx_client_drop(convex_client *client);
 void cvx_sub_drop(convex_sub *sub);
+/* A subscription at the start of `size` zeroed bytes; NULL when memory is short. */
+convex_sub *cvx_sub_new(convex_client *client, size_t size);
+/* Gives it to the loop; when it is refused, frees it.
+ *   ret  NULL, or where the program wants the pointer to the object that begins with `sub` */
+convex_status cvx_sub_queue(convex_sub *sub, void *ret);
 void cvx_call_free(convex_client *client, cvx_call *call);
 void cvx_auth_op_free(convex_client *client, cvx_auth_op *op);
 

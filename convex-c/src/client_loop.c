@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "auth_internal.h"
+#include "view.h"
 
 enum { MAX_ROUNDS = 32, MAX_MESSAGES = 64 }; /* of one turn, so that a host loop stays alive */
 
@@ -35,7 +36,10 @@ static void end_sub(convex_client *client, convex_sub *sub, convex_status why)
         return;
     sub->ended = true;
     if (sub->live) {
-        cvx_sync_unsubscribe(client->sync, &sub->listener);
+        if (sub->kind)
+            sub->kind->stop(sub);
+        else
+            cvx_sync_unsubscribe(client->sync, &sub->listener);
         if (sub->prev)
             sub->prev->next = sub->next;
         else
@@ -105,6 +109,14 @@ static void show_result(const cvx_sync_event *event)
         sub->on_result(result, sub->user);
 }
 
+static void show_view(const cvx_sync_event *event)
+{
+    convex_sub *sub = event->view->user;
+
+    if (!atomic_load(&sub->closed))
+        sub->kind->show(sub);
+}
+
 static void show_state(convex_client *client)
 {
     convex_state state;
@@ -135,6 +147,9 @@ static void drain(convex_client *client)
         case CVX_SYNC_RESULT:
             show_result(&event);
             break;
+        case CVX_SYNC_VIEW:
+            show_view(&event);
+            break;
         case CVX_SYNC_DONE:
             end_call(client, (cvx_call *)(void *)event.request);
             break;
@@ -154,7 +169,10 @@ static void drain(convex_client *client)
 
 static void do_subscribe(convex_client *client, convex_sub *sub)
 {
-    cvx_sync_subscribe(client->sync, sub->query, &sub->listener);
+    if (sub->kind)
+        sub->kind->start(sub);
+    else
+        cvx_sync_subscribe(client->sync, sub->query, &sub->listener);
     sub->query = NULL;
     sub->live = true;
     sub->prev = NULL;

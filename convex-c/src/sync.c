@@ -32,6 +32,7 @@ cvx_sync *cvx_sync_new(const cvx_sync_config *config, int64_t now_ms)
                        .now = now_ms,
                        .retry_at = now_ms,
                        .refresh_at = INT64_MAX,
+                       .views.retry_at = INT64_MAX,
                        .has_close_reason = true,
                        .close_reason = "InitialConnect"};
     cvx_uuid_text(config->random, sync->session);
@@ -183,11 +184,11 @@ void cvx_sync_opened(cvx_sync *sync, int64_t now_ms, int64_t wall_ms)
     sync->active_at = now_ms;
     sync->ever_open = true;
     sync->greeted = sync->base_sent = false;
+    cvx_queries_restart(sync);
     sync->opened++;
     sync->version = (cvx_version){0};
     sync->query_set_sent = 0;
     sync->state_changed = true;
-    cvx_queries_restart(sync);
     cvx_requests_restart(sync);
     cvx_auth_restart(sync);
 }
@@ -220,6 +221,8 @@ int64_t cvx_sync_deadline(const cvx_sync *sync)
         at = sync->connect_by;
     else if (sync->conn == CVX_OPEN)
         at = sync->active_at + sync->config.inactivity_ms;
+    if (sync->views.retry_at < at)
+        at = sync->views.retry_at;
     return at < sync->refresh_at ? at : sync->refresh_at;
 }
 
@@ -273,8 +276,10 @@ cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
     *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
     if (next_wire_event(sync, ret)) {
         return ret->kind;
-    } else if ((ret->listener = cvx_queries_next_dirty(sync)) != NULL) {
+    } else if ((ret->listener = cvx_view_next_listener(sync)) != NULL) {
         ret->kind = CVX_SYNC_RESULT;
+    } else if ((ret->view = cvx_view_next(sync)) != NULL) {
+        ret->kind = CVX_SYNC_VIEW;
     } else if ((ret->request = cvx_requests_next_done(sync)) != NULL) {
         ret->kind = CVX_SYNC_DONE;
     } else if (sync->fetch_wanted) {

@@ -20,6 +20,7 @@
 
 typedef struct cvx_sync cvx_sync;
 typedef struct cvx_query cvx_query;
+typedef struct cvx_view cvx_view; /* view.h */
 
 typedef struct cvx_sync_config {
     convex_mem mem;
@@ -59,9 +60,11 @@ void cvx_sync_reconnect_now(cvx_sync *sync, int64_t now_ms);
 
 /* ---- queries ---- */
 
-/* One subscriber. Lives in the caller, who touches none of it. */
+/* One subscriber. Lives in the caller, who touches none of it but `view`. */
 typedef struct cvx_listener {
     cvx_query *query;
+    cvx_view *view;                               /* speaks for it; NULL: it is its own */
+    const convex_result *told;                    /* what it has seen last */
     struct cvx_listener *next, *prev;             /* of the same query */
     struct cvx_listener *next_dirty, *prev_dirty; /* that have a result to see */
     bool dirty;
@@ -75,7 +78,7 @@ void cvx_query_free(const convex_mem *mem, cvx_query *query); /* one never subsc
 /* `query` is taken; an equal live one takes its place. */
 void cvx_sync_subscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener);
 void cvx_sync_unsubscribe(cvx_sync *sync, cvx_listener *listener);
-/* What the listener's query came to last; NULL: still loading. Borrowed. */
+/* What the listener is to be shown; NULL: still loading. Borrowed. */
 const convex_result *cvx_sync_result(const cvx_listener *listener);
 uint32_t cvx_sync_query_id(const cvx_listener *listener);
 
@@ -124,6 +127,7 @@ typedef enum cvx_sync_kind {
     CVX_SYNC_CLOSE,  /* drop the connection; cvx_sync_closed() is not called for it */
     CVX_SYNC_SEND,   /* one text frame; borrowed until the next call */
     CVX_SYNC_RESULT, /* show `listener` its query's result */
+    CVX_SYNC_VIEW,   /* show what `view` has made of its queries */
     CVX_SYNC_DONE,   /* `request` is finished and the caller's again */
     CVX_SYNC_FETCH,  /* get a token; answer with cvx_sync_token() */
     CVX_SYNC_STATE   /* cvx_sync_state() changed */
@@ -134,6 +138,7 @@ typedef struct cvx_sync_event {
     const char *text; /* SEND */
     size_t len;
     cvx_listener *listener; /* RESULT */
+    cvx_view *view;         /* VIEW */
     cvx_request *request;   /* DONE */
     uint32_t generation;    /* FETCH */
     bool force;             /* FETCH: a cached token will not do */

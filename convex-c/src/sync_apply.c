@@ -81,7 +81,7 @@ static const char *without_request_id(const char *message, size_t *len)
     return end;
 }
 
-static bool same_result(const convex_result *a, const convex_result *b)
+bool cvx_same_result(const convex_result *a, const convex_result *b)
 {
     size_t a_len = 0, b_len = 0;
     const char *a_text, *b_text;
@@ -163,13 +163,15 @@ static void keep_journal(cvx_sync *sync, cvx_query *query, const convex_value *j
 
 static void commit_result(cvx_sync *sync, cvx_query *query)
 {
+    if (!query->loaded)
+        cvx_view_confirmed(sync, query);
     cvx_queries_set_loaded(sync, query, true);
-    if (same_result(query->result, query->incoming)) {
+    if (cvx_same_result(query->result, query->incoming)) {
         convex_result_unref(query->incoming);
     } else {
         convex_result_unref(query->result);
         query->result = query->incoming;
-        cvx_queries_mark(sync, query);
+        cvx_view_result(sync, query);
     }
     query->incoming = NULL;
 }
@@ -189,7 +191,9 @@ static void commit_modification(cvx_sync *sync, const convex_value *modification
     if (kind == REMOVED) {
         convex_result_unref(query->result);
         query->result = NULL;
+        query->stamp = (cvx_stamp){0};
         cvx_queries_set_loaded(sync, query, false);
+        cvx_view_result(sync, query);
     } else {
         keep_journal(sync, query, field(modification, "journal"));
         if (query->incoming)

@@ -4,6 +4,7 @@
 
 #include "sync.h"
 #include "sync_wire.h"
+#include "view.h"
 
 /* WAITING: until retry_at. STOPPED: for a token, after a refusal. */
 typedef enum cvx_conn { CVX_WAITING, CVX_CONNECTING, CVX_OPEN, CVX_STOPPED } cvx_conn;
@@ -32,7 +33,9 @@ struct cvx_query {
     size_t token_len;
     cvx_listener *listeners; /* circular, NULL when none */
     const convex_value *journal;
-    convex_result *result;
+    convex_result *result;   /* the server's last */
+    convex_result *shown;    /* what its listeners are told; view.c */
+    cvx_stamp stamp;         /* of `result`, unless loaded */
     convex_result *incoming; /* while a Transition is read */
     const convex_value *incoming_journal;
 };
@@ -86,7 +89,7 @@ struct cvx_sync {
 
     cvx_queries queries;
     cvx_requests requests;
-    cvx_listener *dirty, *dirty_last;
+    cvx_views views;
 
     cvx_auth auth;
     cvx_credential credential;
@@ -120,11 +123,9 @@ void cvx_sync_line(char *ret, size_t size, const char *text, size_t len);
 
 /* sync_set.c */
 cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id);
-void cvx_queries_mark(cvx_sync *sync, cvx_query *query); /* its listeners have a result to see */
 void cvx_queries_answered(cvx_sync *sync, cvx_query *query);
 void cvx_queries_set_loaded(cvx_sync *sync, cvx_query *query, bool loaded);
-cvx_listener *cvx_queries_next_dirty(cvx_sync *sync);
-void cvx_queries_restart(cvx_sync *sync); /* a connection opened */
+void cvx_queries_restart(cvx_sync *sync); /* a connection opened, and is not counted yet */
 void cvx_queries_forget_gone(cvx_sync *sync);
 void cvx_queries_free(cvx_sync *sync);
 cvx_request *cvx_requests_find(const cvx_sync *sync, uint32_t id);
@@ -138,6 +139,8 @@ cvx_request *cvx_requests_next_done(cvx_sync *sync);
 bool cvx_sync_frame(cvx_sync *sync);
 
 /* sync_apply.c */
+/* Whether a listener that saw one need not see the other. False when either is NULL. */
+bool cvx_same_result(const convex_result *a, const convex_result *b);
 void cvx_chunks_clear(cvx_sync *sync);
 
 /* sync_auth.c */

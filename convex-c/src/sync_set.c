@@ -29,6 +29,7 @@ void cvx_query_free(const convex_mem *mem, cvx_query *query)
     if (!query)
         return;
     convex_result_unref(query->result);
+    convex_result_unref(query->shown);
     convex_result_unref(query->incoming);
     convex_value_unref(query->journal);
     cvx_free(mem, query->token);
@@ -53,49 +54,6 @@ static cvx_query *find_token(const cvx_sync *sync, const cvx_query *like, uint64
             return query;
     }
     return NULL;
-}
-
-static void mark_listener(cvx_sync *sync, cvx_listener *listener)
-{
-    if (listener->dirty)
-        return;
-    listener->dirty = true;
-    listener->next_dirty = NULL;
-    listener->prev_dirty = sync->dirty_last;
-    if (sync->dirty_last)
-        sync->dirty_last->next_dirty = listener;
-    else
-        sync->dirty = listener;
-    sync->dirty_last = listener;
-}
-
-static void unmark_listener(cvx_sync *sync, cvx_listener *listener)
-{
-    if (!listener->dirty)
-        return;
-    listener->dirty = false;
-    if (listener->prev_dirty)
-        listener->prev_dirty->next_dirty = listener->next_dirty;
-    else
-        sync->dirty = listener->next_dirty;
-    if (listener->next_dirty)
-        listener->next_dirty->prev_dirty = listener->prev_dirty;
-    else
-        sync->dirty_last = listener->prev_dirty;
-}
-
-cvx_listener *cvx_queries_next_dirty(cvx_sync *sync)
-{
-    cvx_listener *listener = sync->dirty;
-    if (listener)
-        unmark_listener(sync, listener);
-    return listener;
-}
-
-void cvx_queries_mark(cvx_sync *sync, cvx_query *query)
-{
-    for (cvx_listener *listener = query->listeners; listener; listener = listener->next)
-        mark_listener(sync, listener);
 }
 
 static void append_query(cvx_queries *all, cvx_query *query)
@@ -139,12 +97,11 @@ void cvx_sync_subscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener
         cvx_map_insert(&sync->queries.by_token, &live->by_token, hash);
         cvx_map_insert(&sync->queries.by_id, &live->by_id, cvx_hash_u32(live->id));
     }
-    *listener = (cvx_listener){.query = live, .next = live->listeners};
+    *listener = (cvx_listener){.query = live, .view = listener->view, .next = live->listeners};
     if (live->listeners)
         live->listeners->prev = listener;
     live->listeners = listener;
-    if (live->result)
-        mark_listener(sync, listener);
+    cvx_view_joined(sync, listener);
 }
 
 void cvx_queries_answered(cvx_sync *sync, cvx_query *query)
@@ -181,7 +138,7 @@ void cvx_sync_unsubscribe(cvx_sync *sync, cvx_listener *listener)
 {
     cvx_query *query = listener->query;
 
-    unmark_listener(sync, listener);
+    cvx_view_left(sync, listener);
     if (listener->prev)
         listener->prev->next = listener->next;
     else
@@ -195,7 +152,7 @@ void cvx_sync_unsubscribe(cvx_sync *sync, cvx_listener *listener)
 
 const convex_result *cvx_sync_result(const cvx_listener *listener)
 {
-    return listener->query ? listener->query->result : NULL;
+    return listener->query ? listener->query->shown : NULL;
 }
 
 uint32_t cvx_sync_query_id(const cvx_listener *listener)
@@ -219,6 +176,7 @@ void cvx_queries_restart(cvx_sync *sync)
     sync->queries.awaited = 0;
     for (cvx_query *query = sync->queries.first; query; query = query->next) {
         query->sent = false;
+        query->stamp = cvx_view_stamp(sync, query);
         cvx_queries_set_loaded(sync, query, false);
         query->awaited = true;
         sync->queries.awaited++;

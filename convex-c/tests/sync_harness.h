@@ -14,6 +14,7 @@
 
 #include "sync.h"
 #include "sync_wire.h"
+#include "view.h"
 
 enum { MAX_FRAMES = 4096, MAX_SUBS = 16, MAX_CALLS = 16 };
 enum { START_MS = 1000, WALL_MS = 500000 };
@@ -49,6 +50,8 @@ typedef struct rig {
     int sub_count;
     rig_call calls[MAX_CALLS];
     int call_count;
+    int view_calls;
+    void (*on_view)(cvx_view *view);
 } rig;
 
 static inline void rig_show(const convex_result *result, char *ret, size_t size, bool *has_data)
@@ -117,6 +120,11 @@ static inline void rig_drain(rig *r)
         case CVX_SYNC_RESULT:
             sub->count++;
             rig_show(cvx_sync_result(&sub->listener), sub->last, sizeof sub->last, &sub->has_data);
+            break;
+        case CVX_SYNC_VIEW:
+            r->view_calls++;
+            if (r->on_view)
+                r->on_view(event.view);
             break;
         case CVX_SYNC_DONE:
             call->done++;
