@@ -8,7 +8,8 @@
 import { authTables } from "@convex-dev/auth/server";
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
-import { body, layer, serviceRole, stamp } from "./model/fields";
+import { fact, phase } from "./model/billing/facts";
+import { body, eventState, layer, serviceRole, stamp } from "./model/fields";
 
 // A tenant. Written by the operator's set-up; read by everything.
 const communities = defineTable({
@@ -16,6 +17,9 @@ const communities = defineTable({
   name: v.string(),
   sourceGuildId: v.string(), // snowflakes are strings: 64 bits
   customerGuildId: v.string(),
+  graceDays: v.optional(v.number()), // access after a period's end, for a late renewal; absent: 3
+  partialRefundEnds: v.optional(v.boolean()), // a partial refund ends access; absent: no
+  acceptsTestPurchases: v.optional(v.boolean()), // for trying things out; absent: no
 })
   .index("by_slug", ["slug"])
   .index("by_sourceGuildId", ["sourceGuildId"]);
@@ -117,7 +121,8 @@ const sightings = defineTable({
   seenAt: v.number(),
 }).index("by_communityId_and_messageId", ["communityId", "messageId"]);
 
-// A provider's event as received. Written by the webhook-proxy, once per key.
+// A provider's event as received, and what became of it. Written by webhooks:ingest once
+// per key; read by operators. `state` says what they must look at.
 const webhookEvents = defineTable({
   communityId: v.id("communities"),
   source: v.string(),
@@ -127,16 +132,80 @@ const webhookEvents = defineTable({
   receivedAt: v.number(),
   occurredAt: v.optional(v.number()),
   subject: v.optional(v.string()),
-  body: v.string(),
+  body: v.string(), // as received; a long one's beginning, the rest is in webhookBodies
   bodySha256: v.string(),
   headers: v.array(v.object({ name: v.string(), value: v.string() })),
   verdict: v.union(v.literal("verified"), v.literal("unparsable")),
   storedAt: v.number(),
-}).index("by_communityId_and_provider_and_key", [
+  state: eventState,
+  detail: v.string(), // in words, why it is in that state
+})
+  .index("by_communityId_and_source_and_key", ["communityId", "source", "key"])
+  .index("by_communityId_and_state", ["communityId", "state"])
+  .index("by_communityId_and_receivedAt", ["communityId", "receivedAt"])
+  .index("by_communityId_and_subject", ["communityId", "subject"]);
+
+// The parts of a body that is too long for one row.
+const webhookBodies = defineTable({
+  communityId: v.id("communities"),
+  eventId: v.id("webhookEvents"),
+  part: v.number(), // from 1
+  text: v.string(),
+}).index("by_communityId_and_eventId_and_part", [
   "communityId",
-  "provider",
-  "key",
+  "eventId",
+  "part",
 ]);
+
+// Every time an event was applied or tried again, and what came of it.
+const webhookAttempts = defineTable({
+  communityId: v.id("communities"),
+  eventId: v.id("webhookEvents"),
+  by: v.string(), // "webhook-proxy", or who asked for a replay
+  at: v.number(),
+  latencyMs: v.number(), // since it was received, or asked for
+  state: eventState,
+  detail: v.string(),
+}).index("by_communityId_and_eventId", ["communityId", "eventId"]);
+
+// What a provider's product buys. Written by operators.
+const plans = defineTable({
+  communityId: v.id("communities"),
+  source: v.string(), // of the webhooks
+  product: v.string(), // the provider's id
+  name: v.string(),
+  days: v.union(v.number(), v.null()), // what one payment buys, where the provider does not say
+  roleIds: v.array(v.string()), // Discord's
+}).index("by_communityId_and_source_and_product", [
+  "communityId",
+  "source",
+  "product",
+]);
+
+// A subscription or a single order, with all that was said of it. Written with its events.
+const purchases = defineTable({
+  communityId: v.id("communities"),
+  source: v.string(),
+  provider: v.string(),
+  subject: v.string(), // "subscription:sub_1", "order:12"
+  aliasOf: v.union(v.id("purchases"), v.null()), // it turned out to be part of this one
+  facts: v.array(fact),
+  renews: v.boolean(),
+  test: v.boolean(),
+  // What follows from the above.
+  email: v.union(v.string(), v.null()), // lower case
+  planId: v.union(v.id("plans"), v.null()),
+  parked: v.union(v.literal("product"), v.literal("customer"), v.null()), // what is not known
+  phase,
+  paidUntil: v.union(v.number(), v.null()),
+})
+  .index("by_communityId_and_source_and_subject", [
+    "communityId",
+    "source",
+    "subject",
+  ])
+  .index("by_communityId_and_email", ["communityId", "email"])
+  .index("by_communityId_and_parked", ["communityId", "parked"]);
 
 // Until when a person has access, and why. Belongs to an account once there
 // is one; before that it waits for its e-mail address.
@@ -146,10 +215,13 @@ const entitlements = defineTable({
   userId: v.union(v.id("users"), v.null()),
   until: v.union(v.number(), v.null()), // ms; null: no end
   reason: v.string(),
-  revokedAt: v.union(v.number(), v.null()),
+  revokedAt: v.union(v.number(), v.null()), // by an operator
+  endedAt: v.union(v.number(), v.null()), // its time is over, or its purchase
+  purchaseId: v.union(v.id("purchases"), v.null()), // null: granted by hand
 })
   .index("by_communityId_and_userId", ["communityId", "userId"])
-  .index("by_communityId_and_email", ["communityId", "email"]);
+  .index("by_communityId_and_email", ["communityId", "email"])
+  .index("by_communityId_and_purchaseId", ["communityId", "purchaseId"]);
 
 // A daemon's instance and how it says it is doing. Serves all tenants.
 const services = defineTable({
@@ -192,6 +264,10 @@ export default defineSchema({
   mirrors,
   sightings,
   webhookEvents,
+  webhookBodies,
+  webhookAttempts,
+  plans,
+  purchases,
   entitlements,
   services,
   auditLog,

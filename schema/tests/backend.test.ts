@@ -1,6 +1,7 @@
 // backend.test.ts - the functions as deployed, called by the official client.
 
 import { after } from "node:test";
+import { billing } from "./backend/billing";
 import { convergence } from "./backend/convergence";
 import { Deployment } from "./backend/deployment";
 import { leases } from "./backend/leases";
@@ -18,3 +19,4 @@ convergence(start);
 leases(start);
 roles(start);
 readers(start);
+billing(start);

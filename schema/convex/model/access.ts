@@ -5,6 +5,7 @@
 // address, because anybody can sign up with any address. Granting again after
 // sign-up binds it: then the operator has vouched for the person.
 
+import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { normalEmail } from "./accounts";
@@ -22,8 +23,10 @@ export type Standing = {
 };
 
 export function isLive(entitlement: Doc<"entitlements">, now: number): boolean {
-  const { until, revokedAt } = entitlement;
-  return revokedAt === null && (until === null || until > now);
+  const { until, revokedAt, endedAt } = entitlement;
+  return (
+    revokedAt === null && endedAt === null && (until === null || until > now)
+  );
 }
 
 /** A live entitlement of this person in this community. */
@@ -81,11 +84,11 @@ async function rowsOf(
       q.eq("communityId", communityId).eq("userId", userId),
     )
     .take(MAX_PER_PERSON);
-  if (own.length > 0) return own;
   const user = await ctx.db.get(userId);
-  if (!user?.email || !user.emailVerificationTime) return [];
-  const waiting = await byEmail(ctx, communityId, user.email);
-  return waiting.filter((row) => row.userId === null);
+  if (!user?.email || !user.emailVerificationTime) return own;
+  const address = normalEmail(user.email);
+  const waiting = await byEmail(ctx, communityId, address);
+  return [...own, ...waiting.filter((row) => row.userId === null)];
 }
 
 async function byEmail(
@@ -101,7 +104,7 @@ async function byEmail(
     .take(MAX_PER_PERSON);
 }
 
-/** Gives access, or changes its end. `bound`: an account has it now. */
+/** Gives access by hand, or changes its end. `bound`: an account has it now. */
 export async function grant(
   ctx: MutationCtx,
   wanted: {
@@ -114,17 +117,19 @@ export async function grant(
   const community = await Communities.requireBySlug(ctx, wanted.community);
   const email = normalEmail(wanted.email);
   const user = await userByEmail(ctx, email);
-  const row = {
+  const rows = await byEmail(ctx, community._id, email);
+  await put(ctx, rows.find((row) => row.purchaseId === null) ?? null, {
     communityId: community._id,
     email,
     userId: user?._id ?? null,
     until: wanted.until,
     reason: wanted.reason,
     revokedAt: null,
-  };
-  const [known] = await byEmail(ctx, community._id, email);
-  if (known === undefined) await ctx.db.insert("entitlements", row);
-  else await ctx.db.patch(known._id, row);
+    endedAt: null,
+    purchaseId: null,
+  });
+  // The operator has vouched for the person: what the address bought is theirs too.
+  if (user !== null) await bindAll(ctx, rows, user._id);
   await audit(
     ctx,
     community._id,
@@ -135,7 +140,10 @@ export async function grant(
   return { bound: user !== null };
 }
 
-/** Ends all access of an address. Says how many entitlements that ended. */
+/**
+ * Ends all access of an address, bought access too: a renewal does not bring it back, only
+ * restore(), a grant or a new purchase. Says how many entitlements that ended.
+ */
 export async function revoke(
   ctx: MutationCtx,
   wanted: { community: string; email: string; reason: string },
@@ -148,6 +156,156 @@ export async function revoke(
     await ctx.db.patch(row._id, { revokedAt: Date.now() });
   await audit(ctx, community._id, "access.revoke", email, wanted.reason);
   return { revoked: open.length };
+}
+
+/** Takes a revocation back. What was paid for in the meantime counts again. */
+export async function restore(
+  ctx: MutationCtx,
+  wanted: { community: string; email: string; reason: string },
+): Promise<{ restored: number }> {
+  const community = await Communities.requireBySlug(ctx, wanted.community);
+  const email = normalEmail(wanted.email);
+  const rows = await byEmail(ctx, community._id, email);
+  const closed = rows.filter((row) => row.revokedAt !== null);
+  for (const row of closed) await ctx.db.patch(row._id, { revokedAt: null });
+  await audit(ctx, community._id, "access.restore", email, wanted.reason);
+  return { restored: closed.length };
+}
+
+/** Everything that an address or its account ever had. */
+export async function ofPerson(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  email: string,
+  user: Doc<"users"> | null,
+): Promise<Doc<"entitlements">[]> {
+  const rows = await byEmail(ctx, communityId, email);
+  const own = user === null ? [] : await rowsOf(ctx, communityId, user._id);
+  const known = new Set(rows.map((row) => row._id));
+  return [...rows, ...own.filter((row) => !known.has(row._id))];
+}
+
+// ---- what purchases give ----
+
+/** Has the entitlement of a purchase be what the purchase says. */
+export async function followPurchase(
+  ctx: MutationCtx,
+  wanted: {
+    communityId: Id<"communities">;
+    purchaseId: Id<"purchases">;
+    email: string | null;
+    access: { until: number | null } | null;
+    reason: string;
+  },
+): Promise<void> {
+  const { communityId, purchaseId, email, access, reason } = wanted;
+  const known = await byPurchase(ctx, communityId, purchaseId);
+  if (access === null || email === null) {
+    if (known !== null && known.endedAt === null)
+      await ctx.db.patch(known._id, { endedAt: Date.now() });
+    return;
+  }
+  const moved = known !== null && known.email !== email;
+  const userId =
+    known !== null && known.userId !== null && !moved
+      ? known.userId
+      : await verifiedOwner(ctx, email);
+  await put(ctx, known, {
+    communityId,
+    email,
+    userId,
+    until: access.until,
+    reason,
+    revokedAt: known?.revokedAt ?? null,
+    endedAt: null,
+    purchaseId,
+  });
+}
+
+/** One purchase turned out to be another: a revocation of it stays in force. */
+export async function movePurchase(
+  ctx: MutationCtx,
+  from: Doc<"purchases">,
+  to: Id<"purchases">,
+): Promise<void> {
+  const row = await byPurchase(ctx, from.communityId, from._id);
+  if (row === null) return;
+  const there = await byPurchase(ctx, from.communityId, to);
+  if (there === null) return await ctx.db.patch(row._id, { purchaseId: to });
+  if (row.revokedAt !== null && there.revokedAt === null)
+    await ctx.db.patch(there._id, { revokedAt: row.revokedAt });
+  await ctx.db.delete(row._id);
+}
+
+/** An account has proved its address: what waited for it is its own from now on. */
+export async function claim(
+  ctx: MutationCtx,
+  userId: Id<"users">,
+): Promise<void> {
+  const user = await ctx.db.get(userId);
+  if (!user?.email || !user.emailVerificationTime) return;
+  for (const { _id } of await Communities.all(ctx))
+    await bindAll(
+      ctx,
+      await byEmail(ctx, _id, normalEmail(user.email)),
+      userId,
+    );
+}
+
+/** Its time is over: said in the row, so that whoever watches is told. */
+export async function expire(
+  ctx: MutationCtx,
+  id: Id<"entitlements">,
+): Promise<void> {
+  const row = await ctx.db.get(id);
+  if (row === null || row.endedAt !== null || row.until === null) return;
+  if (row.until <= Date.now()) await ctx.db.patch(id, { endedAt: row.until });
+}
+
+async function put(
+  ctx: MutationCtx,
+  known: Doc<"entitlements"> | null,
+  row: Omit<Doc<"entitlements">, "_id" | "_creationTime">,
+): Promise<void> {
+  const id = known?._id ?? (await ctx.db.insert("entitlements", row));
+  if (known !== null) await ctx.db.patch(id, row);
+  // Queries do not see the clock move, so the end of access is an event of its own.
+  if (
+    row.until !== null &&
+    row.until > Date.now() &&
+    row.until !== known?.until
+  )
+    await ctx.scheduler.runAt(row.until, internal.access.expire, { id });
+}
+
+async function bindAll(
+  ctx: MutationCtx,
+  rows: Doc<"entitlements">[],
+  userId: Id<"users">,
+): Promise<void> {
+  for (const row of rows)
+    if (row.userId === null) await ctx.db.patch(row._id, { userId });
+}
+
+async function byPurchase(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  purchaseId: Id<"purchases">,
+): Promise<Doc<"entitlements"> | null> {
+  return await ctx.db
+    .query("entitlements")
+    .withIndex("by_communityId_and_purchaseId", (q) =>
+      q.eq("communityId", communityId).eq("purchaseId", purchaseId),
+    )
+    .unique();
+}
+
+async function verifiedOwner(
+  ctx: QueryCtx,
+  email: string,
+): Promise<Id<"users"> | null> {
+  const user = await userByEmail(ctx, email);
+  return user?.emailVerificationTime ? user._id : null;
 }
 
 export async function makeOperator(
@@ -174,7 +332,7 @@ export async function isOperator(
   return row !== null;
 }
 
-async function userByEmail(
+export async function userByEmail(
   ctx: QueryCtx,
   email: string,
 ): Promise<Doc<"users"> | null> {

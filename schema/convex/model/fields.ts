@@ -130,3 +130,14 @@ export const serviceRole = v.union(
   v.literal("webhook-proxy"),
 );
 export type ServiceRole = Infer<typeof serviceRole>;
+
+// What became of a provider's event.
+export const eventState = v.union(
+  v.literal("applied"),
+  v.literal("ignored"), // it is about nobody's access
+  v.literal("parked"), // nobody knows yet what was bought, or by whom
+  v.literal("test"), // no real money
+  v.literal("conflict"), // its key came before, with another body
+  v.literal("unparsable"),
+);
+export type EventState = Infer<typeof eventState>;

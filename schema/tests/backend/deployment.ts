@@ -22,6 +22,7 @@ const SCHEMA = fileURLToPath(new URL("../..", import.meta.url));
 const BACKEND = join(SCHEMA, "../dev/convex-backend/dist/main.js");
 const ISSUER = "https://services.test.invalid";
 const AUDIENCE = "signals-test";
+const PASSWORD = "correct horse";
 
 export type Role = "collector" | "bot" | "webhook-proxy";
 export type Claims = {
@@ -143,12 +144,32 @@ export class Deployment {
     email: string,
     flow: "signUp" | "signIn" = "signUp",
   ): Promise<ConvexHttpClient> {
-    const params = { email, password: "correct horse", flow };
+    return this.#with(await this.tokenOf(email, flow));
+  }
+
+  /** The same of somebody whose address was proved, as a mail's link would. */
+  async provedPerson(email: string): Promise<ConvexHttpClient> {
+    await this.run(internal.auth.store, {
+      args: {
+        type: "createAccountFromCredentials",
+        provider: "password",
+        account: { id: email, secret: PASSWORD },
+        profile: { email, emailVerified: true },
+      },
+    });
+    return await this.person(email, "signIn");
+  }
+
+  async tokenOf(
+    email: string,
+    flow: "signUp" | "signIn" = "signIn",
+  ): Promise<string> {
+    const params = { email, password: PASSWORD, flow };
     const { tokens } = await this.anonymous().action(api.auth.signIn, {
       provider: "password",
       params,
     });
-    return this.#with(tokens!.token);
+    return tokens!.token;
   }
 
   /** A person who may read `slug`; the same one every time. */
