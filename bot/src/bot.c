@@ -112,10 +112,11 @@ static bool call(bot *self, const char *path, convex_builder *b, unsigned flags,
                  convex_done_fn *done)
 {
     convex_value *args = NULL;
+    convex_call_options options = {.flags = flags};
     convex_status status = convex_builder_finish(b, &args, NULL);
     if (status == CONVEX_OK)
-        status = convex_client_mutation(service_link_client(self->link), path, args, flags, done,
-                                        self, NULL);
+        status = convex_client_mutation(service_link_client(self->link), path, args, &options, done,
+                                        self, NULL, NULL);
     convex_value_unref(args);
     if (status != CONVEX_OK)
         daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", path,
@@ -585,7 +586,7 @@ static int open_backend(bot *self)
     if (r == 0) {
         release(self); /* before the queue can bring work */
         if (convex_client_subscribe(service_link_client(self->link), "mirrors:queue", NULL,
-                                    on_queue, NULL, self, &self->queue) != CONVEX_OK)
+                                    on_queue, NULL, self, &self->queue, NULL) != CONVEX_OK)
             r = -ENOMEM;
     }
     return r;

@@ -520,7 +520,7 @@ static int open_backend(collector *self)
                      &self->pump);
     if (r == 0 &&
         convex_client_subscribe(service_link_client(self->link), "channels:captured", NULL,
-                                on_channels, NULL, self, &self->channels) != CONVEX_OK)
+                                on_channels, NULL, self, &self->channels, NULL) != CONVEX_OK)
         r = -ENOMEM;
     return r;
 }

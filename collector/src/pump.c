@@ -117,8 +117,9 @@ static int send_batch(pump *self)
     if (count > 0 && convex_builder_finish(builder, &args, NULL) != CONVEX_OK)
         count = -ENOMEM;
     if (count > 0) {
+        convex_call_options options = {.flags = CONVEX_AT_COMMIT};
         convex_status status = convex_client_mutation(self->client, "signals:record", args,
-                                                      CONVEX_AT_COMMIT, on_recorded, b, NULL);
+                                                      &options, on_recorded, b, NULL, NULL);
         if (status != CONVEX_OK)
             count = status == CONVEX_EBUSY ? -EAGAIN : -EIO;
     }

@@ -36,8 +36,9 @@ static struct {
 } backend;
 
 convex_status convex_client_mutation(convex_client *client, const char *path,
-                                     const convex_value *args, unsigned flags,
-                                     convex_done_fn *on_done, void *user, uint32_t *ret_id)
+                                     const convex_value *args, const convex_call_options *options,
+                                     convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                                     convex_error *reterr)
 {
     assert_string_equal(path, "signals:record");
     if (backend.busy)

@@ -147,8 +147,8 @@ static int subscribe(watch *self)
                                               0, NULL, &args, &error);
 
     if (status == CONVEX_OK)
-        status =
-            convex_client_subscribe(self->client, self->path, args, on_result, NULL, self, NULL);
+        status = convex_client_subscribe(self->client, self->path, args, on_result, NULL, self,
+                                         NULL, &error);
     convex_value_unref(args);
     if (status == CONVEX_OK)
         return 0;

@@ -41,6 +41,7 @@ static void free_client(convex_client *client)
         close(client->wake_fd);
     pthread_cond_destroy(&client->joined_cond);
     pthread_mutex_destroy(&client->lock);
+    pthread_mutex_destroy(&client->id_lock);
     cvx_free(&mem, client);
 }
 
@@ -72,6 +73,7 @@ static convex_status make_sync(convex_client *client, const convex_options *o, s
 {
     cvx_sync_config config = {.mem = client->mem,
                               .log = o->log,
+                              .session = *client->session.id ? client->session.id : NULL,
                               .connect_timeout_ms = OR(o->connect_timeout_ms, 10000u),
                               .inactivity_ms = OR(o->inactivity_ms, 60000u),
                               .backoff_initial_ms = o->backoff_initial_ms,
@@ -114,6 +116,12 @@ static convex_status build(convex_client *client, const convex_options *o, conve
 convex_status convex_client_new(const convex_options *options, convex_client **ret,
                                 convex_error *reterr)
 {
+    return cvx_client_new_session(options, &(cvx_session){.id = ""}, ret, reterr);
+}
+
+convex_status cvx_client_new_session(const convex_options *options, const cvx_session *session,
+                                     convex_client **ret, convex_error *reterr)
+{
     convex_client *client;
     convex_status status;
     convex_mem mem;
@@ -136,10 +144,14 @@ convex_status convex_client_new(const convex_options *options, convex_client **r
         .max_subscriptions = OR(options->max_subscriptions, 10000u),
         .epoll_fd = -1,
         .wake_fd = -1,
+        .session = *session,
+        .next_request_id = session->next_request_id,
+        .reserved = session->reserve ? session->next_request_id : UINT32_MAX,
     };
     atomic_init(&client->users, 1);
     atomic_init(&client->holds, 1);
     pthread_mutex_init(&client->lock, NULL);
+    pthread_mutex_init(&client->id_lock, NULL);
     pthread_cond_init(&client->joined_cond, NULL);
     status = build(client, options, reterr);
     if (status != CONVEX_OK) {
@@ -370,16 +382,16 @@ convex_sub *cvx_sub_new(convex_client *client, size_t size)
     return sub;
 }
 
-convex_status cvx_sub_queue(convex_sub *sub, void *ret)
+convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
 {
     convex_client *client = sub->client;
     convex_status status = CONVEX_OK;
 
     pthread_mutex_lock(&client->lock);
     if (client->closing)
-        status = CONVEX_ECLOSED;
+        status = cvx_fail(reterr, CONVEX_ECLOSED, "the client is closed");
     else if (client->subscriptions >= client->max_subscriptions)
-        status = CONVEX_EBUSY;
+        status = cvx_fail(reterr, CONVEX_EBUSY, "max_subscriptions are open");
     if (status == CONVEX_OK) {
         client->subscriptions++;
         if (ret)
@@ -413,7 +425,8 @@ static convex_sub *new_single(convex_client *client, char *token, size_t token_l
 
 convex_status convex_client_subscribe(convex_client *client, const char *path,
                                       const convex_value *args, convex_result_fn *on_result,
-                                      convex_end_fn *on_end, void *user, convex_sub **ret)
+                                      convex_end_fn *on_end, void *user, convex_sub **ret,
+                                      convex_error *reterr)
 {
     convex_status status;
     convex_sub *sub;
@@ -421,17 +434,17 @@ convex_status convex_client_subscribe(convex_client *client, const char *path,
     size_t len = 0;
 
     if (!client || !on_result)
-        return CONVEX_EINVAL;
-    status = cvx_call_text(&client->mem, path, NULL, args, true, &token, &len, NULL);
+        return cvx_fail(reterr, CONVEX_EINVAL, "no client, or no on_result");
+    status = cvx_call_text(&client->mem, path, NULL, args, true, &token, &len, reterr);
     if (status != CONVEX_OK)
         return status;
     sub = new_single(client, token, len);
     if (!sub)
-        return CONVEX_ENOMEM;
+        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     sub->on_result = on_result;
     sub->on_end = on_end;
     sub->user = user;
-    return cvx_sub_queue(sub, ret);
+    return cvx_sub_queue(sub, ret, reterr);
 }
 
 convex_sub *convex_sub_ref(convex_sub *sub)
@@ -473,54 +486,119 @@ void cvx_call_free(convex_client *client, cvx_call *call)
     cvx_free(&client->mem, call);
 }
 
-/* With the lock held. */
-static convex_status admit(convex_client *client, size_t bytes)
+enum { RESERVE = 4096 }; /* numbers at a time */
+
+/* With id_lock held. */
+static convex_status take_id(convex_client *client, uint32_t *ret, convex_error *reterr)
 {
-    if (client->closing)
-        return CONVEX_ECLOSED;
-    if (client->requests >= client->max_requests ||
-        bytes > client->max_request_bytes - client->request_bytes)
-        return CONVEX_EBUSY;
-    return client->next_request_id == UINT32_MAX ? CONVEX_ELIMIT : CONVEX_OK;
+    uint32_t next = client->next_request_id, up_to;
+    convex_status status;
+
+    if (next == UINT32_MAX)
+        return cvx_fail(reterr, CONVEX_ELIMIT, "the session's request numbers are used up");
+    if (next >= client->reserved) {
+        up_to = next < UINT32_MAX - RESERVE ? next + RESERVE : UINT32_MAX;
+        status = client->session.reserve(client->session.user, up_to);
+        if (status != CONVEX_OK)
+            return cvx_fail(reterr, status, "request numbers cannot be reserved");
+        client->reserved = up_to;
+    }
+    *ret = next;
+    client->next_request_id++;
+    return CONVEX_OK;
 }
 
-static convex_status queue_call(convex_client *client, cvx_call *call, uint32_t *ret_id)
+convex_status cvx_client_take_id(convex_client *client, uint32_t *ret)
+{
+    convex_status status;
+
+    pthread_mutex_lock(&client->id_lock);
+    status = take_id(client, ret, NULL);
+    pthread_mutex_unlock(&client->id_lock);
+    return status;
+}
+
+/* With the lock held. */
+static convex_status admit(const convex_client *client, size_t bytes, convex_error *reterr)
+{
+    if (client->closing)
+        return cvx_fail(reterr, CONVEX_ECLOSED, "the client is closed");
+    if (client->requests >= client->max_requests)
+        return cvx_fail(reterr, CONVEX_EBUSY, "max_requests are unfinished");
+    if (bytes > client->max_request_bytes - client->request_bytes)
+        return cvx_fail(reterr, CONVEX_EBUSY, "unfinished requests hold max_request_bytes");
+    return CONVEX_OK;
+}
+
+static convex_status queue_call(convex_client *client, cvx_call *call, uint32_t *ret_id,
+                                convex_error *reterr)
 {
     convex_status status;
 
     pthread_mutex_lock(&client->lock);
-    status = admit(client, call->request.body_len);
+    status = admit(client, call->request.body_len, reterr);
     if (status == CONVEX_OK) {
         client->requests++;
         client->request_bytes += call->request.body_len;
-        call->request.id = client->next_request_id++;
         if (ret_id)
-            *ret_id = call->request.id;
+            *ret_id = call->request.id; /* before the first callback can run */
         append(client, &call->op);
     }
     pthread_mutex_unlock(&client->lock);
     return status;
 }
 
-static convex_status request(convex_client *client, const char *path, const convex_value *args,
-                             cvx_call like, uint32_t *ret_id)
+/* The number and the place in the queue are taken together, so numbers ascend. */
+static convex_status number_call(convex_client *client, cvx_call *call, uint32_t *ret_id,
+                                 convex_error *reterr)
+{
+    convex_status status;
+
+    pthread_mutex_lock(&client->id_lock);
+    status = take_id(client, &call->request.id, reterr);
+    if (status == CONVEX_OK)
+        status = queue_call(client, call, ret_id, reterr);
+    pthread_mutex_unlock(&client->id_lock);
+    return status;
+}
+
+static cvx_call *new_call(convex_client *client, const convex_call_options *options,
+                          convex_done_fn *on_done, void *user)
+{
+    cvx_call *call = cvx_alloc(&client->mem, sizeof *call);
+
+    if (call) {
+        *call = (cvx_call){.on_done = on_done, .user = user};
+        call->op = (cvx_op){.kind = CVX_OP_REQUEST, .object = call};
+        call->request.at_commit = options && options->flags & CONVEX_AT_COMMIT;
+    }
+    return call;
+}
+
+static convex_status request(convex_client *client, bool action, const char *path,
+                             const convex_value *args, const convex_call_options *options,
+                             convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                             convex_error *reterr)
 {
     convex_status status;
     cvx_call *call;
     size_t len = 0;
 
     if (!client)
-        return CONVEX_EINVAL;
-    call = cvx_alloc(&client->mem, sizeof *call);
+        return cvx_fail(reterr, CONVEX_EINVAL, "no client");
+    if (options && options->flags & ~(action ? 0u : (unsigned)CONVEX_AT_COMMIT))
+        return cvx_fail(reterr, CONVEX_EINVAL, "flags that no %s has",
+                        action ? "action" : "mutation");
+    call = new_call(client, options, on_done, user);
     if (!call)
-        return CONVEX_ENOMEM;
-    *call = like;
-    call->op = (cvx_op){.kind = CVX_OP_REQUEST, .object = call};
-    status = cvx_call_text(&client->mem, path, NULL, args, false, &call->body, &len, NULL);
+        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    call->request.action = action;
+    status = cvx_call_text(&client->mem, path, options ? options->component : NULL, args, false,
+                           &call->body, &len, reterr);
     if (status == CONVEX_OK) {
         call->request.body = call->body;
         call->request.body_len = len;
-        status = queue_call(client, call, ret_id);
+        status = number_call(client, call, ret_id, reterr);
     }
     if (status != CONVEX_OK)
         cvx_call_free(client, call);
@@ -528,23 +606,41 @@ static convex_status request(convex_client *client, const char *path, const conv
 }
 
 convex_status convex_client_mutation(convex_client *client, const char *path,
-                                     const convex_value *args, unsigned flags,
-                                     convex_done_fn *on_done, void *user, uint32_t *ret_id)
+                                     const convex_value *args, const convex_call_options *options,
+                                     convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                                     convex_error *reterr)
 {
-    if (flags & ~(unsigned)CONVEX_AT_COMMIT)
-        return CONVEX_EINVAL;
-    return request(
-        client, path, args,
-        (cvx_call){.request.at_commit = flags & CONVEX_AT_COMMIT, .on_done = on_done, .user = user},
-        ret_id);
+    return request(client, false, path, args, options, on_done, user, ret_id, reterr);
 }
 
 convex_status convex_client_action(convex_client *client, const char *path,
-                                   const convex_value *args, convex_done_fn *on_done, void *user,
-                                   uint32_t *ret_id)
+                                   const convex_value *args, const convex_call_options *options,
+                                   convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                                   convex_error *reterr)
 {
-    return request(client, path, args,
-                   (cvx_call){.request.action = true, .on_done = on_done, .user = user}, ret_id);
+    return request(client, true, path, args, options, on_done, user, ret_id, reterr);
+}
+
+convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
+                                     size_t body_len, const convex_call_options *options,
+                                     convex_done_fn *on_done, void *user, convex_error *reterr)
+{
+    convex_status status = CONVEX_ENOMEM;
+    cvx_call *call = new_call(client, options, on_done, user);
+
+    if (call)
+        call->body = cvx_strndup(&client->mem, body, body_len);
+    if (call && call->body) {
+        call->request.id = id;
+        call->request.body = call->body;
+        call->request.body_len = body_len;
+        status = queue_call(client, call, NULL, reterr);
+    } else {
+        cvx_fail(reterr, status, "out of memory");
+    }
+    if (call && status != CONVEX_OK)
+        cvx_call_free(client, call);
+    return status;
 }
 
 /* ---- identity ---- */

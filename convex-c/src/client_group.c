@@ -65,9 +65,7 @@ convex_status convex_client_subscribe_all(convex_client *client, const convex_qu
     sub->kind = &group_kind;
     sub->on_end = on_end;
     sub->user = user;
-    status = cvx_sub_queue(sub, ret);
-    return status == CONVEX_OK ? status
-                               : cvx_fail(reterr, status, "%s", convex_status_text(status));
+    return cvx_sub_queue(sub, ret, reterr);
 }
 
 convex_group *convex_group_ref(convex_group *group)

@@ -60,6 +60,18 @@ typedef struct cvx_auth_op {
     convex_auth auth;
 } cvx_auth_op;
 
+/* A session that outlives the process: the server knows a mutation by (session, number), so one
+ * sent under both again after a restart takes effect once. */
+typedef struct cvx_session {
+    char id[CVX_UUID_SIZE];   /* a UUID in lower case */
+    uint32_t next_request_id; /* the first number that was never used */
+    /* Called before a number >= next_request_id, or >= the last `up_to`, is used: returns CONVEX_OK
+     * once no later run will begin below `up_to`. Any thread; no lock of the queue is held, but
+     * other requests wait. NULL: every number may be used. */
+    convex_status (*reserve)(void *user, uint32_t up_to);
+    void *user;
+} cvx_session;
+
 typedef enum cvx_drive { CVX_NOT_DRIVEN, CVX_HOST_LOOP, CVX_OWN_THREAD } cvx_drive;
 
 struct convex_client {
@@ -81,10 +93,13 @@ struct convex_client {
     cvx_drive drive;
     pthread_t thread;
     bool joining, joined;
-    uint32_t next_request_id;
     size_t requests, request_bytes, subscriptions;
     convex_state state;
     int64_t state_at;
+
+    pthread_mutex_t id_lock; /* of what follows; taken before `lock`, held while ids are reserved */
+    uint32_t next_request_id, reserved; /* numbers below `reserved` may be used */
+    cvx_session session;
 
     /* Loop thread only. */
     cvx_sync *sync;
@@ -95,6 +110,19 @@ struct convex_client {
 };
 
 /* client.c */
+/* convex_client_new() for a session of before. `session` is copied. */
+convex_status cvx_client_new_session(const convex_options *options, const cvx_session *session,
+                                     convex_client **ret, convex_error *reterr);
+/* A number for cvx_client_mutation_as(), reserved like any other. CONVEX_OK, CONVEX_ELIMIT, or what
+ * reserve() returned. */
+convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
+/* Runs a mutation under a number of its own: one from cvx_client_take_id(), or one that an earlier
+ * run of the session took. It must not be unfinished in this client.
+ *   body  cvx_call_text() of it; copied
+ * The rest, and what is returned, as convex_client_mutation(). */
+convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
+                                     size_t body_len, const convex_call_options *options,
+                                     convex_done_fn *on_done, void *user, convex_error *reterr);
 void cvx_client_hold(convex_client *client);
 void cvx_client_drop(convex_client *client);
 void cvx_sub_drop(convex_sub *sub);
@@ -102,7 +130,7 @@ void cvx_sub_drop(convex_sub *sub);
 convex_sub *cvx_sub_new(convex_client *client, size_t size);
 /* Gives it to the loop; when it is refused, frees it.
  *   ret  NULL, or where the program wants the pointer to the object that begins with `sub` */
-convex_status cvx_sub_queue(convex_sub *sub, void *ret);
+convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr);
 void cvx_call_free(convex_client *client, cvx_call *call);
 void cvx_auth_op_free(convex_client *client, cvx_auth_op *op);
 

@@ -35,7 +35,11 @@ cvx_sync *cvx_sync_new(const cvx_sync_config *config, int64_t now_ms)
                        .views.retry_at = INT64_MAX,
                        .has_close_reason = true,
                        .close_reason = "InitialConnect"};
-    cvx_uuid_text(config->random, sync->session);
+    if (config->session)
+        snprintf(sync->session, sizeof sync->session, "%s", config->session);
+    else
+        cvx_uuid_text(config->random, sync->session);
+    sync->config.session = NULL;
     memcpy(&sync->random, config->random + 16, sizeof sync->random);
     cvx_text_init(&sync->out, mem);
     cvx_text_init(&sync->chunks, mem);

@@ -17,6 +17,7 @@
 
 #include "convex/client.h"
 #include "sync_map.h"
+#include "sync_wire.h"
 
 typedef struct cvx_sync cvx_sync;
 typedef struct cvx_query cvx_query;
@@ -26,6 +27,7 @@ typedef struct cvx_sync_config {
     convex_mem mem;
     convex_log log;
     uint8_t random[32];          /* session id, and the seed of the jitter */
+    const char *session;         /* copied; a UUID; NULL: made of `random` */
     unsigned connect_timeout_ms; /* all five as in convex_options, but never 0... */
     unsigned inactivity_ms;
     unsigned backoff_initial_ms; /* ...save this one: 0 means by reason */

@@ -7,7 +7,7 @@
 
 #include "base64.h"
 #include "error_internal.h"
-#include "utf8.h"
+#include "value_tree.h"
 
 enum { KEEP_CAPACITY = 256 * 1024 };
 
@@ -155,13 +155,31 @@ static convex_status put_args(cvx_text *text, const convex_value *args, convex_e
     if (convex_value_type(args) != CONVEX_OBJECT)
         return cvx_fail(reterr, CONVEX_EINVAL, "arguments must be an object, not %s",
                         convex_type_name(convex_value_type(args)));
-    status = convex_value_check(args, reterr);
+    status = cvx_value_check(args, "args", reterr);
     if (status != CONVEX_OK)
         return status == CONVEX_ELIMIT ? CONVEX_EINVAL : status;
     cvx_text_add_str(text, ",\"args\":[");
     cvx_text_add_value(text, args, CONVEX_ENCODED_JSON);
     cvx_text_add_str(text, "]");
     return CONVEX_OK;
+}
+
+/* A path of component names, each an identifier. */
+static bool component_path_ok(const char *path)
+{
+    const char *part = path;
+
+    for (const char *c = path;; c++) {
+        if (*c == '/' || !*c) {
+            if (c == part || (*part >= '0' && *part <= '9'))
+                return false;
+            part = c + 1;
+        } else if (!word_char(*c)) {
+            return false;
+        }
+        if (!*c)
+            return true;
+    }
 }
 
 convex_status cvx_call_text(const convex_mem *mem, const char *path, const char *component,
@@ -173,8 +191,8 @@ convex_status cvx_call_text(const convex_mem *mem, const char *path, const char 
 
     if (!path)
         return cvx_fail(reterr, CONVEX_EINVAL, "no function path given");
-    if (component && cvx_utf8_valid_prefix(component, strlen(component)) != strlen(component))
-        return cvx_fail(reterr, CONVEX_EINVAL, "component path is not UTF-8");
+    if (component && *component && !component_path_ok(component))
+        return cvx_fail(reterr, CONVEX_EINVAL, "malformed component path \"%.200s\"", component);
     cvx_text_init(&text, mem);
     status = put_path(&text, path, canonical, reterr);
     if (status == CONVEX_OK)

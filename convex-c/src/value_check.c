@@ -73,12 +73,18 @@ static convex_status check(const convex_value *value, unsigned depth, const step
     return status;
 }
 
-convex_status convex_value_check(const convex_value *value, convex_error *reterr)
+convex_status cvx_value_check(const convex_value *value, const char *name, convex_error *reterr)
 {
     if (value == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "no value");
-    convex_status status = check(value, 1, NULL, reterr);
+    step top = {.key = name};
+    convex_status status = check(value, 1, name != NULL ? &top : NULL, reterr);
     if (status == CONVEX_OK && convex_value_size(value) > CALL_SIZE_MAX)
         return cvx_fail(reterr, CONVEX_ELIMIT, "the value is larger than 16 MiB");
     return status;
+}
+
+convex_status convex_value_check(const convex_value *value, convex_error *reterr)
+{
+    return cvx_value_check(value, NULL, reterr);
 }

@@ -79,6 +79,9 @@ static inline int cvx_key_compare(cvx_key a, cvx_key b)
     return a == b ? 0 : cvx_compare_bytes(a, cvx_key_len(a), b, cvx_key_len(b));
 }
 
+/* convex_value_check(), whose error calls the value `name`, as in "args.list[3]"; NULL: none. */
+convex_status cvx_value_check(const convex_value *value, const char *name, convex_error *reterr);
+
 /* ---- writing ---- */
 
 typedef struct cvx_tree cvx_tree;

@@ -82,10 +82,11 @@ static void closing_tells_sent_requests_from_unsent_ones(void **state)
     convex_client_join(s.client);
     assert_int_equal(s.dones, 2);
     assert_int_equal(s.done_status, CONVEX_ECLOSED);
-    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL),
+    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, NULL, on_done, &s, NULL, NULL),
                      CONVEX_ECLOSED);
-    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL),
-                     CONVEX_ECLOSED);
+    assert_int_equal(
+        convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL, NULL),
+        CONVEX_ECLOSED);
     assert_int_equal(convex_client_set_auth(s.client, NULL), CONVEX_ECLOSED);
     assert_int_equal(convex_client_start_thread(s.client), CONVEX_ECLOSED);
     assert_int_equal(s.dones, 2);
@@ -120,18 +121,19 @@ static void full_queues_say_busy(void **state)
     options.max_subscriptions = 1;
     begin_with(&s, &options);
     watch(&s);
-    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL),
-                     CONVEX_EBUSY);
+    assert_int_equal(
+        convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, NULL, NULL),
+        CONVEX_EBUSY);
     mutate(&s, 0);
     convex_value *args = NULL;
     char json[256];
     snprintf(json, sizeof json, "{\"a\":\"%0120d\"}", 0);
     convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &args, NULL);
-    assert_int_equal(convex_client_mutation(s.client, "m:x", args, 0, on_done, &s, NULL),
+    assert_int_equal(convex_client_mutation(s.client, "m:x", args, NULL, on_done, &s, NULL, NULL),
                      CONVEX_EBUSY);
     convex_value_unref(args);
     mutate(&s, 0);
-    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL),
+    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, NULL, on_done, &s, NULL, NULL),
                      CONVEX_EBUSY);
     finish(&s);
     assert_int_equal(s.dones, 2);
@@ -165,17 +167,23 @@ static void misuse_is_refused(void **state)
     assert_int_equal(convex_client_set_auth(NULL, NULL), CONVEX_EINVAL);
     assert_int_equal(convex_client_fd(NULL), -1);
 
+    const convex_call_options bad_flags = {.flags = 8}, at_commit = {.flags = CONVEX_AT_COMMIT};
     story s;
     begin(&s, "http://127.0.0.1:1");
     convex_value *list = NULL;
     convex_value_parse("[1]", 3, CONVEX_ENCODED_JSON, 0, NULL, &list, NULL);
-    assert_int_equal(convex_client_mutation(s.client, "m:x", list, 0, on_done, &s, NULL),
+    assert_int_equal(convex_client_mutation(s.client, "m:x", list, NULL, on_done, &s, NULL, NULL),
                      CONVEX_EINVAL);
-    assert_int_equal(convex_client_mutation(s.client, "../m:x", NULL, 0, on_done, &s, NULL),
-                     CONVEX_EINVAL);
-    assert_int_equal(convex_client_mutation(s.client, "m:x", NULL, 8, on_done, &s, NULL),
-                     CONVEX_EINVAL);
-    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, NULL, on_end, &s, NULL),
+    assert_int_equal(
+        convex_client_mutation(s.client, "../m:x", NULL, NULL, on_done, &s, NULL, NULL),
+        CONVEX_EINVAL);
+    assert_int_equal(
+        convex_client_mutation(s.client, "m:x", NULL, &bad_flags, on_done, &s, NULL, NULL),
+        CONVEX_EINVAL);
+    assert_int_equal(
+        convex_client_action(s.client, "m:x", NULL, &at_commit, on_done, &s, NULL, NULL),
+        CONVEX_EINVAL);
+    assert_int_equal(convex_client_subscribe(s.client, "q:a", NULL, NULL, on_end, &s, NULL, NULL),
                      CONVEX_EINVAL);
     convex_value_unref(list);
     finish(&s);
@@ -228,9 +236,10 @@ static void any_failed_allocation_is_reported_or_survived(void **state)
         options.mem = (convex_mem){short_realloc, &memory};
         status = convex_client_new(&options, &s.client, NULL);
         if (status == CONVEX_OK)
-            status = convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, &s.sub);
+            status =
+                convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, &s.sub, NULL);
         if (status == CONVEX_OK)
-            status = convex_client_mutation(s.client, "m:x", NULL, 0, on_done, &s, NULL);
+            status = convex_client_mutation(s.client, "m:x", NULL, NULL, on_done, &s, NULL, NULL);
         if (status == CONVEX_OK) {
             run_until(&s, &s.dones, 1);
             run_until(&s, &s.results, 1);
@@ -315,13 +324,14 @@ static void *hammer_thread(void *arg)
     for (int i = 0; i < HAMMER_BLOWS; i++) {
         convex_sub *sub = NULL;
         convex_state now;
+        convex_call_options options = {.flags = i % 2 ? CONVEX_AT_COMMIT : 0};
         char path[32];
         snprintf(path, sizeof path, "q:n%d", (i + h->number) % 7);
-        while (convex_client_subscribe(h->client, path, NULL, hammer_result, hammer_end, h, &sub) !=
-               CONVEX_OK)
+        while (convex_client_subscribe(h->client, path, NULL, hammer_result, hammer_end, h, &sub,
+                                       NULL) != CONVEX_OK)
             continue;
-        while (convex_client_mutation(h->client, "m:x", NULL, i % 2 ? CONVEX_AT_COMMIT : 0,
-                                      hammer_done, h, NULL) != CONVEX_OK)
+        while (convex_client_mutation(h->client, "m:x", NULL, &options, hammer_done, h, NULL,
+                                      NULL) != CONVEX_OK)
             sched_yield();
         convex_client_state(h->client, &now);
         convex_sub_unref(sub);

@@ -128,14 +128,17 @@ static inline void begin(story *s, const char *url)
 
 static inline void watch(story *s)
 {
-    assert_int_equal(convex_client_subscribe(s->client, "q:a", NULL, on_result, on_end, s, &s->sub),
-                     CONVEX_OK);
+    assert_int_equal(
+        convex_client_subscribe(s->client, "q:a", NULL, on_result, on_end, s, &s->sub, NULL),
+        CONVEX_OK);
 }
 
 static inline void mutate(story *s, unsigned flags)
 {
-    assert_int_equal(convex_client_mutation(s->client, "m:x", NULL, flags, on_done, s, NULL),
-                     CONVEX_OK);
+    convex_call_options options = {.flags = flags};
+    assert_int_equal(
+        convex_client_mutation(s->client, "m:x", NULL, &options, on_done, s, NULL, NULL),
+        CONVEX_OK);
 }
 
 /* Drives the host loop until `*seen` reaches `want`. */

@@ -156,7 +156,8 @@ static void a_lost_action_is_unknown_and_not_sent_again(void **state)
     server *peer = server_start(script_lost_action, 0);
     story s;
     begin(&s, peer->url);
-    assert_int_equal(convex_client_action(s.client, "a:x", NULL, on_done, &s, NULL), CONVEX_OK);
+    assert_int_equal(convex_client_action(s.client, "a:x", NULL, NULL, on_done, &s, NULL, NULL),
+                     CONVEX_OK);
     run_until(&s, &s.dones, 1);
     assert_int_equal(s.done_status, CONVEX_EUNKNOWN);
     finish(&s);

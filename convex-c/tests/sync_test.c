@@ -501,6 +501,36 @@ static void timestamps_keep_all_their_bits(void **state)
     rig_done(&r);
 }
 
+static void the_error_names_the_argument_at_fault(void **state)
+{
+    static const char json[] = "{\"list\":[1,2,3,{\"$x\":1}]}";
+    convex_mem mem = cvx_mem(NULL);
+    convex_value *args = rig_parse(json);
+    convex_error error = {0};
+    char *text = NULL;
+
+    assert_int_equal(cvx_call_text(&mem, "m:x", NULL, args, false, &text, NULL, &error),
+                     CONVEX_EINVAL);
+    assert_string_equal(error.message, "a field name starts with $, at args.list[3].$x");
+    convex_value_unref(args);
+}
+
+static void malformed_components_never_reach_the_wire(void **state)
+{
+    static const char *const bad[] = {"/", "a/", "/a", "a//b", "a.b", "a b", "1a", "\xc3\xa9"};
+    convex_mem mem = cvx_mem(NULL);
+    convex_error error;
+    char *text = NULL;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(cvx_call_text(&mem, "m:x", bad[i], NULL, true, &text, NULL, &error),
+                         CONVEX_EINVAL);
+        assert_non_null(strstr(error.message, "component"));
+    }
+    assert_int_equal(cvx_call_text(&mem, "m:x", "a_1/b", NULL, true, &text, NULL, NULL), CONVEX_OK);
+    cvx_free(&mem, text);
+}
+
 static void malformed_paths_never_reach_the_wire(void **state)
 {
     static const char *const bad[] = {
@@ -608,6 +638,8 @@ int main(void)
         T(an_unsent_action_is_sent_by_the_new_connection),
         T(requests_given_up_say_whether_they_were_sent),
         T(timestamps_keep_all_their_bits),
+        T(the_error_names_the_argument_at_fault),
+        T(malformed_components_never_reach_the_wire),
         T(malformed_paths_never_reach_the_wire),
         T(any_failed_allocation_costs_at_most_a_reconnect),
     };

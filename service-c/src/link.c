@@ -150,7 +150,8 @@ static void on_heartbeat(convex_status status, const convex_result *result, void
 static void beat(service_link *self)
 {
     convex_value *args = NULL;
-    convex_error error;
+    convex_error error = {0};
+    convex_call_options options = {.flags = CONVEX_AT_COMMIT};
     convex_builder *b = convex_builder_new(NULL);
     if (!b)
         return;
@@ -171,11 +172,12 @@ static void beat(service_link *self)
     convex_status status = convex_builder_finish(b, &args, &error);
     convex_builder_free(b);
     if (status == CONVEX_OK)
-        status = convex_client_mutation(self->client, "services:heartbeat", args, CONVEX_AT_COMMIT,
-                                        on_heartbeat, self, NULL);
+        status = convex_client_mutation(self->client, "services:heartbeat", args, &options,
+                                        on_heartbeat, self, NULL, &error);
     convex_value_unref(args);
     if (status != CONVEX_OK)
-        daemon_log(DAEMON_WARN, "cannot send a heartbeat", "why=%s", convex_status_text(status));
+        daemon_log(DAEMON_WARN, "cannot send a heartbeat", "why=%s",
+                   error.message[0] ? error.message : convex_status_text(status));
 }
 
 static void on_heartbeat_due(void *user)

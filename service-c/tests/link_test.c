@@ -70,8 +70,8 @@ static void copy(char *to, size_t size, const convex_value *args, const char *ke
 }
 
 convex_status convex_client_mutation(convex_client *c, const char *path, const convex_value *args,
-                                     unsigned flags, convex_done_fn *on_done, void *user,
-                                     uint32_t *ret_id)
+                                     const convex_call_options *options, convex_done_fn *on_done,
+                                     void *user, uint32_t *ret_id, convex_error *reterr)
 {
     char *text = NULL;
     assert_string_equal(path, "services:heartbeat");

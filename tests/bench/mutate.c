@@ -77,7 +77,8 @@ static void call(mutate *self)
 
     self->called_at = now_us();
     args = make_args(self->done);
-    status = args ? convex_client_mutation(self->client, self->path, args, 0, on_done, self, NULL)
+    status = args ? convex_client_mutation(self->client, self->path, args, NULL, on_done, self,
+                                           NULL, NULL)
                   : CONVEX_ENOMEM;
     convex_value_unref(args);
     if (status != CONVEX_OK) {

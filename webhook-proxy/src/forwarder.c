@@ -139,8 +139,9 @@ static void on_ingested(convex_status status, const convex_result *result, void 
 
 static convex_status call(forwarder *self, journey *j, const convex_value *arguments)
 {
+    convex_call_options options = {.flags = CONVEX_AT_COMMIT};
     return convex_client_mutation(service_link_client(self->link), "webhooks:ingest", arguments,
-                                  CONVEX_AT_COMMIT, on_ingested, j, NULL);
+                                  &options, on_ingested, j, NULL, NULL);
 }
 
 /* Takes the delivery over. */

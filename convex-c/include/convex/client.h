@@ -169,17 +169,19 @@ typedef void convex_end_fn(convex_status why, void *user);
 
 /* Subscribes to the query `path`; survives reconnects. Equal queries share one on the wire.
  *   path       copied; "module:function"
- *   args       an object, kept by ref; NULL means {}
+ *   args       an object, copied as text before return; NULL means {}
  *   on_end     may be NULL
  *   user       passed back untouched, yours until on_end
  *   ret        owned, release with convex_sub_unref(); untouched on error. NULL: the
  *              subscription lives as long as the client
- * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY or CONVEX_ECLOSED; on error no
- * callback will run. */
+ * Returns CONVEX_OK, CONVEX_EINVAL (the path or the arguments; reterr names the offending one, as
+ * in "args.list[3]"), CONVEX_ENOMEM, CONVEX_EBUSY or CONVEX_ECLOSED; on error no callback will
+ * run. */
 CONVEX_API convex_status convex_client_subscribe(convex_client *client, const char *path,
                                                  const convex_value *args,
                                                  convex_result_fn *on_result, convex_end_fn *on_end,
-                                                 void *user, convex_sub **ret);
+                                                 void *user, convex_sub **ret,
+                                                 convex_error *reterr);
 CONVEX_API convex_sub *convex_sub_ref(convex_sub *sub);
 CONVEX_API void convex_sub_unref(convex_sub *sub); /* the last one closes; NULL is fine */
 /* Ends it. From the loop thread: no result is delivered after this returns. From
@@ -202,22 +204,42 @@ enum {
     CONVEX_AT_COMMIT = 1u << 0
 };
 
+/* How one call is made; NULL in a call means all defaults. */
+typedef struct convex_call_options {
+    unsigned flags;        /* CONVEX_AT_COMMIT, mutations only */
+    const char *component; /* copied; path of the component that has the function, "a/b"; NULL: the
+                              app itself. Needs an admin key: the server ends the session over one
+                              from anybody else */
+} convex_call_options;
+
+#ifdef __cplusplus
+/* clang-format off */
+#define CONVEX_CALL_OPTIONS_INIT {}
+#else
+#define CONVEX_CALL_OPTIONS_INIT {.flags = 0}
+/* clang-format on */
+#endif
+
 /* Runs the mutation `path`, exactly once, after all mutations called before it; it
  * is sent again after a reconnect until answered.
- *   args     an object, kept by ref; NULL means {}
- *   flags    0 or CONVEX_AT_COMMIT
+ *   args     an object, copied as text before return; NULL means {}
+ *   options  borrowed; NULL: all defaults
  *   on_done  may be NULL
  *   ret_id   may be NULL: the request's number, unique within the client
- * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY (a limit of the options) or
- * CONVEX_ECLOSED; on error on_done will not run. */
+ * Returns CONVEX_OK, CONVEX_EINVAL (the path, the arguments or an option; reterr names the
+ * offending one, as in "args.list[3]"), CONVEX_ENOMEM, CONVEX_EBUSY (a limit of the options),
+ * CONVEX_ELIMIT (2^32 requests were made) or CONVEX_ECLOSED; on error on_done will not run. */
 CONVEX_API convex_status convex_client_mutation(convex_client *client, const char *path,
-                                                const convex_value *args, unsigned flags,
+                                                const convex_value *args,
+                                                const convex_call_options *options,
                                                 convex_done_fn *on_done, void *user,
-                                                uint32_t *ret_id);
+                                                uint32_t *ret_id, convex_error *reterr);
 /* Runs the action `path`, at most once: it is not sent again after its connection was lost. */
 CONVEX_API convex_status convex_client_action(convex_client *client, const char *path,
-                                              const convex_value *args, convex_done_fn *on_done,
-                                              void *user, uint32_t *ret_id);
+                                              const convex_value *args,
+                                              const convex_call_options *options,
+                                              convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                                              convex_error *reterr);
 
 /* ---- the rest ---- */
 
