@@ -1,5 +1,6 @@
 /* ws_fuzz.c - what a server may send, in pieces: first the handshake, then frames.
- * The first byte says how the rest is cut and whether the handshake is skipped. */
+ * The first byte says how the rest is cut, whether the handshake is skipped, and whether
+ * compressed messages are agreed on then. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    step = (data[0] >> 1) + 1u;
+    step = (data[0] >> 1 & 0x3f) + 1u;
+    config.deflate = data[0] >> 7;
     cvx_ws_init(&ws, &config);
     cvx_ws_start(&ws, "h", "/", "");
     if (data[0] & 1) {
@@ -55,7 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    "Sec-WebSocket-Accept: ";
         feed(&ws, head, sizeof head - 1);
         feed(&ws, ws.accept, strlen(ws.accept));
-        feed(&ws, "\r\n\r\n", 4);
+        feed(&ws, "\r\n", 2);
+        if (config.deflate)
+            feed(&ws, CVX_DEFLATE_OFFER, strlen(CVX_DEFLATE_OFFER)); /* is also the answer */
+        feed(&ws, "\r\n", 2);
     }
     for (size_t at = 1; at < size; at += step) {
         feed(&ws, data + at, size - at < step ? size - at : step);

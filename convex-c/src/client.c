@@ -103,6 +103,7 @@ static convex_status build(convex_client *client, const convex_options *o, conve
                                .client_name = o->client_name ? o->client_name : default_name,
                                .network = &o->network,
                                .max_message = max_message,
+                               .deflate = !o->no_compression,
                                .epoll_fd = client->epoll_fd,
                                .epoll_tag = LINK_TAG},
             reterr);

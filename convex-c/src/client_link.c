@@ -80,6 +80,7 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
     *link = (cvx_link){.mem = config->mem,
                        .ws_config = {.mem = config->mem,
                                      .max_message = config->max_message,
+                                     .deflate = config->deflate,
                                      .random = take_random,
                                      .user = link}};
     cvx_ws_init(&link->ws, &link->ws_config);
@@ -143,6 +144,11 @@ bool cvx_link_send(cvx_link *link, const char *text, size_t len)
     return link->active && cvx_ws_send_text(&link->ws, text, len);
 }
 
+bool cvx_link_ping(cvx_link *link, const char *data, size_t len)
+{
+    return link->active && cvx_ws_send_ping(&link->ws, data, len);
+}
+
 void cvx_link_flush(cvx_link *link)
 {
     const cvx_transport_ops *ops = link->transport->ops;
@@ -157,6 +163,7 @@ void cvx_link_flush(cvx_link *link)
         io = ops->send(link->transport, data, len, &sent);
         if (io == CVX_IO_MOVED)
             cvx_ws_sent(&link->ws, sent);
+        link->sent += sent;
     }
     if (!data)
         ops->send(link->transport, "", 0, &sent); /* what the transport itself holds back */
@@ -203,6 +210,10 @@ static cvx_link_kind translate(cvx_link *link, const cvx_ws_event *event, cvx_li
         ret->text = event->text;
         ret->len = event->len;
         return ret->kind = CVX_LINK_MESSAGE;
+    case CVX_WS_PONG:
+        ret->text = event->text;
+        ret->len = event->len;
+        return ret->kind = CVX_LINK_PONG;
     case CVX_WS_CLOSED:
         cvx_sync_line(ret->reason, sizeof ret->reason, event->text, event->len);
         return closed(link, ret, event->code, "");
@@ -230,6 +241,7 @@ static bool fill(cvx_link *link, cvx_link_event *ret)
     io = link->transport->ops->receive(link->transport, room, capacity, &len);
     if (io == CVX_IO_MOVED)
         cvx_ws_filled(&link->ws, len);
+    link->received += len;
     if (io == CVX_IO_MOVED || io == CVX_IO_AGAIN)
         return io == CVX_IO_MOVED;
     if (cvx_ws_end(&link->ws, &last) != CVX_WS_NONE)

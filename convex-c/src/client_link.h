@@ -14,8 +14,9 @@ typedef struct cvx_link {
     cvx_transport *transport;
     cvx_ws_config ws_config;
     cvx_ws ws;
-    bool active;  /* connecting or open */
-    bool started; /* the upgrade was asked for */
+    bool active;             /* connecting or open */
+    bool started;            /* the upgrade was asked for */
+    uint64_t received, sent; /* bytes of all connections, TLS not counted */
     uint8_t pool[256];
     size_t pooled; /* unpredictable bytes left in the pool */
     char refusal[512];
@@ -26,6 +27,7 @@ typedef struct cvx_link_config {
     const char *url, *client_name;
     const convex_network *network;
     size_t max_message;
+    bool deflate; /* offer compressed messages */
     int epoll_fd;
     uint64_t epoll_tag;
 } cvx_link_config;
@@ -34,12 +36,13 @@ typedef enum cvx_link_kind {
     CVX_LINK_NONE = 0,
     CVX_LINK_OPENED,
     CVX_LINK_MESSAGE, /* text, borrowed until the next call */
+    CVX_LINK_PONG,    /* the bytes of a ping that came back, the same */
     CVX_LINK_CLOSED   /* it is over, and idle again */
 } cvx_link_kind;
 
 typedef struct cvx_link_event {
     cvx_link_kind kind;
-    const char *text; /* MESSAGE */
+    const char *text; /* MESSAGE, PONG */
     size_t len;
     unsigned code;       /* CLOSED */
     char reason[128];    /* the peer's, or "" */
@@ -57,6 +60,8 @@ convex_status cvx_link_open(cvx_link *link);
 void cvx_link_close(cvx_link *link);
 /* False when it cannot be stored: close the link. */
 bool cvx_link_send(cvx_link *link, const char *text, size_t len);
+/* The same for a ping, of at most 125 bytes; also false before OPENED. */
+bool cvx_link_ping(cvx_link *link, const char *data, size_t len);
 
 /* Moves bytes and returns what happened next; NONE when everything waits for the peer. */
 cvx_link_kind cvx_link_next(cvx_link *link, int64_t now_ms, cvx_link_event *ret);

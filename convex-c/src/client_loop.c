@@ -295,7 +295,7 @@ static void pump(convex_client *client)
             cvx_sync_opened(client->sync, now, clock_ms(CLOCK_REALTIME));
         else if (kind == CVX_LINK_MESSAGE)
             cvx_sync_message(client->sync, event.text, event.len, now);
-        else
+        else if (kind == CVX_LINK_CLOSED)
             cvx_sync_closed(client->sync, event.code, event.reason, event.detail, event.refusal,
                             now);
         drain(client);

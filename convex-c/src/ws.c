@@ -1,7 +1,8 @@
 /* ws.c - WebSocket frames: messages in and out.
  * One thread, no I/O. A message in one frame is handed out where it lies; fragments are
- * moved together at the front of the buffer. Invariants: joined <= read <= filled <=
- * in_capacity; memory follows the bytes that came, not the length a header claims. */
+ * moved together at the front of the buffer; compressed ones are inflated into a buffer of
+ * their own. Invariants: joined <= read <= filled <= in_capacity; memory follows the bytes
+ * that came, not the length a header claims, and no message exceeds max_message. */
 #include "ws.h"
 
 #include <string.h>
@@ -14,20 +15,25 @@ enum {
     KEEP_ROOM = 256 * 1024,      /* of an idle buffer */
     MAX_FRAME = 4 * 1024 * 1024, /* sent in one frame: the server takes 16 MiB */
     MAX_PONGS = 64 * 1024,       /* unsent bytes beyond which pings go unanswered */
+    DEFLATE_FROM = 8 * 1024,     /* what is shorter fits few packets: not worth zlib's set-up */
     HEADER_MAX = 14,
-    CONTROL_MAX = 125
+    CONTROL_MAX = 125,
+    FINAL = 0x80,
+    COMPRESSED = 0x40
 };
 
 void cvx_ws_init(cvx_ws *ws, const cvx_ws_config *config)
 {
     *ws = (cvx_ws){.config = *config};
     cvx_text_init(&ws->out, &config->mem);
+    cvx_deflate_init(&ws->deflate, &config->mem);
 }
 
 void cvx_ws_done(cvx_ws *ws)
 {
     cvx_free(&ws->config.mem, ws->in);
     cvx_text_done(&ws->out);
+    cvx_deflate_done(&ws->deflate);
     *ws = (cvx_ws){.config = ws->config, .state = CVX_WS_ENDED};
 }
 
@@ -48,6 +54,8 @@ char *cvx_ws_space(cvx_ws *ws, size_t *ret_capacity)
     size_t capacity = ws->in_capacity;
 
     compact(ws);
+    if (!ws->fragment && ws->deflate.message.capacity > KEEP_ROOM)
+        cvx_text_done(&ws->deflate.message);
     if (ws->filled == 0 && capacity > KEEP_ROOM) {
         cvx_free(&ws->config.mem, ws->in);
         ws->in = NULL;
@@ -72,7 +80,7 @@ void cvx_ws_filled(cvx_ws *ws, size_t len)
 
 typedef struct frame {
     unsigned opcode;
-    bool final;
+    bool final, compressed;
     size_t header, len;
 } frame;
 
@@ -95,9 +103,10 @@ static const char *read_header(const cvx_ws *ws, frame *f)
     if (have < 2)
         return NULL;
     raw = (const uint8_t *)ws->in + ws->read;
-    f->final = raw[0] & 0x80;
+    f->final = raw[0] & FINAL;
+    f->compressed = raw[0] & COMPRESSED;
     f->opcode = raw[0] & 0x0f;
-    if (raw[0] & 0x70)
+    if ((raw[0] & 0x30) || (f->compressed && (!ws->deflates || f->opcode != OP_TEXT)))
         return "reserved bits are set";
     if (raw[1] & 0x80)
         return "a frame of the server is masked";
@@ -152,12 +161,12 @@ static cvx_ws_kind on_close(cvx_ws *ws, const char *data, size_t len, cvx_ws_eve
     return ret->kind;
 }
 
-static bool put_frame(cvx_ws *ws, unsigned opcode, bool final, const char *data, size_t len);
+static bool put_frame(cvx_ws *ws, unsigned first_byte, const char *data, size_t len);
 
 static void on_ping(cvx_ws *ws, const char *data, size_t len)
 {
     if (ws->out.len - ws->sent < MAX_PONGS)
-        put_frame(ws, OP_PONG, true, data, len);
+        put_frame(ws, FINAL | OP_PONG, data, len);
 }
 
 static cvx_ws_kind on_message(cvx_ws *ws, const char *data, size_t len, cvx_ws_event *ret)
@@ -168,13 +177,39 @@ static cvx_ws_kind on_message(cvx_ws *ws, const char *data, size_t len, cvx_ws_e
     return ret->kind;
 }
 
+static cvx_ws_kind on_compressed(cvx_ws *ws, const frame *f, const char *data, cvx_ws_event *ret)
+{
+    cvx_deflate *deflate = &ws->deflate;
+    size_t max = ws->config.max_message;
+    cvx_inflated result = cvx_deflate_add(deflate, data, f->len, max);
+
+    if (result == CVX_INFLATED && f->final) {
+        ws->fragment = 0;
+        ws->compressed = false;
+        result = cvx_deflate_end(deflate, max);
+    }
+    if (result == CVX_INFLATE_TOO_LONG)
+        return fail(ws, ret, 1009, "a message is too long");
+    if (result == CVX_INFLATE_NO_MEMORY)
+        return fail(ws, ret, 1011, "out of memory");
+    if (result == CVX_INFLATE_CORRUPT)
+        return fail(ws, ret, 1007, "a compressed message is corrupt");
+    return f->final ? on_message(ws, deflate->message.data, deflate->message.len, ret)
+                    : CVX_WS_NONE;
+}
+
 /* A fragment joins those before it; the last one completes the message. */
 static cvx_ws_kind on_fragment(cvx_ws *ws, const frame *f, const char *data, cvx_ws_event *ret)
 {
     size_t len;
 
-    if (f->opcode != OP_CONTINUATION)
+    if (f->opcode != OP_CONTINUATION) {
         ws->fragment = (unsigned char)f->opcode;
+        ws->compressed = f->compressed;
+        cvx_deflate_begin(&ws->deflate);
+    }
+    if (ws->compressed)
+        return on_compressed(ws, f, data, ret);
     if (f->len > 0)
         memmove(ws->in + ws->joined, data, f->len);
     ws->joined += f->len;
@@ -198,11 +233,12 @@ static cvx_ws_kind on_frame(cvx_ws *ws, const frame *f, cvx_ws_event *ret)
         on_ping(ws, data, f->len);
         return CVX_WS_NONE;
     case OP_PONG:
-        return CVX_WS_NONE;
+        *ret = (cvx_ws_event){.kind = CVX_WS_PONG, .text = data, .len = f->len};
+        return ret->kind;
     case OP_BINARY:
         return fail(ws, ret, 1003, "a binary message");
     default:
-        if (f->opcode == OP_TEXT && f->final)
+        if (f->opcode == OP_TEXT && f->final && !f->compressed)
             return on_message(ws, data, f->len, ret);
         return on_fragment(ws, f, data, ret);
     }
@@ -249,21 +285,21 @@ void cvx_ws_mask(char *ret, const char *data, size_t len, const uint8_t key[4], 
         ret[i] = (char)((uint8_t)data[i] ^ turned[i & 3]);
 }
 
-static size_t write_header(uint8_t *ret, unsigned opcode, bool final, size_t len)
+static size_t write_header(uint8_t *ret, unsigned first_byte, size_t len)
 {
     size_t extra = len < 126 ? 0 : len <= UINT16_MAX ? 2 : 8;
 
-    ret[0] = (uint8_t)((final ? 0x80 : 0) | opcode);
+    ret[0] = (uint8_t)first_byte;
     ret[1] = (uint8_t)(0x80 | (extra == 0 ? len : extra == 2 ? 126 : 127));
     for (size_t i = 0; i < extra; i++)
         ret[2 + i] = (uint8_t)((uint64_t)len >> (8 * (extra - 1 - i)));
     return 2 + extra;
 }
 
-static bool put_frame(cvx_ws *ws, unsigned opcode, bool final, const char *data, size_t len)
+static bool put_frame(cvx_ws *ws, unsigned first_byte, const char *data, size_t len)
 {
     uint8_t header[HEADER_MAX];
-    size_t size = write_header(header, opcode, final, len);
+    size_t size = write_header(header, first_byte, len);
     char *room = cvx_text_room(&ws->out, size + 4 + len);
 
     if (!room)
@@ -275,20 +311,39 @@ static bool put_frame(cvx_ws *ws, unsigned opcode, bool final, const char *data,
     return true;
 }
 
+static bool put_message(cvx_ws *ws, unsigned first_byte, const char *data, size_t len)
+{
+    while (len > MAX_FRAME) {
+        if (!put_frame(ws, first_byte, data, MAX_FRAME))
+            return false;
+        data += MAX_FRAME;
+        len -= MAX_FRAME;
+        first_byte = OP_CONTINUATION;
+    }
+    return put_frame(ws, first_byte | FINAL, data, len);
+}
+
 bool cvx_ws_send_text(cvx_ws *ws, const char *text, size_t len)
 {
-    unsigned opcode = OP_TEXT;
+    bool sent;
+    cvx_text packed;
 
     if (ws->state != CVX_WS_READY || ws->close_sent)
         return false;
-    while (len > MAX_FRAME) {
-        if (!put_frame(ws, opcode, false, text, MAX_FRAME))
-            return false;
-        text += MAX_FRAME;
-        len -= MAX_FRAME;
-        opcode = OP_CONTINUATION;
-    }
-    return put_frame(ws, opcode, true, text, len);
+    cvx_text_init(&packed, &ws->config.mem);
+    if (ws->deflates && len >= DEFLATE_FROM &&
+        cvx_deflate_pack(&ws->config.mem, text, len, &packed))
+        sent = put_message(ws, COMPRESSED | OP_TEXT, packed.data, packed.len);
+    else
+        sent = put_message(ws, OP_TEXT, text, len);
+    cvx_text_done(&packed);
+    return sent;
+}
+
+bool cvx_ws_send_ping(cvx_ws *ws, const char *data, size_t len)
+{
+    return ws->state == CVX_WS_READY && !ws->close_sent && len <= CONTROL_MAX &&
+           put_frame(ws, FINAL | OP_PING, data, len);
 }
 
 bool cvx_ws_send_close(cvx_ws *ws, unsigned code)
@@ -298,7 +353,7 @@ bool cvx_ws_send_close(cvx_ws *ws, unsigned code)
     if (ws->state != CVX_WS_READY || ws->close_sent)
         return false;
     ws->close_sent = true;
-    return put_frame(ws, OP_CLOSE, true, data, code ? sizeof data : 0);
+    return put_frame(ws, FINAL | OP_CLOSE, data, code ? sizeof data : 0);
 }
 
 const char *cvx_ws_pending(const cvx_ws *ws, size_t *ret_len)

@@ -1,8 +1,8 @@
 /* ws.h - the client side of one WebSocket (RFC 6455), in blocks and without I/O.
  *
  * Bytes go in with cvx_ws_space() and cvx_ws_filled(), events come out of
- * cvx_ws_next(); bytes to send wait in cvx_ws_pending(). One thread. No extension
- * and no subprotocol is offered, and none is accepted. */
+ * cvx_ws_next(); bytes to send wait in cvx_ws_pending(). One thread. No subprotocol is
+ * offered, and of the extensions only permessage-deflate; nothing else is accepted. */
 #ifndef CVX_WS_H
 #define CVX_WS_H
 
@@ -12,10 +12,12 @@
 
 #include "convex/mem.h"
 #include "text.h"
+#include "ws_deflate.h"
 
 typedef struct cvx_ws_config {
     convex_mem mem;
-    size_t max_message; /* bytes of one message */
+    size_t max_message; /* bytes of one message, inflated */
+    bool deflate;       /* offer compressed messages */
     /* Unpredictable bytes: the key of the handshake and the masks. */
     void (*random)(void *user, void *ret, size_t len);
     void *user;
@@ -36,6 +38,9 @@ typedef struct cvx_ws {
     char *in; /* [0, joined) fragments so far, [read, filled) raw bytes */
     size_t in_capacity, joined, read, filled;
     unsigned char fragment; /* opcode of the message being joined; 0: none */
+    bool compressed;        /* the message being joined is; it is in `deflate`, not in `in` */
+    bool deflates;          /* the server took up the offer */
+    cvx_deflate deflate;
 
     cvx_text out; /* [sent, len) */
     size_t sent;
@@ -48,12 +53,13 @@ typedef enum cvx_ws_kind {
     CVX_WS_NONE = 0, /* more bytes are needed */
     CVX_WS_OPEN,     /* the handshake is done */
     CVX_WS_TEXT,     /* one message; borrowed until the next call */
+    CVX_WS_PONG,     /* the answer to a ping, with the ping's bytes; the same */
     CVX_WS_CLOSED,   /* the peer closed: code (1005: none given) and reason */
     CVX_WS_REFUSED,  /* the handshake failed: HTTP status and the start of the body */
     CVX_WS_FAILED    /* the peer broke the protocol: text says how */
 } cvx_ws_kind;
 
-/* TEXT, CLOSED (the reason), REFUSED (the body) and FAILED carry text. */
+/* TEXT, PONG, CLOSED (the reason), REFUSED (the body) and FAILED carry text. */
 typedef struct cvx_ws_event {
     cvx_ws_kind kind;
     const char *text;
@@ -79,7 +85,8 @@ cvx_ws_kind cvx_ws_end(cvx_ws *ws, cvx_ws_event *ret);
 
 /* Each queues one frame; false when memory is short or a close was sent. `text` is UTF-8. */
 bool cvx_ws_send_text(cvx_ws *ws, const char *text, size_t len);
-bool cvx_ws_send_close(cvx_ws *ws, unsigned code); /* 0: without a code */
+bool cvx_ws_send_ping(cvx_ws *ws, const char *data, size_t len); /* at most 125 bytes */
+bool cvx_ws_send_close(cvx_ws *ws, unsigned code);               /* 0: without a code */
 
 /* Bytes for the peer, borrowed until the next call; then say how many went. */
 const char *cvx_ws_pending(const cvx_ws *ws, size_t *ret_len);

@@ -41,6 +41,8 @@ bool cvx_ws_start(cvx_ws *ws, const char *host, const char *path, const char *he
                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
     cvx_text_add_str(&ws->out, key);
     cvx_text_add_str(&ws->out, "\r\n");
+    if (ws->config.deflate)
+        cvx_text_add_str(&ws->out, CVX_DEFLATE_OFFER);
     cvx_text_add_str(&ws->out, headers);
     cvx_text_add_str(&ws->out, "\r\n");
     return ws->out.status == CONVEX_OK;
@@ -48,7 +50,7 @@ bool cvx_ws_start(cvx_ws *ws, const char *host, const char *path, const char *he
 
 typedef struct answer {
     int status;
-    bool upgrade, connection, accept, unasked;
+    bool upgrade, connection, accept, deflates, unasked;
     bool has_length;
     size_t length;
 } answer;
@@ -112,6 +114,9 @@ static bool read_header(const cvx_ws *ws, answer *a, const char *line, size_t le
         a->connection = a->connection || lists(value, size, "upgrade");
     else if (is_word(line, name, "Sec-WebSocket-Accept"))
         a->accept = size == strlen(ws->accept) && memcmp(value, ws->accept, size) == 0;
+    else if (is_word(line, name, "Sec-WebSocket-Extensions") && size > 0 && ws->config.deflate &&
+             !a->deflates && cvx_deflate_accepts(value, size))
+        a->deflates = true;
     else if (is_word(line, name, "Sec-WebSocket-Extensions") ||
              is_word(line, name, "Sec-WebSocket-Protocol"))
         a->unasked = a->unasked || size > 0;
@@ -175,6 +180,7 @@ static cvx_ws_kind judge(cvx_ws *ws, const answer *a, cvx_ws_event *ret)
         return fail(ws, ret, "the WebSocket accept key is wrong");
     if (a->unasked)
         return fail(ws, ret, "the server chose an extension or protocol that was not offered");
+    ws->deflates = a->deflates;
     ws->state = CVX_WS_READY;
     *ret = (cvx_ws_event){.kind = CVX_WS_OPEN};
     return ret->kind;

@@ -1,51 +1,14 @@
 /* ws_test.c - the WebSocket framing against RFC 6455, byte by byte. No socket. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "ws.h"
+#include "ws_feed.h"
 
 /* The key of the RFC's own example. */
 static const char sample_key[] = "dGhlIHNhbXBsZSBub25jZQ==";
-#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-#define GOOD                                                                                       \
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, "           \
-    "Upgrade\r\nsec-websocket-accept: " ACCEPT "\r\n\r\n"
-
-static void sample_random(void *user, void *ret, size_t len)
-{
-    if (len == 16)
-        memcpy(ret, "the sample nonce", 16);
-    else
-        memcpy(ret, "\x37\xfa\x21\x3d", 4);
-}
 
 static void begin(cvx_ws *ws)
 {
     cvx_ws_config config = {.mem = cvx_mem(NULL), .max_message = 1 << 20, .random = sample_random};
     cvx_ws_init(ws, &config);
     cvx_ws_start(ws, "h:1", "/api/sync", "X-Y: z\r\n");
-}
-
-static void feed(cvx_ws *ws, const void *data, size_t len)
-{
-    while (len > 0) {
-        size_t room = 0;
-        char *at = cvx_ws_space(ws, &room);
-        assert_non_null(at);
-        if (room > len)
-            room = len;
-        memcpy(at, data, room);
-        cvx_ws_filled(ws, room);
-        data = (const char *)data + room;
-        len -= room;
-    }
 }
 
 static void ready(cvx_ws *ws)
@@ -57,14 +20,6 @@ static void ready(cvx_ws *ws)
     assert_int_equal(cvx_ws_next(ws, &event), CVX_WS_OPEN);
     cvx_ws_pending(ws, &len);
     cvx_ws_sent(ws, len);
-}
-
-static void expect_text(cvx_ws *ws, const char *text)
-{
-    cvx_ws_event event;
-    assert_int_equal(cvx_ws_next(ws, &event), CVX_WS_TEXT);
-    assert_int_equal(event.len, strlen(text));
-    assert_memory_equal(event.text, text, event.len);
 }
 
 static void expect_failure(const void *data, size_t len, unsigned code)
@@ -405,6 +360,31 @@ static void partial_sends_go_on_where_they_stopped(void **state)
     cvx_ws_done(&ws);
 }
 
+static void a_ping_comes_back(void **state)
+{
+    cvx_ws ws;
+    cvx_ws_event event;
+    size_t len;
+    char long_data[126] = "";
+    begin(&ws);
+    assert_false(cvx_ws_send_ping(&ws, "x", 1)); /* not open yet */
+    cvx_ws_done(&ws);
+    ready(&ws);
+    assert_true(cvx_ws_send_ping(&ws, "Hello", 5));
+    assert_memory_equal(cvx_ws_pending(&ws, &len), "\x89\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+                        11);
+    assert_int_equal(len, 11);
+    assert_false(cvx_ws_send_ping(&ws, long_data, sizeof long_data));
+    feed(&ws, "\x8a\x05Hello\x8a\x00", 9);
+    assert_int_equal(cvx_ws_next(&ws, &event), CVX_WS_PONG);
+    assert_int_equal(event.len, 5);
+    assert_memory_equal(event.text, "Hello", 5);
+    assert_int_equal(cvx_ws_next(&ws, &event), CVX_WS_PONG);
+    assert_int_equal(event.len, 0);
+    assert_int_equal(cvx_ws_next(&ws, &event), CVX_WS_NONE);
+    cvx_ws_done(&ws);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -428,6 +408,7 @@ int main(void)
         T(masking_by_words_equals_masking_by_bytes),
         T(very_long_texts_are_sent_in_fragments),
         T(partial_sends_go_on_where_they_stopped),
+        T(a_ping_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,8 @@ typedef struct convex_options {
     size_t max_requests;      /* unfinished mutations and actions; 0: 1000. Beyond: CONVEX_EBUSY */
     size_t max_request_bytes; /* their arguments together; 0: 64 MiB. Beyond: CONVEX_EBUSY */
     size_t max_subscriptions; /* open convex_subs; 0: 10 000. Beyond: CONVEX_EBUSY */
-    size_t max_message_bytes; /* one server message; 0: 64 MiB. Beyond: reconnect */
+    size_t max_message_bytes; /* one server message, inflated; 0: 64 MiB. Beyond: reconnect */
+    int no_compression;       /* not 0: compressed messages (permessage-deflate) are not offered */
 
     convex_network network; /* copied */
 } convex_options;
