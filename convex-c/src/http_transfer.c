@@ -1,58 +1,116 @@
-/* http_transfer.c - one POST through libcurl.
+/* http_transfer.c - one exchange through libcurl: setting it up, and naming what went wrong.
  *
- * Owns nothing beyond a call; the handle is used by one thread at a time.
- * Invariant: a request that is not repeatable goes out on a fresh connection,
- * since libcurl sends a request again by itself when a kept one turns out dead. */
-#include <stdlib.h>
+ * Owns nothing beyond a call. Any thread; the callbacks run on the thread that drives the
+ * engine and touch only their own exchange.
+ * Invariant: a request that is not repeatable is begun on one connection only. libcurl
+ * sends a request again by itself when a kept connection turns out dead; its hook before each
+ * sending forbids the second. */
 #include <string.h>
-#include <strings.h>
 
 #include "error_internal.h"
 #include "http_internal.h"
 #include "network_internal.h"
 
-/* What the callbacks of libcurl write into. */
-typedef struct sink {
-    cvx_http_reply *reply;
+/* A request that may not be repeated shuns connections idle for longer than about this:
+ * servers close theirs after 5 s and more, and a request that crosses such a close has an
+ * unknown outcome. */
+enum { YOUNG_CONNECTION_S = 2 };
+
+typedef struct exchange {
+    cvx_http_transfer transfer;
     const cvx_http_settings *settings;
-    bool too_large;
-} sink;
+    const cvx_http_request *request;
+    cvx_http_reply *reply;
+    curl_off_t moved;
+    bool too_large, canceled, refused_again;
+} exchange;
+
+void cvx_http_reply_init(cvx_http_reply *reply, const convex_mem *mem)
+{
+    *reply = (cvx_http_reply){.length = -1};
+    cvx_text_init(&reply->body, mem);
+}
+
+void cvx_http_reply_done(cvx_http_reply *reply)
+{
+    cvx_text_done(&reply->body);
+}
+
+char *cvx_http_url(const convex_http *http, const char *endpoint)
+{
+    cvx_text url;
+    char *ret = NULL;
+    cvx_text_init(&url, &http->mem);
+    cvx_text_add_str(&url, http->settings.base);
+    cvx_text_add_str(&url, endpoint);
+    return cvx_text_take(&url, &ret, NULL) == CONVEX_OK ? ret : NULL;
+}
+
+/* ---- callbacks of libcurl ---- */
+
+static int on_ready(void *user, char *ip, char *local_ip, int port, int local_port)
+{
+    exchange *x = user;
+    x->refused_again = x->reply->sent && !x->request->repeatable;
+    if (x->refused_again)
+        return CURL_PREREQFUNC_ABORT;
+    x->reply->sent = true;
+    x->transfer.answered = false; /* whatever a proxy said */
+    x->transfer.moved_at = cvx_http_now();
+    return CURL_PREREQFUNC_OK;
+}
+
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
+{
+    exchange *x = user;
+    const cvx_http_stream *stream = x->request->stream;
+    if (down + up != x->moved) {
+        x->moved = down + up;
+        x->transfer.moved_at = cvx_http_now();
+    }
+    if (stream != NULL && stream->progress != NULL && !stream->progress(stream->user))
+        x->canceled = true;
+    return x->canceled;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+    exchange *x = user;
+    x->transfer.answered = true;
+    x->transfer.moved_at = cvx_http_now();
+    return size * count;
+}
 
 static size_t on_body(char *data, size_t size, size_t count, void *user)
 {
-    sink *s = user;
+    exchange *x = user;
+    const cvx_http_stream *stream = x->request->stream;
+    cvx_text *body = &x->reply->body;
     size_t len = size * count;
-    if (len > s->settings->max_reply_bytes - s->reply->body.len) {
-        s->too_large = true;
+    long status = 0;
+    if (stream != NULL && stream->write != NULL) {
+        curl_easy_getinfo(x->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+        if (status / 100 == 2) {
+            x->canceled = !stream->write(data, len, (int)status, stream->user);
+            return x->canceled ? 0 : len;
+        }
+    }
+    if (len > x->settings->max_reply_bytes - body->len) {
+        x->too_large = true;
         return 0;
     }
-    cvx_text_add(&s->reply->body, data, len);
-    return s->reply->body.status == CONVEX_OK ? len : 0;
+    cvx_text_add(body, data, len);
+    return body->status == CONVEX_OK ? len : 0;
 }
 
-/* Passes the server's deprecation notice on. */
-static size_t on_header(char *data, size_t size, size_t count, void *user)
+static size_t on_read(char *ret, size_t size, size_t count, void *user)
 {
-    static const char name[] = "x-convex-deprecation-message:";
-    const sink *s = user;
-    size_t len = size * count;
-    char line[400];
-    if (len <= sizeof name || strncasecmp(data, name, sizeof name - 1) != 0)
-        return len;
-    if (s->settings->log.fn == NULL)
-        return len;
-    const char *text = data + sizeof name - 1;
-    size_t text_len = len - (sizeof name - 1);
-    while (text_len > 0 && (*text == ' ' || *text == '\t'))
-        text++, text_len--;
-    while (text_len > 0 && (text[text_len - 1] == '\r' || text[text_len - 1] == '\n'))
-        text_len--;
-    if (text_len >= sizeof line)
-        text_len = sizeof line - 1;
-    memcpy(line, text, text_len);
-    line[text_len] = '\0';
-    s->settings->log.fn(CONVEX_LOG_WARN, line, s->settings->log.user);
-    return len;
+    exchange *x = user;
+    const cvx_http_stream *stream = x->request->stream;
+    ptrdiff_t n = stream->read(ret, size * count, stream->user);
+    x->canceled = n < 0;
+    return n < 0 ? CURL_READFUNC_ABORT : (size_t)n;
 }
 
 /* ---- setting up ---- */
@@ -69,154 +127,158 @@ static struct curl_slist *make_headers(const cvx_http_settings *settings,
                                        const cvx_http_request *request)
 {
     struct curl_slist *list = NULL;
-    cvx_text name;
-    cvx_text_init(&name, NULL);
-    cvx_text_add_str(&name, "Convex-Client: ");
-    cvx_text_add_str(&name, settings->client_name);
-    char *client = NULL;
-    bool ok = cvx_text_take(&name, &client, NULL) == CONVEX_OK && append(&list, client) &&
-              append(&list, "Content-Type: application/json") &&
-              append(&list, "Expect:"); /* no waiting for a 100-continue */
-    if (ok && request->authorization != NULL)
-        ok = append(&list, request->authorization);
-    convex_text_free(client, NULL);
-    if (!ok) {
-        curl_slist_free_all(list);
-        return NULL;
+    char client[256];
+    snprintf(client, sizeof client, "Convex-Client: %s", settings->client_name);
+    bool ok = append(&list, client) && append(&list, "Expect:"); /* no wait for a 100-continue */
+    for (int i = 0; i < CVX_HTTP_HEADERS && ok; i++)
+        ok = request->headers[i] == NULL || append(&list, request->headers[i]);
+    if (ok)
+        return list;
+    curl_slist_free_all(list);
+    return NULL;
+}
+
+/* Each of these is CURLE_OK or the first failure. Options that cannot fail are not asked. */
+static CURLcode set_connection(CURL *easy, const exchange *x)
+{
+    const cvx_http_settings *settings = x->settings;
+    CURLcode code = cvx_network_apply(&settings->network, easy);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    /* HTTP/2 costs more for single calls, and its GOAWAY leaves outcomes open. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)x->request->timeout_ms);
+    if (!x->request->repeatable)
+        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)YOUNG_CONNECTION_S);
+    return code;
+}
+
+static CURLcode set_request(CURL *easy, exchange *x, struct curl_slist *headers)
+{
+    const cvx_http_request *request = x->request;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, x->settings->client_name);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    if (request->body != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+    } else if (request->stream != NULL && request->stream->read != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->stream->size);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+        curl_easy_setopt(easy, CURLOPT_READDATA, x);
     }
-    return list;
-}
-
-/* Both are CURLE_OK or the first failure, which only memory can be the cause of. */
-static CURLcode set_timeouts(CURL *curl, const cvx_http_settings *settings,
-                             const cvx_http_request *request)
-{
-    CURLcode code = curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    if (code == CURLE_OK)
-        code =
-            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    if (code == CURLE_OK && settings->stall_timeout_ms > 0) {
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        code = curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-                                (long)(settings->stall_timeout_ms + 999) / 1000);
-    }
     return code;
 }
 
-static CURLcode set_connection(CURL *curl, const cvx_http_settings *settings,
-                               const cvx_http_request *request)
+static void set_callbacks(CURL *easy, exchange *x)
 {
-    CURLcode code = cvx_network_apply(&settings->network, curl);
-    /* HTTP/2 costs more for single calls, and its GOAWAY would leave outcomes open. */
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->repeatable ? 0L : 1L);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, request->repeatable ? 0L : 1L);
-    return code;
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
 }
 
-static CURLcode set_request(CURL *curl, const cvx_http_settings *settings,
-                            const cvx_http_request *request, const char *url,
-                            struct curl_slist *headers, sink *s)
+/* ---- what came of it ---- */
+
+static void keep_header(CURL *easy, const char *name, char ret[CVX_HTTP_HEAD_TEXT])
 {
-    CURLcode code = curl_easy_setopt(curl, CURLOPT_URL, url);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_USERAGENT, settings->client_name);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, s);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, s);
-    return code;
+    struct curl_header *header = NULL;
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+        strlen(header->value) < CVX_HTTP_HEAD_TEXT)
+        memcpy(ret, header->value, strlen(header->value) + 1);
 }
 
-/* ---- what went wrong ---- */
-
-/* Whether the connection stood, so that bytes of the request may have left. */
-static bool may_have_been_sent(CURL *curl)
+static void read_head(CURL *easy, const cvx_http_settings *settings, cvx_http_reply *reply)
 {
-    curl_off_t ready = 0;
-    long sent = 0;
-    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
-    return ready > 0 || sent > 0;
+    struct curl_header *notice = NULL;
+    curl_off_t length = -1;
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    reply->status = (int)status;
+    reply->length = length;
+    keep_header(easy, "Content-Type", reply->content_type);
+    keep_header(easy, "Digest", reply->digest);
+    keep_header(easy, "Content-Range", reply->content_range);
+    if (settings->log.fn != NULL && curl_easy_header(easy, "X-Convex-Deprecation-Message", 0,
+                                                     CURLH_HEADER, -1, &notice) == CURLHE_OK)
+        settings->log.fn(CONVEX_LOG_WARN, notice->value, settings->log.user);
 }
 
-static convex_status explain(CURL *curl, CURLcode code, const sink *s,
-                             const cvx_http_request *request, const char *words,
-                             convex_error *reterr)
+static const char *words_of(const exchange *x, const char *words)
 {
-    const char *why = cvx_network_words(code, words);
-    bool sent = may_have_been_sent(curl);
-    int http_status = s->reply->status;
-    if (s->too_large)
-        why = "the answer is larger than max_reply_bytes";
-    if (sent && !request->repeatable)
-        return cvx_fail_http(reterr, CONVEX_EUNKNOWN, http_status, NULL,
-                             "%s; whether the function took effect is unknown", why);
-    if (s->too_large)
-        return cvx_fail_http(reterr, CONVEX_ELIMIT, http_status, NULL, "%s", why);
-    if (code == CURLE_OUT_OF_MEMORY || s->reply->body.status == CONVEX_ENOMEM)
-        return cvx_fail_http(reterr, CONVEX_ENOMEM, http_status, NULL, "out of memory");
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return cvx_fail_http(reterr, CONVEX_ETIMEOUT, http_status, NULL, "%s", why);
-    return cvx_fail_http(reterr, CONVEX_ENETWORK, http_status, NULL, "%s", why);
+    if (x->too_large)
+        return "the answer is larger than max_reply_bytes";
+    if (x->canceled)
+        return "canceled by the caller";
+    if (x->refused_again)
+        return "the connection was closed before an answer";
+    if (x->transfer.timed_out)
+        return x->transfer.answered ? "the answer stopped coming (stall_timeout_ms)"
+                                    : "the server did not begin to answer (answer_timeout_ms)";
+    return cvx_network_words(x->transfer.code, words);
 }
 
-static char *make_url(const char *base, const char *endpoint)
+static convex_status kind_of(const exchange *x)
 {
-    cvx_text url;
-    char *ret = NULL;
-    cvx_text_init(&url, NULL);
-    cvx_text_add_str(&url, base);
-    cvx_text_add_str(&url, endpoint);
-    return cvx_text_take(&url, &ret, NULL) == CONVEX_OK ? ret : NULL;
+    CURLcode code = x->transfer.code;
+    if (x->canceled)
+        return CONVEX_ECANCELED;
+    if (x->reply->sent && !x->request->repeatable)
+        return CONVEX_EUNKNOWN;
+    if (x->too_large)
+        return CONVEX_ELIMIT;
+    if (code == CURLE_OUT_OF_MEMORY || x->reply->body.status == CONVEX_ENOMEM)
+        return CONVEX_ENOMEM;
+    return code == CURLE_OPERATION_TIMEDOUT ? CONVEX_ETIMEOUT : CONVEX_ENETWORK;
 }
 
-convex_status cvx_http_transfer(CURL *curl, const cvx_http_settings *settings,
+static convex_status explain(const exchange *x, const char *words, convex_error *reterr)
+{
+    convex_status status = kind_of(x);
+    return cvx_fail_http(reterr, status, x->reply->status, NULL, "%s%s", words_of(x, words),
+                         status == CONVEX_EUNKNOWN ? "; whether it took effect is unknown" : "");
+}
+
+convex_status cvx_http_exchange(cvx_http_engine *engine, const cvx_http_settings *settings,
                                 const cvx_http_request *request, cvx_http_reply *ret,
                                 convex_error *reterr)
 {
-    sink s = {.reply = ret, .settings = settings};
     char words[CURL_ERROR_SIZE] = "";
+    CURL *easy = cvx_http_engine_take(engine);
     struct curl_slist *headers = make_headers(settings, request);
-    char *url = make_url(settings->base, request->endpoint);
-    CURLcode code = headers != NULL && url != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-    curl_easy_reset(curl); /* keeps the connections */
+    exchange x = {
+        .transfer = {.easy = easy, .answer_ms = request->answer_ms, .stall_ms = request->stall_ms},
+        .settings = settings,
+        .request = request,
+        .reply = ret};
+    CURLcode code = easy != NULL && headers != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
     if (code == CURLE_OK)
-        code = set_timeouts(curl, settings, request);
+        code = set_connection(easy, &x);
     if (code == CURLE_OK)
-        code = set_connection(curl, settings, request);
-    if (code == CURLE_OK)
-        code = set_request(curl, settings, request, url, headers, &s);
+        code = set_request(easy, &x, headers);
     convex_status status = CONVEX_OK;
-    if (code != CURLE_OK) {
-        status = code == CURLE_OUT_OF_MEMORY
-                     ? cvx_fail(reterr, CONVEX_ENOMEM, "out of memory")
-                     : cvx_fail(reterr, CONVEX_EINVAL, "%s", curl_easy_strerror(code));
+    if (code == CURLE_OUT_OF_MEMORY) {
+        status = cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    } else if (code != CURLE_OK) {
+        status = cvx_fail(reterr, CONVEX_EINVAL, "%s", curl_easy_strerror(code));
     } else {
-        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
-        code = curl_easy_perform(curl);
-        long http_status = 0;
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http_status);
-        ret->status = (int)http_status;
-        if (code != CURLE_OK)
-            status = explain(curl, code, &s, request, words, reterr);
-        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+        set_callbacks(easy, &x);
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
+        cvx_http_engine_run(engine, &x.transfer);
+        read_head(easy, settings, ret);
+        if (x.transfer.code != CURLE_OK)
+            status = explain(&x, words, reterr);
     }
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
+    cvx_http_engine_give(engine, easy);
     curl_slist_free_all(headers);
-    convex_text_free(url, NULL);
     return status;
 }

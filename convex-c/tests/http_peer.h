@@ -14,12 +14,13 @@
 
 #include "tests/support.h"
 
-enum { PEER_CONNECTIONS = 24, PEER_REQUESTS = 256, PEER_BUFFER = 64 * 1024 };
+enum { PEER_CONNECTIONS = 24, PEER_REQUESTS = 256, PEER_BUFFER = 2 << 20 };
 
 typedef enum peer_step_kind {
     PEER_END = 0, /* of the script: its last step is used again */
     PEER_ANSWER,  /* `status` and `body`, the connection stays */
     PEER_RAW,     /* the bytes of `body`, then close */
+    PEER_PART,    /* the bytes of `body`, and nothing more */
     PEER_DROP,    /* close without a byte */
     PEER_SILENCE  /* nothing, for ever */
 } peer_step_kind;
@@ -29,6 +30,7 @@ typedef struct peer_step {
     int status;
     const char *body;
     const char *header; /* one more line, or NULL */
+    size_t len;         /* of `body`, when it is no text; 0: strlen */
 } peer_step;
 
 typedef struct peer_connection {
@@ -42,9 +44,11 @@ typedef struct peer {
     unsigned port;
     const peer_step *script;
     pthread_t thread;
+    atomic_size_t seen; /* requests so far, for other threads */
     peer_connection connections[PEER_CONNECTIONS];
     /* Read after peer_stop(), or by the thread itself. */
     char *requests[PEER_REQUESTS];
+    size_t lengths[PEER_REQUESTS];
     size_t request_count, connection_count;
 } peer;
 
@@ -58,6 +62,10 @@ static inline size_t peer_whole_request(const peer_connection *c)
     for (const char *line = c->buffer; line < end; line = strstr(line, "\r\n") + 2) {
         if (strncasecmp(line, "content-length:", 15) == 0)
             body = strtoul(line + 15, NULL, 10);
+        if (strncasecmp(line, "transfer-encoding: chunked", 26) == 0) {
+            const char *last = memmem(end, c->len - (head - 4), "\r\n0\r\n\r\n", 7);
+            return last == NULL ? 0 : (size_t)(last - c->buffer) + 7;
+        }
     }
     return c->len >= head + body ? head + body : 0;
 }
@@ -83,18 +91,20 @@ static inline void peer_close(peer_connection *c)
 static inline void peer_answer(peer *p, peer_connection *c)
 {
     const peer_step *step = p->script;
+    size_t len = step->len > 0 || step->body == NULL ? step->len : strlen(step->body);
     if (step[1].kind != PEER_END)
         p->script++;
     if (step->kind == PEER_ANSWER) {
         char head[512];
         int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s%s\r\n",
-                         step->status, strlen(step->body), step->header ? step->header : "",
+                         step->status, len, step->header ? step->header : "",
                          step->header ? "\r\n" : "");
         peer_write(c->fd, head, (size_t)n);
-        peer_write(c->fd, step->body, strlen(step->body));
-    } else if (step->kind == PEER_RAW) {
-        peer_write(c->fd, step->body, strlen(step->body));
-        peer_close(c);
+        peer_write(c->fd, step->body, len);
+    } else if (step->kind == PEER_RAW || step->kind == PEER_PART) {
+        peer_write(c->fd, step->body, len);
+        if (step->kind == PEER_RAW)
+            peer_close(c);
     } else if (step->kind == PEER_DROP) {
         peer_close(c);
     }
@@ -110,8 +120,14 @@ static inline void peer_read(peer *p, peer_connection *c)
     c->len += (size_t)n;
     c->buffer[c->len] = '\0';
     for (size_t len; c->fd >= 0 && (len = peer_whole_request(c)) > 0;) {
-        if (p->request_count < PEER_REQUESTS)
-            p->requests[p->request_count++] = strndup(c->buffer, len);
+        if (p->request_count < PEER_REQUESTS) {
+            char *copy = malloc(len + 1);
+            memcpy(copy, c->buffer, len);
+            copy[len] = '\0';
+            p->lengths[p->request_count] = len;
+            p->requests[p->request_count++] = copy;
+            atomic_store(&p->seen, p->request_count);
+        }
         memmove(c->buffer, c->buffer + len, c->len - len + 1);
         c->len -= len;
         peer_answer(p, c);
@@ -125,6 +141,8 @@ static inline void peer_accept(peer *p)
         if (p->connections[i].fd >= 0)
             continue;
         p->connections[i].fd = fd;
+        if (p->connections[i].buffer == NULL)
+            p->connections[i].buffer = malloc(PEER_BUFFER);
         p->connection_count++;
         return;
     }
@@ -167,7 +185,7 @@ static inline void peer_start(peer *p, const peer_step *script)
     p->port = ntohs(address.sin_port);
     assert_int_equal(pipe(p->wake), 0);
     for (int i = 0; i < PEER_CONNECTIONS; i++)
-        p->connections[i] = (peer_connection){.fd = -1, .buffer = malloc(PEER_BUFFER)};
+        p->connections[i].fd = -1;
     assert_int_equal(pthread_create(&p->thread, NULL, peer_run, p), 0);
 }
 

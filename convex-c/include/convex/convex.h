@@ -13,6 +13,8 @@
 #include "convex/identity.h"
 #include "convex/log.h"
 #include "convex/mem.h"
+#include "convex/network.h"
+#include "convex/query_spec.h"
 #include "convex/result.h"
 #include "convex/value.h"
 #include "convex/version.h"

@@ -1,21 +1,29 @@
 /* convex/http.h - calls over HTTP: one request, one answer, no live connection.
  *
  * Calls block until they are answered or timed out. Thread-safe, but for new and
- * free: calls from several threads run side by side. Queries keep a connection
- * alive between calls. A mutation or action gets a connection of its own and is
- * never sent twice: over HTTP the server cannot tell a repetition from a second
- * call, so when the answer is lost the call ends in CONVEX_EUNKNOWN. (The live
- * client of client.h can repeat mutations safely; prefer it where that matters.) */
+ * free: calls from several threads run side by side and share kept connections.
+ *
+ * A query may be sent again when a kept connection turns out dead. A mutation, an
+ * action or an upload is never sent twice: over HTTP the server cannot tell a
+ * repetition from a second call, so when the answer is lost the call ends in
+ * CONVEX_EUNKNOWN. (The live client of client.h repeats mutations safely; prefer
+ * it where that matters.)
+ *
+ * HTTP/1.1 is spoken even where HTTP/2 is offered: single calls cost less, and a server's
+ * GOAWAY would leave the outcome of calls open that a connection of their own settles. */
 #ifndef CONVEX_HTTP_H
 #define CONVEX_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "convex/auth.h"
 #include "convex/error.h"
 #include "convex/log.h"
 #include "convex/mem.h"
 #include "convex/network.h"
+#include "convex/query_spec.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -35,9 +43,11 @@ typedef struct convex_http_options {
     convex_mem mem;          /* default: libc */
     convex_network network;  /* copied */
     unsigned connect_timeout_ms; /* DNS to the end of TLS; 0: 10 000 */
-    unsigned stall_timeout_ms;   /* longest time with no byte moving; rounded up to seconds; 0:
-                                    the total only, as a function may think for long */
-    unsigned timeout_ms;         /* the whole call; 0: 60 000, for actions 330 000 */
+    unsigned answer_timeout_ms;  /* from the last byte sent to the first of the answer; 0: 30 000,
+                                    for actions the total only, as they may run for long */
+    unsigned stall_timeout_ms;   /* longest silence within an answer; 0: 30 000 */
+    unsigned timeout_ms;         /* a whole call; 0: 60 000, for actions 330 000; files have their
+                                    own */
     size_t max_reply_bytes;      /* 0: 32 MiB (a result is at most 16 MiB, plus its log lines) */
 } convex_http_options;
 
@@ -60,6 +70,8 @@ CONVEX_API convex_status convex_http_new(const convex_http_options *options, con
                                          convex_error *reterr);
 /* While no call is under way. NULL is fine. */
 CONVEX_API void convex_http_free(convex_http *http);
+
+/* ---- functions ---- */
 
 /* Runs the function `path` ("messages:list").
  *   args  borrowed; an object, NULL means {}
@@ -84,10 +96,59 @@ CONVEX_API convex_status convex_http_mutation(convex_http *http, const char *pat
 CONVEX_API convex_status convex_http_action(convex_http *http, const char *path,
                                             const convex_value *args, convex_result **ret,
                                             convex_error *reterr);
-/* Any kind of function, internal ones too; needs an ADMIN_KEY. */
+/* Any kind of function, internal ones too; needs an ADMIN_KEY. Never sent twice, as it may be
+ * a mutation. */
 CONVEX_API convex_status convex_http_function(convex_http *http, const char *path,
                                               const convex_value *args, convex_result **ret,
                                               convex_error *reterr);
+
+typedef enum convex_http_kind {
+    CONVEX_HTTP_QUERY = 0,
+    CONVEX_HTTP_MUTATION,
+    CONVEX_HTTP_ACTION,
+    CONVEX_HTTP_FUNCTION /* as convex_http_function() */
+} convex_http_kind;
+
+/* Of one call; zero is the default of each. */
+typedef struct convex_http_call_options {
+    unsigned timeout_ms;   /* the whole call, repetitions included; 0: as the client's options say.
+                              Also the limit on the wait for the first byte, when given */
+    const char *component; /* borrowed; path of the component the function is in; NULL: the app
+                              itself. Needs an ADMIN_KEY; the server then does not check the
+                              kind, and the call is handled as a FUNCTION */
+    unsigned occ_retries;  /* how many times more to try when the server says that nothing took
+                              effect: OptimisticConcurrencyControlFailure (queries, mutations), or
+                              the function never began (ExpiredInQueue, ExecuteFullError,
+                              WorkerOverloaded, InitialPermitTimeoutError,
+                              TooManyConcurrentRequests). Waits in between: random, up to 100 ms,
+                              doubled each time, at most 3 s */
+} convex_http_call_options;
+
+/* The four calls above, with options; `options` NULL: all defaults. */
+CONVEX_API convex_status convex_http_call(convex_http *http, convex_http_kind kind,
+                                          const char *path, const convex_value *args,
+                                          const convex_http_call_options *options,
+                                          convex_result **ret, convex_error *reterr);
+
+/* ---- consistent reads ---- */
+
+/* The latest point in time, for convex_http_query_at(): all queries at one of these see one
+ * state of the database. In nanoseconds of the server's clock, and opaque otherwise; usable for
+ * about four minutes, after which the server answers 503 for good. Sent without credential. */
+CONVEX_API convex_status convex_http_query_ts(convex_http *http, uint64_t *ret_ts,
+                                              convex_error *reterr);
+/* As convex_http_query(), at `ts`. */
+CONVEX_API convex_status convex_http_query_at(convex_http *http, const char *path,
+                                              const convex_value *args, uint64_t ts,
+                                              convex_result **ret, convex_error *reterr);
+/* Runs `count` queries in one request, at one state of the database.
+ *   queries  borrowed
+ *   ret      room for `count`; each owned, release with convex_result_unref(). A query that
+ *            threw is a result. On failure all are NULL
+ * Fails as convex_http_query() does, and as a whole when one path or its args are refused. */
+CONVEX_API convex_status convex_http_query_batch(convex_http *http,
+                                                 const convex_query_spec *queries, size_t count,
+                                                 convex_result *ret[], convex_error *reterr);
 
 #ifdef __cplusplus
 }
