@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "convex/client.h"
+#include "convex/query_spec.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,11 +42,6 @@ CONVEX_API uint64_t convex_snapshot_ts(const convex_snapshot *snapshot);
 /* ---- the subscription ---- */
 
 typedef struct convex_group convex_group; /* opaque, counted */
-
-typedef struct convex_query_spec {
-    const char *path;         /* "module:function" */
-    const convex_value *args; /* an object; NULL means {} */
-} convex_query_spec;
 
 /* `snapshot` is borrowed until the callback returns; keep it by ref. Called first when every
  * query has a result, then once for each version that changed any of them, and when an optimistic
