@@ -1,4 +1,5 @@
 import { v } from "convex/values";
+import { internal } from "./_generated/api";
 import { internalMutation } from "./_generated/server";
 import * as Communities from "./model/communities";
 
@@ -9,10 +10,17 @@ export const setUp = internalMutation({
     name: v.string(),
     sourceGuildId: v.string(),
     customerGuildId: v.string(),
+    memberRoleIds: v.optional(v.array(v.string())),
     graceDays: v.optional(v.number()),
     partialRefundEnds: v.optional(v.boolean()),
     acceptsTestPurchases: v.optional(v.boolean()),
   },
   returns: v.id("communities"),
-  handler: async (ctx, wanted) => await Communities.setUp(ctx, wanted),
+  handler: async (ctx, wanted) => {
+    const id = await Communities.setUp(ctx, wanted);
+    await ctx.scheduler.runAfter(0, internal.discord.followAll, {
+      cursor: null,
+    });
+    return id;
+  },
 });

@@ -17,12 +17,14 @@ const communities = defineTable({
   name: v.string(),
   sourceGuildId: v.string(), // snowflakes are strings: 64 bits
   customerGuildId: v.string(),
+  memberRoleIds: v.optional(v.array(v.string())), // Discord roles of everybody with access
   graceDays: v.optional(v.number()), // access after a period's end, for a late renewal; absent: 3
   partialRefundEnds: v.optional(v.boolean()), // a partial refund ends access; absent: no
   acceptsTestPurchases: v.optional(v.boolean()), // for trying things out; absent: no
 })
   .index("by_slug", ["slug"])
-  .index("by_sourceGuildId", ["sourceGuildId"]);
+  .index("by_sourceGuildId", ["sourceGuildId"])
+  .index("by_customerGuildId", ["customerGuildId"]);
 
 // A source channel and where it is mirrored to.
 const channels = defineTable({
@@ -223,6 +225,56 @@ const entitlements = defineTable({
   .index("by_communityId_and_email", ["communityId", "email"])
   .index("by_communityId_and_purchaseId", ["communityId", "purchaseId"]);
 
+// Whose Discord account is whose. Above tenants, as accounts are.
+const discordLinks = defineTable({
+  userId: v.id("users"),
+  discordId: v.string(),
+  name: v.string(), // as Discord showed it when it was linked
+  linkedAt: v.number(),
+})
+  .index("by_userId", ["userId"])
+  .index("by_discordId", ["discordId"]);
+
+// A role that a person should have in the customer guild, or should not. Desired: written
+// with entitlements and links; actual, lease and attempts: by the bot. See model/roles.ts.
+const roleJobs = defineTable({
+  communityId: v.id("communities"),
+  discordId: v.string(),
+  roleId: v.string(),
+  desired: v.boolean(),
+  actual: v.union(v.boolean(), v.null()), // null: never seen
+  tried: v.boolean(), // an attempt's outcome is not known
+  absent: v.boolean(), // not in the guild when last seen
+  wants: v.boolean(),
+  urgency: v.number(), // 0: take away, 1: give
+  wantedAt: v.number(), // ms: when it last began to want something else
+  readyAt: v.number(), // ms: not handed out before
+  fence: v.number(),
+  lease: v.union(
+    v.object({ instance: v.string(), until: v.number() }),
+    v.null(),
+  ),
+  attempts: v.number(),
+  error: v.optional(v.string()),
+  dead: v.boolean(),
+})
+  .index("by_communityId_and_discordId_and_roleId", [
+    "communityId",
+    "discordId",
+    "roleId",
+  ])
+  .index("by_communityId_and_wants_and_urgency_and_readyAt", [
+    "communityId",
+    "wants",
+    "urgency",
+    "readyAt",
+  ])
+  .index("by_communityId_and_wants_and_wantedAt", [
+    "communityId",
+    "wants",
+    "wantedAt",
+  ]);
+
 // A daemon's instance and how it says it is doing. Serves all tenants.
 const services = defineTable({
   service: serviceRole,
@@ -269,6 +321,8 @@ export default defineSchema({
   plans,
   purchases,
   entitlements,
+  discordLinks,
+  roleJobs,
   services,
   auditLog,
   operators,

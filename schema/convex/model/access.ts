@@ -12,6 +12,8 @@ import { normalEmail } from "./accounts";
 import { audit } from "./audit";
 import * as Communities from "./communities";
 import { failure } from "./failure";
+import * as Links from "./links";
+import * as Roles from "./roles";
 
 const MAX_PER_PERSON = 50;
 
@@ -152,8 +154,7 @@ export async function revoke(
   const email = normalEmail(wanted.email);
   const rows = await byEmail(ctx, community._id, email);
   const open = rows.filter((row) => row.revokedAt === null);
-  for (const row of open)
-    await ctx.db.patch(row._id, { revokedAt: Date.now() });
+  for (const row of open) await change(ctx, row, { revokedAt: Date.now() });
   await audit(ctx, community._id, "access.revoke", email, wanted.reason);
   return { revoked: open.length };
 }
@@ -167,7 +168,7 @@ export async function restore(
   const email = normalEmail(wanted.email);
   const rows = await byEmail(ctx, community._id, email);
   const closed = rows.filter((row) => row.revokedAt !== null);
-  for (const row of closed) await ctx.db.patch(row._id, { revokedAt: null });
+  for (const row of closed) await change(ctx, row, { revokedAt: null });
   await audit(ctx, community._id, "access.restore", email, wanted.reason);
   return { restored: closed.length };
 }
@@ -202,7 +203,7 @@ export async function followPurchase(
   const known = await byPurchase(ctx, communityId, purchaseId);
   if (access === null || email === null) {
     if (known !== null && known.endedAt === null)
-      await ctx.db.patch(known._id, { endedAt: Date.now() });
+      await change(ctx, known, { endedAt: Date.now() });
     return;
   }
   const moved = known !== null && known.email !== email;
@@ -259,7 +260,7 @@ export async function expire(
 ): Promise<void> {
   const row = await ctx.db.get(id);
   if (row === null || row.endedAt !== null || row.until === null) return;
-  if (row.until <= Date.now()) await ctx.db.patch(id, { endedAt: row.until });
+  if (row.until <= Date.now()) await change(ctx, row, { endedAt: row.until });
 }
 
 async function put(
@@ -269,6 +270,9 @@ async function put(
 ): Promise<void> {
   const id = known?._id ?? (await ctx.db.insert("entitlements", row));
   if (known !== null) await ctx.db.patch(id, row);
+  if (known?.userId && known.userId !== row.userId)
+    await followRoles(ctx, known.userId, row.communityId);
+  if (row.userId !== null) await followRoles(ctx, row.userId, row.communityId);
   // Queries do not see the clock move, so the end of access is an event of its own.
   if (
     row.until !== null &&
@@ -278,13 +282,49 @@ async function put(
     await ctx.scheduler.runAt(row.until, internal.access.expire, { id });
 }
 
+async function change(
+  ctx: MutationCtx,
+  row: Doc<"entitlements">,
+  changed: Partial<Doc<"entitlements">>,
+): Promise<void> {
+  await ctx.db.patch(row._id, changed);
+  const userId = changed.userId ?? row.userId;
+  if (userId) await followRoles(ctx, userId, row.communityId);
+}
+
+/** Has a person's roles follow their entitlements, in one community or in all. */
+export async function followRoles(
+  ctx: MutationCtx,
+  userId: Id<"users">,
+  communityId?: Id<"communities">,
+): Promise<void> {
+  const link = await Links.ofUser(ctx, userId);
+  if (link === null) return;
+  const now = Date.now();
+  for (const community of await Communities.all(ctx)) {
+    if (communityId !== undefined && community._id !== communityId) continue;
+    const rows = await rowsOf(ctx, community._id, userId);
+    const live = rows.filter((row) => isLive(row, now));
+    await Roles.follow(ctx, community, link.discordId, live);
+  }
+}
+
+/** Takes every role of ours from a Discord account that is nobody's any more. */
+export async function dropRoles(
+  ctx: MutationCtx,
+  discordId: string,
+): Promise<void> {
+  for (const community of await Communities.all(ctx))
+    await Roles.follow(ctx, community, discordId, []);
+}
+
 async function bindAll(
   ctx: MutationCtx,
   rows: Doc<"entitlements">[],
   userId: Id<"users">,
 ): Promise<void> {
   for (const row of rows)
-    if (row.userId === null) await ctx.db.patch(row._id, { userId });
+    if (row.userId === null) await change(ctx, row, { userId });
 }
 
 async function byPurchase(

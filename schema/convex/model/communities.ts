@@ -37,6 +37,22 @@ export async function bySourceGuild(
     .unique();
 }
 
+export async function requireByCustomerGuild(
+  ctx: QueryCtx,
+  guildId: string,
+): Promise<Doc<"communities">> {
+  const found = await ctx.db
+    .query("communities")
+    .withIndex("by_customerGuildId", (q) => q.eq("customerGuildId", guildId))
+    .first();
+  if (found === null)
+    throw failure(
+      "not_found",
+      `No community has the customer guild ${guildId}`,
+    );
+  return found;
+}
+
 /** All tenants; there are few by design. */
 export async function all(ctx: QueryCtx): Promise<Doc<"communities">[]> {
   return await ctx.db.query("communities").take(MAX_COMMUNITIES);

@@ -7,6 +7,7 @@ import { audit } from "./audit";
 import * as Purchases from "./billing/purchases";
 import * as Communities from "./communities";
 import type { EventState } from "./fields";
+import * as Links from "./links";
 import * as Plans from "./plans";
 
 const DAY = 24 * 3600 * 1000;
@@ -22,6 +23,7 @@ export async function show(ctx: QueryCtx, slug: string, address: string) {
       user === null
         ? null
         : { id: user._id, verified: user.emailVerificationTime !== undefined },
+    discord: user === null ? null : await Links.ofUser(ctx, user._id),
     entitlements: await Access.ofPerson(ctx, community._id, email, user),
     purchases: await Purchases.ofEmail(ctx, community._id, email),
   };

@@ -187,16 +187,22 @@ export class Deployment {
   }
 
   /** A community of its own, so that tests cannot meet. */
-  async community(slug: string, channels = 1): Promise<Community> {
+  async community(
+    slug: string,
+    channels = 1,
+    over: { memberRoleIds?: string[] } = {},
+  ): Promise<Community> {
     const number = BigInt(1 + Community.count++);
     const guildId = String(1_100_000_000_000_000_000n + number);
+    const customerGuildId = String(1_200_000_000_000_000_000n + number);
     await this.run(internal.communities.setUp, {
       slug,
       name: `The ${slug} community`,
       sourceGuildId: guildId,
-      customerGuildId: String(1_200_000_000_000_000_000n + number),
+      customerGuildId,
+      ...over,
     });
-    const made = new Community(slug, guildId);
+    const made = new Community(slug, guildId, customerGuildId);
     for (let i = 0; i < channels; i++) {
       const sourceChannelId = `${guildId}${i}`;
       const mirrorChannelId = `2${guildId.slice(1)}${i}`;
@@ -247,6 +253,7 @@ export class Community {
   constructor(
     readonly slug: string,
     readonly guildId: string,
+    readonly customerGuildId: string,
   ) {}
 }
 

@@ -45,6 +45,24 @@ function table(source: Source): Record<string, Row> {
       allowed: ["bot"],
     },
     "mirrors:release": { args: { instance: "x" }, allowed: ["bot"] },
+    "roles:queue": { args: {}, allowed: ["bot"], kind: "query" },
+    "roles:claim": { args: { instance: "x", limit: 0 }, allowed: ["bot"] },
+    "roles:report": { args: { instance: "x", results: [] }, allowed: ["bot"] },
+    "roles:release": { args: { instance: "x" }, allowed: ["bot"] },
+    "roles:guilds": { args: {}, allowed: ["bot"], kind: "query" },
+    "roles:people": {
+      args: {
+        guildId: source.community.customerGuildId,
+        after: null,
+        limit: 1,
+      },
+      allowed: ["bot"],
+      kind: "query",
+    },
+    "roles:observe": {
+      args: { guildId: source.community.customerGuildId, seen: [] },
+      allowed: ["bot"],
+    },
     "webhooks:ingest": { args: webhook("k"), allowed: ["webhook-proxy"] },
     "services:heartbeat": { args: beat("bot"), allowed: ["bot"] },
     "feed:list": {
