@@ -16,6 +16,7 @@
 #include "auth_internal.h"
 #include "convex/version.h"
 #include "error_internal.h"
+#include "optimistic.h"
 #include "sync_wire.h"
 
 static const char default_name[] = "convex-c-" CONVEX_VERSION;
@@ -482,6 +483,7 @@ void convex_sub_unref(convex_sub *sub)
 
 void cvx_call_free(convex_client *client, cvx_call *call)
 {
+    cvx_update_free(call->request.update, true);
     convex_result_unref(call->request.result);
     cvx_free(&client->mem, call->body);
     cvx_free(&client->mem, call);
@@ -576,6 +578,16 @@ static cvx_call *new_call(convex_client *client, const convex_call_options *opti
     return call;
 }
 
+static convex_status add_update(convex_client *client, cvx_call *call, const convex_value *args,
+                                const convex_optimistic *optimistic, convex_error *reterr)
+{
+    if (call->request.action || !optimistic->update)
+        return cvx_fail(reterr, CONVEX_EINVAL,
+                        "an optimistic update of an action, or without a function");
+    call->request.update = cvx_update_new(&client->mem, optimistic, args);
+    return call->request.update ? CONVEX_OK : cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+}
+
 static convex_status request(convex_client *client, bool action, const char *path,
                              const convex_value *args, const convex_call_options *options,
                              convex_done_fn *on_done, void *user, uint32_t *ret_id,
@@ -596,13 +608,18 @@ static convex_status request(convex_client *client, bool action, const char *pat
     call->request.action = action;
     status = cvx_call_text(&client->mem, path, options ? options->component : NULL, args, false,
                            &call->body, &len, reterr);
+    if (status == CONVEX_OK && options && options->optimistic)
+        status = add_update(client, call, args, options->optimistic, reterr);
     if (status == CONVEX_OK) {
         call->request.body = call->body;
         call->request.body_len = len;
         status = number_call(client, call, ret_id, reterr);
     }
-    if (status != CONVEX_OK)
+    if (status != CONVEX_OK) {
+        cvx_update_free(call->request.update, false); /* its user stays the caller's */
+        call->request.update = NULL;
         cvx_call_free(client, call);
+    }
     return status;
 }
 

@@ -118,7 +118,8 @@ convex_status cvx_client_new_session(const convex_options *options, const cvx_se
 convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
 /* Runs a mutation under a number of its own: one from cvx_client_take_id(), or one that an earlier
  * run of the session took. It must not be unfinished in this client.
- *   body  cvx_call_text() of it; copied
+ *   body     cvx_call_text() of it; copied
+ *   options  as there, without component and optimistic update
  * The rest, and what is returned, as convex_client_mutation(). */
 convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
                                      size_t body_len, const convex_call_options *options,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "auth_internal.h"
+#include "optimistic.h"
 #include "view.h"
 
 enum { MAX_ROUNDS = 32, MAX_MESSAGES = 64 }; /* of one turn, so that a host loop stays alive */
@@ -333,6 +334,7 @@ static void tear_down(convex_client *client)
         end_sub(client, client->subs, CONVEX_ECLOSED);
     while ((request = cvx_sync_take_request(client->sync)) != NULL)
         end_call(client, (cvx_call *)(void *)request);
+    cvx_overlay_clear(client->sync);
     run_ops(client);
     cvx_sync_state(client->sync, cvx_client_now(), &state);
     state.connection = CONVEX_CONNECTION_CLOSED;

@@ -59,6 +59,7 @@ void cvx_sync_free(cvx_sync *sync)
     if (!sync)
         return;
     mem = sync->config.mem;
+    cvx_overlay_clear(sync);
     cvx_queries_free(sync);
     cvx_map_done(&sync->requests.by_id);
     cvx_auth_free(sync);
@@ -280,7 +281,9 @@ cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
     *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
     if (next_wire_event(sync, ret)) {
         return ret->kind;
-    } else if ((ret->listener = cvx_view_next_listener(sync)) != NULL) {
+    }
+    cvx_overlay_settle(sync);
+    if ((ret->listener = cvx_view_next_listener(sync)) != NULL) {
         ret->kind = CVX_SYNC_RESULT;
     } else if ((ret->view = cvx_view_next(sync)) != NULL) {
         ret->kind = CVX_SYNC_VIEW;

@@ -91,11 +91,12 @@ uint32_t cvx_sync_query_id(const cvx_listener *listener);
 typedef struct cvx_request {
     uint32_t id; /* ascending in the order of cvx_sync_request() */
     bool action;
-    bool at_commit;        /* a mutation done when answered, not when visible */
-    const char *body;      /* cvx_call_text() of the function; lives as long */
-    size_t body_len;       /* */
-    convex_status status;  /* when done */
-    convex_result *result; /* when done with CONVEX_OK; owned by the caller from then on */
+    bool at_commit;   /* a mutation done when answered, not when visible */
+    const char *body; /* cvx_call_text() of the function; lives as long */
+    size_t body_len;
+    struct cvx_update *update; /* optimistic.h; taken by cvx_sync_request(); or NULL */
+    convex_status status;      /* when done */
+    convex_result *result;     /* when done with CONVEX_OK; owned by the caller from then on */
 
     /* private */
     bool sent, answered, older;

@@ -242,7 +242,9 @@ static verdict on_transition(cvx_sync *sync, const convex_value *frame)
     sync->version = end;
     observe(sync, end.ts);
     cvx_auth_transition(sync, &start, &end);
-    cvx_requests_visible(sync, end.ts);
+    if (sync->queries.awaited ==
+        0) /* on a new connection results may come later than the version */
+        cvx_requests_visible(sync, end.ts);
     return APPLIED;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CVX_SYNC_INTERNAL_H
 #define CVX_SYNC_INTERNAL_H
 
+#include "optimistic.h"
 #include "sync.h"
 #include "sync_wire.h"
 #include "view.h"
@@ -33,9 +34,13 @@ struct cvx_query {
     size_t token_len;
     cvx_listener *listeners; /* circular, NULL when none */
     const convex_value *journal;
-    convex_result *result;   /* the server's last */
-    convex_result *shown;    /* what its listeners are told; view.c */
-    cvx_stamp stamp;         /* of `result`, unless loaded */
+    convex_result *result;    /* the server's last */
+    convex_result *shown;     /* what its listeners are told; view.c */
+    cvx_stamp stamp;          /* of `result`, unless loaded */
+    cvx_local *local;         /* what optimistic updates make of it; NULL: nothing */
+    const convex_value *args; /* parsed for an optimistic update that asked; or NULL */
+    cvx_query *next_touched, *prev_touched;
+    bool touched;            /* by optimistic updates: `shown` is to be settled */
     convex_result *incoming; /* while a Transition is read */
     const convex_value *incoming_journal;
 };
@@ -90,6 +95,7 @@ struct cvx_sync {
     cvx_queries queries;
     cvx_requests requests;
     cvx_views views;
+    cvx_overlay overlay;
 
     cvx_auth auth;
     cvx_credential credential;
@@ -123,6 +129,8 @@ void cvx_sync_line(char *ret, size_t size, const char *text, size_t len);
 
 /* sync_set.c */
 cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id);
+cvx_query *cvx_queries_find_token(const cvx_sync *sync, const char *token, size_t len,
+                                  uint64_t hash);
 void cvx_queries_answered(cvx_sync *sync, cvx_query *query);
 void cvx_queries_set_loaded(cvx_sync *sync, cvx_query *query, bool loaded);
 void cvx_queries_restart(cvx_sync *sync); /* a connection opened, and is not counted yet */

@@ -32,6 +32,7 @@ void cvx_query_free(const convex_mem *mem, cvx_query *query)
     convex_result_unref(query->shown);
     convex_result_unref(query->incoming);
     convex_value_unref(query->journal);
+    convex_value_unref(query->args);
     cvx_free(mem, query->token);
     cvx_free(mem, query);
 }
@@ -44,13 +45,13 @@ cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id)
     return node ? QUERY_OF(node, by_id) : NULL;
 }
 
-static cvx_query *find_token(const cvx_sync *sync, const cvx_query *like, uint64_t hash)
+cvx_query *cvx_queries_find_token(const cvx_sync *sync, const char *token, size_t len,
+                                  uint64_t hash)
 {
     cvx_map_node *node = cvx_map_first(&sync->queries.by_token, hash);
     for (; node; node = cvx_map_next(node)) {
         cvx_query *query = QUERY_OF(node, by_token);
-        if (query->token_len == like->token_len &&
-            memcmp(query->token, like->token, like->token_len) == 0)
+        if (query->token_len == len && memcmp(query->token, token, len) == 0)
             return query;
     }
     return NULL;
@@ -87,7 +88,7 @@ static void take_query(cvx_queries *all, cvx_query *query)
 void cvx_sync_subscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener)
 {
     uint64_t hash = cvx_hash_bytes(query->token, query->token_len);
-    cvx_query *live = find_token(sync, query, hash);
+    cvx_query *live = cvx_queries_find_token(sync, query->token, query->token_len, hash);
 
     if (live) {
         cvx_query_free(&sync->config.mem, query);
@@ -96,6 +97,7 @@ void cvx_sync_subscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener
         append_query(&sync->queries, live);
         cvx_map_insert(&sync->queries.by_token, &live->by_token, hash);
         cvx_map_insert(&sync->queries.by_id, &live->by_id, cvx_hash_u32(live->id));
+        cvx_overlay_added(sync, live);
     }
     *listener = (cvx_listener){.query = live, .view = listener->view, .next = live->listeners};
     if (live->listeners)
@@ -126,6 +128,7 @@ static void drop_query(cvx_sync *sync, cvx_query *query)
     cvx_map_remove(&all->by_id, &query->by_id);
     cvx_queries_answered(sync, query);
     cvx_queries_set_loaded(sync, query, false);
+    cvx_overlay_removed(sync, query);
     if (query->sent && sync->conn == CVX_OPEN) {
         query->next = all->gone;
         all->gone = query;
@@ -207,6 +210,8 @@ void cvx_sync_request(cvx_sync *sync, cvx_request *request)
     if (!all->unsent)
         all->unsent = request;
     cvx_map_insert(&all->by_id, &request->by_id, cvx_hash_u32(request->id));
+    if (request->update)
+        cvx_overlay_push(sync, request->update);
 }
 
 cvx_request *cvx_requests_find(const cvx_sync *sync, uint32_t id)
@@ -247,6 +252,7 @@ void cvx_requests_finish(cvx_sync *sync, cvx_request *request, convex_status sta
     take_request(sync, request);
     request->status = status;
     request->next = NULL;
+    cvx_overlay_finished(sync, request);
     if (sync->requests.done_last)
         sync->requests.done_last->next = request;
     else
@@ -271,6 +277,7 @@ void cvx_requests_visible(cvx_sync *sync, uint64_t ts)
         if (request->answered && request->ts <= ts)
             cvx_requests_finish(sync, request, CONVEX_OK);
     }
+    cvx_overlay_visible(sync, ts);
 }
 
 /* Mutations go out again in order, the server knows what it has run. An action
@@ -307,6 +314,7 @@ cvx_request *cvx_sync_take_request(cvx_sync *sync)
         convex_result_unref(request->result);
         request->result = NULL;
         request->status = request->sent ? CONVEX_EUNKNOWN : CONVEX_ECLOSED;
+        cvx_overlay_finished(sync, request);
     }
     return request;
 }

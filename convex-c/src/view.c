@@ -87,8 +87,8 @@ cvx_listener *cvx_view_next_listener(cvx_sync *sync)
 
 /* ---- queries ---- */
 
-/* Shows another result, or NULL while there is none. */
-static void show(cvx_sync *sync, cvx_query *query, const convex_result *result)
+/* Shows a result that differs, or NULL while there is none. */
+static void show_other(cvx_sync *sync, cvx_query *query, const convex_result *result)
 {
     convex_result *before = query->shown;
 
@@ -104,7 +104,22 @@ static void show(cvx_sync *sync, cvx_query *query, const convex_result *result)
 
 void cvx_view_result(cvx_sync *sync, cvx_query *query)
 {
-    show(sync, query, query->result);
+    if (cvx_overlay_active(sync))
+        cvx_overlay_result(sync, query);
+    else
+        show_other(sync, query, query->result);
+}
+
+void cvx_view_show(cvx_sync *sync, cvx_query *query, const convex_result *result)
+{
+    if (result == query->shown)
+        return;
+    if (cvx_same_result(query->shown, result)) {
+        convex_result_unref(query->shown);
+        query->shown = convex_result_ref(result);
+    } else {
+        show_other(sync, query, result);
+    }
 }
 
 void cvx_view_confirmed(cvx_sync *sync, cvx_query *query)

@@ -37,6 +37,8 @@ void cvx_view_unqueue(cvx_sync *sync, cvx_view *view);
 
 /* The server's result of the query is another one now. */
 void cvx_view_result(cvx_sync *sync, cvx_query *query);
+/* It is to be shown so. */
+void cvx_view_show(cvx_sync *sync, cvx_query *query, const convex_result *result);
 /* The server confirmed it on a new connection, changed or not. */
 void cvx_view_confirmed(cvx_sync *sync, cvx_query *query);
 /* A listener joined its query, or leaves it. */

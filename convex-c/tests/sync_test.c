@@ -418,8 +418,23 @@ static void unanswered_mutation_is_sent_again_after_reconnect(void **state)
     rig_expect(&r, "{\"type\":\"Mutation\",\"requestId\":1,\"udfPath\":\"m:y\",\"args\":[{}]}");
     rig_say(&r, RESPONSE(0, "1", TS_15));
     rig_say(&r, RESPONSE(1, "2", TS_15));
-    rig_transition(&r, 1, 0, 15, "");
+    rig_transition(&r, 1, 0, 15, UPDATED(0, "1"));
     assert_int_equal(first->done + second->done, 2);
+    rig_done(&r);
+}
+
+static void after_a_reconnect_a_mutation_is_visible_only_when_the_results_are_there(void **state)
+{
+    rig r;
+    begin(&r);
+    rig_call *call = rig_mutate(&r, "m:x");
+    rig_close(&r, 1006, "");
+    rig_open(&r);
+    rig_say(&r, RESPONSE(0, "1", TS_15));
+    rig_transition(&r, 1, 0, 15, ""); /* shows "v0" of before still */
+    assert_int_equal(call->done, 0);
+    rig_transition(&r, 1, 0, 16, UPDATED(0, "1"));
+    assert_int_equal(call->done, 1);
     rig_done(&r);
 }
 
@@ -633,6 +648,7 @@ int main(void)
         T(a_transition_that_overtakes_the_response_does_not_count),
         T(a_mutation_at_commit_is_done_with_its_response),
         T(unanswered_mutation_is_sent_again_after_reconnect),
+        T(after_a_reconnect_a_mutation_is_visible_only_when_the_results_are_there),
         T(an_answered_but_invisible_mutation_is_sent_again_and_keeps_its_answer),
         T(a_sent_action_fails_when_the_new_socket_opens),
         T(an_unsent_action_is_sent_by_the_new_connection),

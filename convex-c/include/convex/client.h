@@ -29,6 +29,7 @@
 #include "convex/log.h"
 #include "convex/mem.h"
 #include "convex/network.h"
+#include "convex/optimistic.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -211,6 +212,8 @@ typedef struct convex_call_options {
     const char *component; /* copied; path of the component that has the function, "a/b"; NULL: the
                               app itself. Needs an admin key: the server ends the session over one
                               from anybody else */
+    const convex_optimistic *optimistic; /* copied; mutations only: what it will make of the results
+                                            of live queries, shown at once; NULL: nothing */
 } convex_call_options;
 
 #ifdef __cplusplus

@@ -1,0 +1,795 @@
+/* optimistic_test.c - the effect of a mutation, shown before the server has answered it. */
+#include "support.h"
+#include "sync_harness.h"
+
+#include "optimistic.h"
+#include "snapshot.h"
+
+/* ---- helpers ---- */
+
+/* What one update does; the args of its mutation are not needed to tell it apart. */
+typedef struct plan {
+    const char *path, *args; /* of the query it sets */
+    const char *value;       /* as JSON; NULL: loading */
+    const char *append;      /* to the string that is there, instead of `value` */
+    bool bad_path;           /* misbehaves after it has set */
+    int runs, freed;
+} plan;
+
+static void free_plan(void *user)
+{
+    ((plan *)user)->freed++;
+}
+
+static void set_text(convex_local_store *store, const plan *p, const char *text)
+{
+    convex_value *value = text ? parse(text) : NULL, *args = p->args ? parse(p->args) : NULL;
+    convex_local_store_set(store, p->path, args, value); /* its failure shows in what is shown */
+    convex_value_unref(value);
+    convex_value_unref(args);
+}
+
+static void apply(convex_local_store *store, const convex_value *args, void *user)
+{
+    plan *p = user;
+
+    p->runs++;
+    if (p->append) {
+        const char *before =
+            convex_value_string(convex_local_store_get(store, p->path, NULL), NULL);
+        char text[256];
+        snprintf(text, sizeof text, "\"%s%s\"", before ? before : "", p->append);
+        if (before)
+            set_text(store, p, text);
+    } else {
+        set_text(store, p, p->value);
+    }
+    if (p->bad_path)
+        convex_local_store_set(store, "../x:y", NULL, NULL);
+}
+
+static rig_call *mutate_with(rig *r, plan *p, bool at_commit)
+{
+    rig_call *call = &r->calls[r->call_count];
+    convex_optimistic how = {.update = apply, .user = p, .free_user = free_plan};
+    size_t len = 0;
+
+    assert_int_equal(
+        cvx_call_text(&r->config.mem, "m:x", NULL, NULL, false, &call->body, &len, NULL),
+        CONVEX_OK);
+    call->request = (cvx_request){.id = (uint32_t)r->call_count++,
+                                  .at_commit = at_commit,
+                                  .body = call->body,
+                                  .body_len = len,
+                                  .update = cvx_update_new(&r->config.mem, &how, NULL)};
+    assert_non_null(call->request.update);
+    cvx_sync_request(r->sync, &call->request);
+    return call;
+}
+
+static rig_call *mutate(rig *r, plan *p)
+{
+    rig_call *call = mutate_with(r, p, false);
+    rig_drain(r);
+    return call;
+}
+
+static void respond(rig *r, unsigned id, bool success, uint64_t ts)
+{
+    char frame[256], at[CVX_TS_SIZE + 1] = "";
+
+    cvx_ts_encode(ts, at);
+    if (success)
+        snprintf(frame, sizeof frame,
+                 "{\"type\":\"MutationResponse\",\"requestId\":%u,\"success\":true,\"result\":null,"
+                 "\"ts\":\"%s\",\"logLines\":[]}",
+                 id, at);
+    else
+        snprintf(frame, sizeof frame,
+                 "{\"type\":\"MutationResponse\",\"requestId\":%u,\"success\":false,"
+                 "\"result\":\"no\",\"logLines\":[]}",
+                 id);
+    rig_say(r, frame);
+}
+
+/* q:a and q:b, connected, with the results "a" and "b" at timestamp 10. */
+static void begin(rig *r)
+{
+    rig_init(r);
+    rig_subscribe(r, "q:a", NULL);
+    rig_subscribe(r, "q:b", NULL);
+    rig_open(r);
+    rig_transition(r, 1, 0, 10, UPDATED(0, "\"a\"") "," UPDATED(1, "\"b\""));
+    rig_skip_frames(r);
+}
+
+static void expect_seen(const rig_sub *sub, int count, const char *last)
+{
+    assert_string_equal(sub->last, last);
+    assert_int_equal(sub->count, count);
+}
+
+/* ---- one update ---- */
+
+TEST(an_update_is_shown_before_the_answer_and_dropped_with_the_commit)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_sub *a = &r.subs[0];
+    rig_call *call = mutate(&r, &p);
+    rig_expect_text(&r, "\"type\":\"Mutation\"");
+    expect_seen(a, 2, "\"mine\"");
+    expect_seen(&r.subs[1], 1, "\"b\"");
+    respond(&r, 0, true, 20);
+    expect_seen(a, 2, "\"mine\"");
+    assert_int_equal(p.freed, 0);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"theirs\""));
+    expect_seen(a, 3, "\"theirs\"");
+    assert_int_equal(call->done, 1);
+    assert_int_equal(p.freed, 1);
+    rig_done(&r);
+}
+
+TEST(a_result_as_it_was_shown_makes_no_call)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate(&r, &p);
+    respond(&r, 0, true, 20);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"mine\""));
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    assert_int_equal(call->done, 1);
+    rig_transition(&r, 1, 0, 30, UPDATED(0, "\"next\""));
+    expect_seen(&r.subs[0], 3, "\"next\"");
+    rig_done(&r);
+}
+
+TEST(an_update_that_changes_nothing_makes_no_call)
+{
+    plan p = {.path = "q:a", .value = "\"a\""};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    respond(&r, 0, true, 20);
+    rig_transition(&r, 1, 0, 20, "");
+    expect_seen(&r.subs[0], 1, "\"a\"");
+    rig_done(&r);
+}
+
+static int seen_at_done;
+
+static void note_done(rig *r, rig_call *call)
+{
+    cvx_sync_event event;
+
+    while (cvx_sync_next(r->sync, &event) != CVX_SYNC_NONE) {
+        if (event.kind == CVX_SYNC_RESULT)
+            rig_show(cvx_sync_result(event.listener), r->subs[0].last, sizeof r->subs[0].last,
+                     &r->subs[0].has_data);
+        if (event.kind == CVX_SYNC_DONE) {
+            assert_ptr_equal(event.request, &call->request);
+            assert_string_equal(r->subs[0].last, "\"a\"");
+            seen_at_done++;
+        }
+    }
+}
+
+TEST(a_failed_mutation_is_rolled_back_before_it_is_told)
+{
+    static const char frame[] = "{\"type\":\"MutationResponse\",\"requestId\":0,\"success\":false,"
+                                "\"result\":\"no\",\"logLines\":[]}";
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate(&r, &p);
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    cvx_sync_message(r.sync, frame, strlen(frame), r.now);
+    seen_at_done = 0;
+    note_done(&r, call);
+    assert_int_equal(seen_at_done, 1);
+    assert_int_equal(p.freed, 1);
+    rig_done(&r);
+}
+
+TEST(a_transition_before_the_commit_is_shown_below_the_update)
+{
+    plan p = {.path = "q:a", .append = "+"};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    expect_seen(&r.subs[0], 2, "\"a+\"");
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"a2\""));
+    expect_seen(&r.subs[0], 3, "\"a2+\"");
+    respond(&r, 0, true, 30);
+    rig_transition(&r, 1, 0, 25, "");
+    expect_seen(&r.subs[0], 3, "\"a2+\"");
+    rig_transition(&r, 1, 0, 30, UPDATED(0, "\"a3\""));
+    expect_seen(&r.subs[0], 4, "\"a3\"");
+    rig_done(&r);
+}
+
+TEST(an_update_runs_again_only_when_something_below_it_changed)
+{
+    plan p = {.path = "q:a", .append = "+"};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    assert_int_equal(p.runs, 1);
+    rig_transition(&r, 1, 0, 20, "");
+    rig_transition(&r, 1, 0, 30, UPDATED(1, "\"b\"")); /* said again */
+    assert_int_equal(p.runs, 1);
+    rig_transition(&r, 1, 0, 40, UPDATED(1, "\"b2\""));
+    assert_int_equal(p.runs, 2);
+    rig_done(&r);
+}
+
+TEST(an_update_stays_after_an_early_answer_until_the_results_show_it)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate_with(&r, &p, true);
+    rig_drain(&r);
+    respond(&r, 0, true, 20);
+    assert_int_equal(call->done, 1); /* at commit */
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    rig_transition(&r, 1, 0, 15, "");
+    assert_int_equal(p.freed, 0);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"mine\""));
+    assert_int_equal(p.freed, 1);
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    rig_done(&r);
+}
+
+TEST(a_reconnect_between_does_not_flash)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate(&r, &p);
+    rig_close(&r, 1006, "");
+    rig_open(&r);
+    respond(&r, 0, true, 20);
+    rig_transition(&r, 1, 0, 20, "");
+    rig_transition(&r, 1, 0, 21, UPDATED(1, "\"b\""));
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    assert_int_equal(call->done, 0);
+    rig_transition(&r, 1, 0, 22, UPDATED(0, "\"mine\""));
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    assert_int_equal(call->done, 1);
+    rig_done(&r);
+}
+
+/* ---- layers ---- */
+
+TEST(updates_lie_on_each_other_in_the_order_of_their_calls)
+{
+    plan first = {.path = "q:a", .append = "1"}, second = {.path = "q:a", .append = "2"};
+    rig r;
+    begin(&r);
+    mutate(&r, &first);
+    mutate(&r, &second);
+    expect_seen(&r.subs[0], 3, "\"a12\"");
+    assert_int_equal(first.runs, 1); /* what came on top did not change what is below */
+    respond(&r, 0, true, 20);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"a1\""));
+    expect_seen(&r.subs[0], 3, "\"a12\"");
+    respond(&r, 1, true, 30);
+    rig_transition(&r, 1, 0, 30, UPDATED(0, "\"a12\""));
+    expect_seen(&r.subs[0], 3, "\"a12\"");
+    rig_done(&r);
+}
+
+TEST(a_failure_below_leaves_what_lies_above)
+{
+    plan first = {.path = "q:a", .append = "1"}, second = {.path = "q:a", .append = "2"};
+    rig r;
+    begin(&r);
+    mutate(&r, &first);
+    mutate(&r, &second);
+    respond(&r, 0, false, 0);
+    expect_seen(&r.subs[0], 4, "\"a2\"");
+    rig_done(&r);
+}
+
+TEST(what_comes_and_goes_before_it_is_told_is_not_told)
+{
+    plan first = {.path = "q:a", .append = "1"}, second = {.path = "q:a", .value = "\"a\""};
+    rig r;
+    begin(&r);
+    mutate_with(&r, &first, false);
+    mutate_with(&r, &second, false);
+    rig_drain(&r);
+    expect_seen(&r.subs[0], 1, "\"a\"");
+    rig_done(&r);
+}
+
+/* ---- loading, failing, not there ---- */
+
+TEST(a_query_set_to_loading_is_told_nothing)
+{
+    plan p = {.path = "q:a", .value = NULL};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    expect_seen(&r.subs[0], 1, "\"a\"");
+    assert_null(cvx_sync_result(&r.subs[0].listener));
+    respond(&r, 0, false, 0);
+    expect_seen(&r.subs[0], 1, "\"a\"");
+    assert_non_null(cvx_sync_result(&r.subs[0].listener));
+    rig_done(&r);
+}
+
+TEST(a_failed_query_reads_as_absent_and_may_be_set)
+{
+    plan append = {.path = "q:a", .append = "+"}, set = {.path = "q:a", .value = "1"};
+    rig r;
+    begin(&r);
+    rig_transition(&r, 1, 0, 20,
+                   "{\"type\":\"QueryFailed\",\"queryId\":0,\"errorMessage\":\"bad\","
+                   "\"logLines\":[],\"journal\":null}");
+    mutate(&r, &append);
+    expect_seen(&r.subs[0], 2, "!bad");
+    mutate(&r, &set);
+    expect_seen(&r.subs[0], 3, "1");
+    respond(&r, 1, false, 0);
+    expect_seen(&r.subs[0], 4, "!bad");
+    rig_done(&r);
+}
+
+TEST(a_subscription_that_begins_while_an_update_is_pending_sees_it)
+{
+    plan p = {.path = "q:new", .args = "{\"n\":1}", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    rig_sub *late = rig_subscribe(&r, "q:new", "{\"n\":1}");
+    expect_seen(late, 1, "\"mine\"");
+    rig_transition(&r, 2, 0, 20, UPDATED(2, "\"theirs\""));
+    expect_seen(late, 1, "\"mine\"");
+    respond(&r, 0, true, 30);
+    rig_transition(&r, 2, 0, 30, "");
+    expect_seen(late, 2, "\"theirs\"");
+    rig_sub *again = rig_subscribe(&r, "q:new", "{\"n\":1}");
+    expect_seen(again, 1, "\"theirs\"");
+    rig_done(&r);
+}
+
+TEST(a_query_may_go_and_come_while_an_update_of_it_is_pending)
+{
+    plan p = {.path = "q:b", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    expect_seen(&r.subs[1], 2, "\"mine\"");
+    rig_unsubscribe(&r, &r.subs[1]);
+    rig_sub *again = rig_subscribe(&r, "q:b", NULL);
+    expect_seen(again, 1, "\"mine\"");
+    respond(&r, 0, false, 0);
+    expect_seen(again, 1, "\"mine\""); /* loading since */
+    rig_transition(&r, 3, 0, 40, UPDATED(2, "\"b\""));
+    expect_seen(again, 2, "\"b\"");
+    rig_done(&r);
+}
+
+TEST(a_group_shows_updates_and_its_version)
+{
+    convex_query_spec specs[] = {{.path = "q:a"}, {.path = "q:b"}};
+    plan p = {.path = "q:b", .value = "\"mine\""}, loading = {.path = "q:b", .value = NULL};
+    cvx_group group;
+    rig r;
+    begin(&r);
+    assert_int_equal(cvx_group_init(&group, &r.config.mem, specs, 2, NULL), CONVEX_OK);
+    cvx_group_start(r.sync, &group);
+    rig_drain(&r);
+    assert_int_equal(r.view_calls, 1);
+    mutate(&r, &p);
+    assert_int_equal(r.view_calls, 2);
+    assert_false(convex_snapshot_changed(group.snapshot, 0));
+    assert_true(convex_snapshot_changed(group.snapshot, 1));
+    assert_int_equal(convex_snapshot_ts(group.snapshot), 10);
+    mutate(&r, &loading);
+    assert_int_equal(r.view_calls, 2); /* not whole */
+    respond(&r, 0, true, 20);
+    respond(&r, 1, true, 20);
+    rig_transition(&r, 1, 0, 20, UPDATED(1, "\"mine\""));
+    assert_int_equal(r.view_calls, 2);
+    rig_transition(&r, 1, 0, 30, UPDATED(0, "\"a2\""));
+    assert_int_equal(r.view_calls, 3);
+    assert_false(convex_snapshot_changed(group.snapshot, 1));
+    cvx_group_stop(r.sync, &group);
+    cvx_group_done(&group);
+    rig_done(&r);
+}
+
+/* ---- misbehaviour ---- */
+
+TEST(an_update_with_a_failed_call_shows_nothing_and_harms_none)
+{
+    plan below = {.path = "q:a", .append = "1"},
+         bad = {.path = "q:a", .append = "2", .bad_path = true},
+         above = {.path = "q:a", .append = "3"},
+         fresh = {.path = "q:c", .value = "1", .bad_path = true};
+    rig r;
+    begin(&r);
+    mutate(&r, &below);
+    rig_call *call = mutate(&r, &bad);
+    mutate(&r, &above);
+    mutate(&r, &fresh);
+    expect_seen(&r.subs[0], 3, "\"a13\"");
+    rig_sub *c = rig_subscribe(&r, "q:c", NULL);
+    assert_int_equal(c->count, 0);
+    respond(&r, 0, true, 20); /* it went its way, like any */
+    respond(&r, 1, true, 20);
+    rig_transition(&r, 2, 0, 20, UPDATED(0, "\"a12\"") "," UPDATED(2, "0"));
+    assert_int_equal(call->done, 1);
+    expect_seen(&r.subs[0], 4, "\"a123\"");
+    expect_seen(c, 1, "0");
+    rig_done(&r);
+}
+
+static convex_local_store *kept_store;
+static convex_status kept_status;
+
+static void misuse(convex_local_store *store, const convex_value *args, void *user)
+{
+    convex_value *number = parse("1");
+    const convex_value *value = NULL;
+    kept_store = store;
+    assert_null(args);
+    assert_int_equal(convex_local_store_count(store, "q:none"), 0);
+    assert_false(convex_local_store_at(store, "q:a", 1, NULL, &value));
+    assert_null(convex_local_store_get(store, "q:none", NULL));
+    assert_null(convex_local_store_get(NULL, "q:a", NULL));
+    assert_int_equal(convex_local_store_count(NULL, "q:a"), 0);
+    assert_int_equal(convex_local_store_set(NULL, "q:a", NULL, number), CONVEX_EINVAL);
+    kept_status = convex_local_store_set(store, "q:a", number, number); /* no arguments */
+    convex_value_unref(number);
+}
+
+TEST(misuse_of_the_store_is_refused)
+{
+    convex_optimistic how = {.update = misuse};
+    plan p = {.path = "q:a", .value = "1"};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate_with(&r, &p, false);
+    call->request.update->how = how;
+    rig_drain(&r);
+    assert_int_equal(kept_status, CONVEX_EINVAL);
+    assert_null(convex_local_store_get(kept_store, "q:a", NULL)); /* outside of an update */
+    assert_int_equal(convex_local_store_set(kept_store, "q:a", NULL, NULL), CONVEX_EINVAL);
+    assert_int_equal(convex_local_store_count(kept_store, "q:a"), 0);
+    expect_seen(&r.subs[0], 1, "\"a\"");
+    rig_done(&r);
+}
+
+/* ---- listing ---- */
+
+static char listed[512];
+
+static void list_queries(convex_local_store *store, const convex_value *args, void *user)
+{
+    const char *path = user;
+    size_t at = 0;
+
+    listed[0] = '\0';
+    for (size_t i = 0; i < convex_local_store_count(store, path); i++) {
+        const convex_value *of = NULL, *value = NULL;
+        if (!convex_local_store_at(store, path, i, &of, &value))
+            return; /* no memory: the text shows it */
+        char *of_text = print_as(of, CONVEX_ENCODED_JSON);
+        char *text = value ? print_as(value, CONVEX_ENCODED_JSON) : NULL;
+        at +=
+            (size_t)snprintf(listed + at, sizeof listed - at, "%s=%s ", of_text, text ? text : "-");
+        convex_text_free(of_text, NULL);
+        convex_text_free(text, NULL);
+    }
+}
+
+TEST(all_queries_of_a_path_are_listed_in_order_with_their_values)
+{
+    plan set = {.path = "l:x", .args = "{\"n\":9}", .value = "\"new\""},
+         change = {.path = "l:x", .args = "{\"n\":1}", .value = "\"one!\""};
+    static char path[] = "l:x";
+    rig r;
+    rig_init(&r);
+    rig_subscribe(&r, "l:x", "{\"n\":1}");
+    rig_subscribe(&r, "l:xy", "{\"n\":1}");
+    rig_subscribe(&r, "l:x", NULL);
+    rig_subscribe_at(&r, "l:x", "{\"n\":4}", "inner"); /* of a component: not ours */
+    rig_open(&r);
+    rig_transition(&r, 1, 0, 10, UPDATED(0, "\"one\""));
+    mutate(&r, &set);
+    mutate(&r, &change);
+    rig_call *call = mutate_with(&r, &set, false);
+    call->request.update->how = (convex_optimistic){.update = list_queries, .user = path};
+    rig_drain(&r);
+    assert_string_equal(listed, "{\"n\":1}=\"one!\" {}=- {\"n\":9}=\"new\" ");
+    rig_unsubscribe(&r, &r.subs[0]);
+    assert_string_equal(listed, "{}=- {\"n\":9}=\"new\" {\"n\":1}=\"one!\" ");
+    rig_subscribe(&r, "l:x", "{\"n\":9}");
+    assert_string_equal(listed, "{}=- {\"n\":9}=\"new\" {\"n\":1}=\"one!\" ");
+    rig_done(&r);
+}
+
+/* ---- ends ---- */
+
+TEST(requests_that_are_taken_back_take_their_updates_with_them)
+{
+    plan first = {.path = "q:a", .append = "1"}, second = {.path = "q:a", .append = "2"};
+    rig r;
+    begin(&r);
+    mutate(&r, &first);
+    mutate_with(&r, &second, false); /* never ran */
+    while (cvx_sync_take_request(r.sync))
+        continue;
+    rig_drain(&r);
+    expect_seen(&r.subs[0], 3, "\"a\"");
+    assert_int_equal(first.freed, 1);
+    assert_int_equal(second.freed, 1);
+    assert_int_equal(second.runs, 0);
+    rig_done(&r);
+}
+
+TEST(the_end_of_the_client_frees_updates_that_outlived_their_mutation)
+{
+    plan p = {.path = "q:a", .append = "1"};
+    rig r;
+    begin(&r);
+    mutate_with(&r, &p, true);
+    rig_drain(&r);
+    respond(&r, 0, true, 90);
+    assert_int_equal(p.freed, 0);
+    rig_done(&r);
+    assert_int_equal(p.freed, 1);
+}
+
+/* ---- memory ---- */
+
+TEST(whatever_allocation_fails_an_update_is_shown_whole_or_not_at_all)
+{
+    static char path[] = "q:a";
+    for (long n = 0; n < 60; n++) {
+        plan p = {.path = "q:a", .value = "\"mine\""}, other = {.path = "q:c", .value = "1"};
+        failing_mem counter = {.left = -1};
+        cvx_sync_config config = rig_config();
+        rig r;
+
+        config.mem = failing(&counter);
+        rig_init_with(&r, config);
+        rig_subscribe(&r, "q:a", NULL);
+        rig_open(&r);
+        rig_transition(&r, 1, 0, 10, UPDATED(0, "\"a\""));
+        mutate_with(&r, &p, false);
+        mutate_with(&r, &other, false);
+        rig_call *call = mutate_with(&r, &p, false);
+        call->request.update->how = (convex_optimistic){.update = list_queries, .user = path};
+        counter.left = n;
+        rig_drain(&r);
+        counter.left = -1;
+        if (strcmp(r.subs[0].last, "\"mine\"") != 0)
+            expect_seen(&r.subs[0], 1, "\"a\"");
+        rig_close(&r, 1006, ""); /* sending may have been short of memory, too */
+        rig_open(&r);
+        rig_transition(&r, 1, 0, 20, UPDATED(0, "\"b\"")); /* all run again */
+        assert_string_equal(r.subs[0].last, "\"mine\"");
+        assert_string_equal(listed, "{}=\"mine\" ");
+        respond(&r, 0, false, 0);
+        assert_string_equal(r.subs[0].last, "\"b\"");
+        rig_done(&r);
+        assert_int_equal(counter.live, 0);
+    }
+}
+
+/* ---- chance: what is shown is what a simple model says, after every event ---- */
+
+enum { KEYS = 4, STEPS = 300, PENDING = 12 };
+
+typedef struct pending {
+    plan p;
+    char append[8];
+    unsigned id;
+    bool answered;
+    uint64_t ts;
+} pending;
+
+typedef struct model {
+    char server[KEYS][64]; /* what the client was told */
+    char truth[KEYS][64];  /* what the server holds */
+    bool told[KEYS];       /* on this connection */
+    pending list[PENDING];
+    int count;
+    uint64_t now;
+    rig_call calls[STEPS];
+    int next_id;
+} model;
+
+static const char *const key_paths[KEYS] = {"k:a", "k:b", "k:c", "k:d"};
+
+static void expect_model(rig *r, const model *m)
+{
+    for (int k = 0; k < KEYS; k++) {
+        char shown[512];
+        const convex_value *value;
+        snprintf(shown, sizeof shown, "%s", m->server[k]);
+        for (int i = 0; i < m->count; i++)
+            if (strcmp(m->list[i].p.path, key_paths[k]) == 0)
+                strcat(shown, m->list[i].append);
+        value = convex_result_value(cvx_sync_result(&r->subs[k].listener));
+        assert_string_equal(convex_value_string(value, NULL), shown);
+        assert_memory_equal(r->subs[k].last + 1, shown, strlen(shown)); /* and was told */
+    }
+}
+
+static void model_forget(model *m, int i)
+{
+    assert_int_equal(m->calls[m->list[i].id].done, 1);
+    memmove(&m->list[i], &m->list[i + 1], sizeof m->list[0] * (size_t)(m->count - i - 1));
+    m->count--;
+}
+
+/* The plan must not move, as the update points to it: plans are by id. */
+static plan plans[STEPS];
+static char appends[STEPS][8];
+
+static void model_mutate(rig *r, model *m, uint64_t *seed)
+{
+    int id = m->next_id++;
+    rig_call *call = &m->calls[id];
+    size_t len = 0;
+    pending *p = &m->list[m->count++];
+
+    snprintf(appends[id], sizeof appends[id], "%c", 'A' + (int)draw_below(seed, 26));
+    plans[id] = (plan){.path = key_paths[draw_below(seed, KEYS)], .append = appends[id]};
+    *p = (pending){.p = plans[id], .id = (unsigned)id};
+    memcpy(p->append, appends[id], sizeof p->append);
+    convex_optimistic how = {.update = apply, .user = &plans[id], .free_user = free_plan};
+    *call = (rig_call){0};
+    assert_int_equal(
+        cvx_call_text(&r->config.mem, "m:x", NULL, NULL, false, &call->body, &len, NULL),
+        CONVEX_OK);
+    call->request = (cvx_request){.id = (uint32_t)id,
+                                  .body = call->body,
+                                  .body_len = len,
+                                  .update = cvx_update_new(&r->config.mem, &how, NULL)};
+    cvx_sync_request(r->sync, &call->request);
+    rig_drain(r);
+}
+
+/* The server runs the oldest unanswered one, or refuses it. */
+static void model_answer(rig *r, model *m, uint64_t *seed)
+{
+    for (int i = 0; i < m->count; i++) {
+        pending *p = &m->list[i];
+        if (p->answered)
+            continue;
+        if (draw_below(seed, 4) == 0) {
+            respond(r, p->id, false, 0);
+            model_forget(m, i);
+            return;
+        }
+        for (int k = 0; k < KEYS; k++) {
+            size_t at = strlen(m->truth[k]);
+            if (strcmp(p->p.path, key_paths[k]) == 0)
+                snprintf(m->truth[k] + (at > 40 ? 0 : at), 16, "%s", p->append);
+        }
+        p->answered = true;
+        p->ts = ++m->now;
+        respond(r, p->id, true, p->ts);
+        return;
+    }
+}
+
+static void model_transition(rig *r, model *m, uint64_t *seed, bool all)
+{
+    char list[1024] = "";
+    size_t at = 0;
+    bool whole = true;
+
+    if (draw_below(seed, 2)) {
+        m->now++; /* somebody else wrote */
+        snprintf(m->truth[draw_below(seed, KEYS)], 16, "s%u-", (unsigned)draw_below(seed, 100));
+    }
+    for (int k = 0; k < KEYS; k++) {
+        if (m->told[k] ? strcmp(m->server[k], m->truth[k]) == 0 : !all && draw_below(seed, 2)) {
+            whole = whole && m->told[k];
+            continue;
+        }
+        m->told[k] = true;
+        strcpy(m->server[k], m->truth[k]);
+        at += (size_t)snprintf(list + at, sizeof list - at,
+                               "%s{\"type\":\"QueryUpdated\",\"queryId\":%d,\"value\":\"%s\","
+                               "\"logLines\":[],\"journal\":null}",
+                               at ? "," : "", k, m->truth[k]);
+    }
+    rig_transition(r, 1, 0, m->now, list);
+    for (int i = 0; whole && i < m->count;) {
+        if (m->list[i].answered)
+            model_forget(m, i);
+        else
+            i++;
+    }
+}
+
+static void random_history(uint64_t seed)
+{
+    static model m;
+    rig r;
+
+    m = (model){.now = 10};
+    rig_init(&r);
+    for (int k = 0; k < KEYS; k++) {
+        snprintf(m.truth[k], sizeof m.truth[k], "t%d", k);
+        rig_subscribe(&r, key_paths[k], NULL);
+    }
+    rig_open(&r);
+    model_transition(&r, &m, &seed, true);
+    for (int step = 0; step < STEPS; step++) {
+        uint64_t what = draw_below(&seed, 20);
+        if (what < 7 && m.count < PENDING) {
+            model_mutate(&r, &m, &seed);
+        } else if (what < 12) {
+            model_answer(&r, &m, &seed);
+        } else if (what < 19) {
+            model_transition(&r, &m, &seed, draw_below(&seed, 2) == 0);
+        } else {
+            rig_close(&r, 1006, "");
+            expect_model(&r, &m);
+            rig_open(&r);
+            memset(m.told, 0, sizeof m.told);
+        }
+        expect_model(&r, &m);
+        r.frame_read = r.frame_count;
+    }
+    for (int k = 0; k < KEYS; k++)
+        rig_unsubscribe(&r, &r.subs[k]);
+    while (cvx_sync_take_request(r.sync))
+        continue;
+    rig_drain(&r);
+    for (int id = 0; id < m.next_id; id++) {
+        assert_int_equal(plans[id].freed, 1);
+        convex_result_unref(m.calls[id].request.result);
+        cvx_free(&r.config.mem, m.calls[id].body);
+    }
+    rig_done(&r);
+}
+
+TEST(in_random_histories_what_is_shown_is_the_servers_state_and_the_pending_updates)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        random_history(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_update_is_shown_before_the_answer_and_dropped_with_the_commit),
+        cmocka_unit_test(a_result_as_it_was_shown_makes_no_call),
+        cmocka_unit_test(an_update_that_changes_nothing_makes_no_call),
+        cmocka_unit_test(a_failed_mutation_is_rolled_back_before_it_is_told),
+        cmocka_unit_test(a_transition_before_the_commit_is_shown_below_the_update),
+        cmocka_unit_test(an_update_runs_again_only_when_something_below_it_changed),
+        cmocka_unit_test(an_update_stays_after_an_early_answer_until_the_results_show_it),
+        cmocka_unit_test(a_reconnect_between_does_not_flash),
+        cmocka_unit_test(updates_lie_on_each_other_in_the_order_of_their_calls),
+        cmocka_unit_test(a_failure_below_leaves_what_lies_above),
+        cmocka_unit_test(what_comes_and_goes_before_it_is_told_is_not_told),
+        cmocka_unit_test(a_query_set_to_loading_is_told_nothing),
+        cmocka_unit_test(a_failed_query_reads_as_absent_and_may_be_set),
+        cmocka_unit_test(a_subscription_that_begins_while_an_update_is_pending_sees_it),
+        cmocka_unit_test(a_query_may_go_and_come_while_an_update_of_it_is_pending),
+        cmocka_unit_test(a_group_shows_updates_and_its_version),
+        cmocka_unit_test(an_update_with_a_failed_call_shows_nothing_and_harms_none),
+        cmocka_unit_test(misuse_of_the_store_is_refused),
+        cmocka_unit_test(all_queries_of_a_path_are_listed_in_order_with_their_values),
+        cmocka_unit_test(requests_that_are_taken_back_take_their_updates_with_them),
+        cmocka_unit_test(the_end_of_the_client_frees_updates_that_outlived_their_mutation),
+        cmocka_unit_test(whatever_allocation_fails_an_update_is_shown_whole_or_not_at_all),
+        cmocka_unit_test(
+            in_random_histories_what_is_shown_is_the_servers_state_and_the_pending_updates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
