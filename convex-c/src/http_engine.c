@@ -9,7 +9,7 @@
 
 #include <time.h>
 
-enum { POLL_MAX_MS = 60 * 1000 };
+enum { POLL_MAX_MS = 60 * 1000, WATCH_MS = 1000 };
 
 int64_t cvx_http_now(void)
 {
@@ -116,6 +116,8 @@ static int settle_silent(cvx_http_engine *e)
     for (cvx_http_transfer *t = e->active, *next; t != NULL; t = next) {
         next = t->next;
         unsigned limit = t->answered ? t->stall_ms : t->answer_ms;
+        if (t->watched && wait > WATCH_MS)
+            wait = WATCH_MS;
         if (limit == 0 || t->moved_at == 0)
             continue;
         int64_t left = t->moved_at + limit - now;

@@ -15,6 +15,7 @@ typedef struct cvx_http_transfer {
     CURL *easy;
     unsigned answer_ms; /* from the last byte sent to the first received; 0: no limit */
     unsigned stall_ms;  /* between two bytes received; 0: no limit */
+    bool watched;       /* its progress callback wants to run when nothing moves, too */
     int64_t moved_at;   /* kept by the callbacks: when a byte moved last; 0: not connected yet */
     bool answered;      /* kept by the callbacks: a byte of the answer was read */
 

@@ -23,17 +23,29 @@ struct convex_http {
     cvx_http_engine engine;
 };
 
+enum { CVX_HTTP_HEAD_TEXT = CONVEX_CONTENT_TYPE_SIZE };
+
+typedef struct cvx_http_reply {
+    int status; /* 0: none was read */
+    bool sent;  /* the request, or a part of it, may have reached the server */
+    cvx_text body;
+    int64_t length;                        /* Content-Length; -1: not said */
+    char content_type[CVX_HTTP_HEAD_TEXT]; /* "" when absent, or too long to be kept */
+    char digest[CVX_HTTP_HEAD_TEXT];
+} cvx_http_reply;
+
 /* What moves a body in pieces; each runs on the thread that called cvx_http_exchange() with an
  * engine of its own. A negative return, or false, ends the exchange; `user` knows why. */
 typedef struct cvx_http_stream {
     ptrdiff_t (*read)(void *ret, size_t room, void *user); /* the request's; 0: its end */
     int64_t size;                                          /* of the request's; -1: unknown */
-    bool (*write)(const void *data, size_t len, int status, void *user); /* of a 2xx answer */
-    bool (*progress)(void *user);                                        /* now and then */
+    /* Of a 2xx answer; `head` has its status and length. */
+    bool (*write)(const cvx_http_reply *head, const void *data, size_t len, void *user);
+    bool (*progress)(uint64_t up, void *user); /* now and then; bytes of the request sent */
     void *user;
 } cvx_http_stream;
 
-enum { CVX_HTTP_HEADERS = 5, CVX_HTTP_HEAD_TEXT = 128 };
+enum { CVX_HTTP_HEADERS = 5 };
 
 /* One request: a POST when it has a `body` or stream->read, else a GET. */
 typedef struct cvx_http_request {
@@ -45,16 +57,6 @@ typedef struct cvx_http_request {
     bool repeatable;               /* libcurl may send it again when a kept connection is dead */
     unsigned timeout_ms, answer_ms, stall_ms; /* 0: none */
 } cvx_http_request;
-
-typedef struct cvx_http_reply {
-    int status; /* 0: none was read */
-    bool sent;  /* the request, or a part of it, may have reached the server */
-    cvx_text body;
-    int64_t length;                        /* Content-Length; -1: not said */
-    char content_type[CVX_HTTP_HEAD_TEXT]; /* "" when absent, or too long to be kept */
-    char digest[CVX_HTTP_HEAD_TEXT];
-    char content_range[CVX_HTTP_HEAD_TEXT];
-} cvx_http_reply;
 
 void cvx_http_reply_init(cvx_http_reply *reply, const convex_mem *mem);
 void cvx_http_reply_done(cvx_http_reply *reply);

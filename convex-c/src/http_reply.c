@@ -25,6 +25,13 @@ static convex_status fail_senseless(const cvx_http_reply *reply, bool repeatable
                          "%s; whether it took effect is unknown", what);
 }
 
+/* CONVEX_ENOMEM promises that nothing changed. */
+static convex_status fail_memory(const cvx_http_reply *reply, bool repeatable, convex_error *reterr)
+{
+    return repeatable ? cvx_fail(reterr, CONVEX_ENOMEM, "out of memory")
+                      : fail_senseless(reply, false, "out of memory", reterr);
+}
+
 static convex_value *take(const convex_value *body, const char *name)
 {
     return convex_value_ref(convex_value_field(body, name));
@@ -54,7 +61,7 @@ static convex_status read_outcome(const convex_value *body, const cvx_http_reply
         return fail_senseless(reply, repeatable, "the answer is no function result", reterr);
     }
     if (result == NULL)
-        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+        return fail_memory(reply, repeatable, reterr);
     *ret = result;
     return CONVEX_OK;
 }
@@ -70,7 +77,7 @@ static convex_status parse_body(const cvx_http_reply *reply, unsigned levels, bo
     if (status == CONVEX_OK)
         return CONVEX_OK;
     if (status == CONVEX_ENOMEM)
-        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+        return fail_memory(reply, repeatable, reterr);
     char what[sizeof error.message + 64];
     snprintf(what, sizeof what, "the answer is no Convex JSON: %s", error.message);
     return fail_senseless(reply, repeatable, what, reterr);

@@ -69,7 +69,7 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
         x->moved = down + up;
         x->transfer.moved_at = cvx_http_now();
     }
-    if (stream != NULL && stream->progress != NULL && !stream->progress(stream->user))
+    if (stream != NULL && stream->progress != NULL && !stream->progress((uint64_t)up, stream->user))
         x->canceled = true;
     return x->canceled;
 }
@@ -82,19 +82,27 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     return size * count;
 }
 
+static void read_status(CURL *easy, cvx_http_reply *reply)
+{
+    curl_off_t length = -1;
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    reply->status = (int)status;
+    reply->length = length;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *user)
 {
     exchange *x = user;
     const cvx_http_stream *stream = x->request->stream;
     cvx_text *body = &x->reply->body;
     size_t len = size * count;
-    long status = 0;
-    if (stream != NULL && stream->write != NULL) {
-        curl_easy_getinfo(x->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-        if (status / 100 == 2) {
-            x->canceled = !stream->write(data, len, (int)status, stream->user);
-            return x->canceled ? 0 : len;
-        }
+    if (x->reply->status == 0)
+        read_status(x->transfer.easy, x->reply);
+    if (stream != NULL && stream->write != NULL && x->reply->status / 100 == 2) {
+        x->canceled = !stream->write(x->reply, data, len, stream->user);
+        return x->canceled ? 0 : len;
     }
     if (len > x->settings->max_reply_bytes - body->len) {
         x->too_large = true;
@@ -199,15 +207,9 @@ static void keep_header(CURL *easy, const char *name, char ret[CVX_HTTP_HEAD_TEX
 static void read_head(CURL *easy, const cvx_http_settings *settings, cvx_http_reply *reply)
 {
     struct curl_header *notice = NULL;
-    curl_off_t length = -1;
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    reply->status = (int)status;
-    reply->length = length;
+    read_status(easy, reply);
     keep_header(easy, "Content-Type", reply->content_type);
     keep_header(easy, "Digest", reply->digest);
-    keep_header(easy, "Content-Range", reply->content_range);
     if (settings->log.fn != NULL && curl_easy_header(easy, "X-Convex-Deprecation-Message", 0,
                                                      CURLH_HEADER, -1, &notice) == CURLHE_OK)
         settings->log.fn(CONVEX_LOG_WARN, notice->value, settings->log.user);

@@ -150,6 +150,89 @@ CONVEX_API convex_status convex_http_query_batch(convex_http *http,
                                                  const convex_query_spec *queries, size_t count,
                                                  convex_result *ret[], convex_error *reterr);
 
+/* ---- files ---- */
+
+enum { CONVEX_SHA256_SIZE = 32, CONVEX_STORAGE_ID_SIZE = 64, CONVEX_CONTENT_TYPE_SIZE = 128 };
+
+/* Fills `ret` with at most `room` bytes; 0: that was all; negative: failed, give up. */
+typedef ptrdiff_t convex_read_fn(void *ret, size_t room, void *user);
+/* Takes all of `data`; 0, or negative: failed, give up. */
+typedef int convex_write_fn(const void *data, size_t len, void *user);
+/* Called while bytes move, and about once a second when they do not. `total` is -1 when unknown.
+ * 0: go on; else give up. */
+typedef int convex_progress_fn(uint64_t done, int64_t total, void *user);
+
+/* All callbacks of a file run on the calling thread. */
+typedef struct convex_upload {
+    const char *url; /* borrowed; what the app's generateUploadUrl() gave; valid for an hour */
+    const char *content_type; /* borrowed; kept with the file; NULL: none */
+
+    /* The source, one of three. */
+    const void *data; /* borrowed, `size` bytes */
+    bool use_fd;      /* read `fd` from where it stands; not closed */
+    int fd;
+    convex_read_fn *read;
+    int64_t size; /* of the source from where it stands; not of `data`: -1, up to its end */
+
+    const uint8_t *sha256; /* borrowed; CONVEX_SHA256_SIZE bytes; the server refuses a file that
+                              has another (400, Sha256Mismatch). NULL: computed beforehand from
+                              `data`, or from `fd` when it is a regular file; of a stream only
+                              while it is sent, so that the server does not check it */
+    convex_progress_fn *progress;
+    void *user;          /* of `read` and `progress` */
+    unsigned timeout_ms; /* the whole upload; 0: 300 000, as long as the server waits */
+} convex_upload;
+
+typedef struct convex_uploaded {
+    char storage_id[CONVEX_STORAGE_ID_SIZE]; /* the Id<"_storage"> to give to a mutation */
+    uint64_t size;
+    uint8_t sha256[CONVEX_SHA256_SIZE]; /* of what was sent */
+} convex_uploaded;
+
+/* Stores a file. It exists from CONVEX_OK on, and stays until the app deletes it.
+ *   ret  untouched on error
+ * Returns CONVEX_OK, CONVEX_EINVAL (an argument, a source that ended before `size`, or that
+ * could not be read), CONVEX_ECANCELED (a callback gave up), CONVEX_EAUTH (the URL is too old),
+ * CONVEX_EUNKNOWN (sent, and the answer was lost: a file may exist that nothing refers to), or
+ * as convex_http_query(). */
+CONVEX_API convex_status convex_http_upload(convex_http *http, const convex_upload *upload,
+                                            convex_uploaded *ret, convex_error *reterr);
+
+typedef struct convex_download {
+    const char *url; /* borrowed; what the app's storage.getUrl() gave */
+
+    /* The destination: `write`, or `fd` from where it stands, or else memory. */
+    convex_write_fn *write;
+    bool use_fd; /* write to `fd`; not closed */
+    int fd;
+    size_t max_bytes; /* of the download; 0: 64 MiB into memory, else no limit */
+
+    uint64_t offset;       /* begin at this byte of the file */
+    const uint8_t *sha256; /* borrowed; of what is to be received; NULL: as the server says, which
+                              it does for whole files only */
+    unsigned resumes;      /* how often to go on where a lost connection ended; 0: 3 */
+    convex_progress_fn *progress;
+    void *user;          /* of `write` and `progress` */
+    unsigned timeout_ms; /* the whole download; 0: none, but for silences (stall_timeout_ms) */
+} convex_download;
+
+typedef struct convex_downloaded {
+    char *data;    /* memory: owned, NUL-terminated, release with convex_text_free() and the
+                      client's mem; else NULL */
+    uint64_t size; /* bytes received: from `offset` to the end of the file */
+    char content_type[CONVEX_CONTENT_TYPE_SIZE]; /* "" when none is known */
+    uint8_t sha256[CONVEX_SHA256_SIZE];          /* of what was received */
+    bool verified;                               /* a checksum was given or sent, and was right */
+} convex_downloaded;
+
+/* Reads a file. `offset` at or past its end gives nothing.
+ *   ret  untouched on error; what was written to `fd` or `write` before it stays
+ * Returns CONVEX_OK, CONVEX_EINVAL (an argument, or `fd` could not be written), CONVEX_ELIMIT (more
+ * than max_bytes), CONVEX_ECANCELED (a callback gave up), CONVEX_EPROTOCOL (the checksum or the
+ * length is wrong), or as convex_http_query(). */
+CONVEX_API convex_status convex_http_download(convex_http *http, const convex_download *download,
+                                              convex_downloaded *ret, convex_error *reterr);
+
 #ifdef __cplusplus
 }
 #endif
