@@ -1,11 +1,11 @@
 /* actionrunner.ts - the main thread's side of actions and HTTP actions.
  *
- * Owns the actions' thread and the calls that run on it. Actions are not transactional: each
+ * Owns the calls that run, each with a thread of its own. Actions are not transactional: each
  * query or mutation they call is a transaction of its own.
  */
 
 import { PassThrough } from "node:stream";
-import type { Worker } from "node:worker_threads";
+import type { ActionThread, ActionThreads } from "./actionthreads.js";
 import {
   type ActionResult,
   type Caller,
@@ -20,8 +20,6 @@ import {
 import type { Core } from "./core.js";
 import type { Files } from "./files.js";
 import { canonicalPath, storedPath } from "./functions.js";
-import { type Prepared, startWorker, type ThreadStart } from "./pool.js";
-import { Gate } from "./store/gate.js";
 import { type Address, addressHandle, addressPath } from "./run/address.js";
 import { argumentList, failed, resolveFunction } from "./run/call.js";
 import { SyscallError, unsupported } from "./run/failure.js";
@@ -44,14 +42,12 @@ import {
 import { Buffer } from "node:buffer";
 
 const ACTION_MS = 600_000;
-/** A thread that says nothing for so long is taken to be in an endless loop, ms. */
-const SILENCE_MS = 30_000;
-const PING_MS = 5000;
 const MAX_CALLS = 512;
 
 type Running = {
   call: InternalCall;
-  worker: Worker;
+  /** Null until it has got one. */
+  thread: ActionThread | null;
   identifier: string;
   udfType: "Action" | "HttpAction";
   began: number;
@@ -62,120 +58,16 @@ type Running = {
   timer: NodeJS.Timeout;
 };
 
-type Start = ThreadStart;
-
 export class ActionRunner {
-  private worker: Worker | null = null;
   private readonly running = new Map<number, Running>();
   private nextId = 1;
-  private closed = false;
-  /** When each thread was last heard of, performance.now(). */
-  private readonly heard = new Map<Worker, number>();
-  private readonly pinger: NodeJS.Timeout;
 
   constructor(
     private readonly core: Core,
     private readonly runner: Runner,
     private readonly files: Files,
-    private start: Start,
-  ) {
-    this.pinger = setInterval(() => this.ping(), PING_MS).unref();
-  }
-
-  /** Ends threads that an action keeps from answering. */
-  private ping(): void {
-    const limit = performance.now() - SILENCE_MS;
-    for (const [worker, heard] of this.heard) {
-      if (heard < limit) void worker.terminate();
-      else worker.postMessage({ type: "ping" } satisfies ToWorker);
-    }
-  }
-
-  /** Starts a thread with other code, to be put in place of the present one or given up. */
-  async prepare(start: Start): Promise<Prepared> {
-    const { worker, ready } = startWorker({
-      ...start,
-      role: "actions",
-      clock: new SharedArrayBuffer(8),
-      gate: Gate.buffer(),
-    });
-    worker.on("message", (message: FromWorker) => {
-      this.heard.set(worker, performance.now());
-      this.receive(message);
-    });
-    worker.on("error", (error) =>
-      this.core.log("error", `The actions' thread failed: ${error.message}`),
-    );
-    worker.on("exit", () => this.died(worker));
-    await ready;
-    return {
-      drop: () => void worker.terminate(),
-      takeOver: () => this.takeOver(start, worker),
-    };
-  }
-
-  /** Running actions still end on the thread that is replaced. */
-  private takeOver(start: Start, worker: Worker): void {
-    const old = this.worker;
-    this.worker = worker;
-    this.start = start;
-    this.setCatalog();
-    if (old !== null) this.retire(old);
-  }
-
-  private busy(worker: Worker): boolean {
-    for (const each of this.running.values())
-      if (each.worker === worker) return true;
-    return false;
-  }
-
-  private retire(worker: Worker): void {
-    if (worker !== this.worker && !this.busy(worker)) void worker.terminate();
-  }
-
-  private died(worker: Worker): void {
-    this.heard.delete(worker);
-    for (const [id, each] of this.running) {
-      if (each.worker !== worker) continue;
-      this.finish(
-        id,
-        failed(each.call.requestId, {
-          message: "The action was stopped: its thread ended",
-        }),
-        [],
-      );
-    }
-    if (worker !== this.worker || this.closed) return;
-    this.worker = null;
-    this.prepare(this.start).then(
-      (prepared) => prepared.takeOver(),
-      (error: Error) =>
-        this.core.log(
-          "error",
-          `The actions' thread did not start: ${error.message}`,
-        ),
-    );
-  }
-
-  private tell(message: ToWorker): void {
-    this.worker?.postMessage(message);
-  }
-
-  setCatalog(): void {
-    this.start = { ...this.start, catalog: this.core.store.catalog };
-    this.tell({ type: "catalog", catalog: this.core.store.catalog });
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    clearInterval(this.pinger);
-    const workers = new Set(
-      [...this.running.values()].map((each) => each.worker),
-    );
-    if (this.worker !== null) workers.add(this.worker);
-    this.worker = null;
-    await Promise.all([...workers].map((worker) => worker.terminate()));
-  }
+    private readonly threads: ActionThreads,
+  ) {}
 
   // ------------------------------------------------------------ calls
 
@@ -184,8 +76,9 @@ export class ActionRunner {
     identifier: string,
     udfType: Running["udfType"],
     done: Running["done"],
-  ): { id: number; running: Running } {
-    if (this.worker === null || this.running.size >= MAX_CALLS)
+    message: (id: number) => ToWorker,
+  ): Running {
+    if (this.running.size >= MAX_CALLS)
       throw new EngineError(
         503,
         "WorkerOverloaded",
@@ -194,7 +87,7 @@ export class ActionRunner {
     const id = this.nextId++;
     const running: Running = {
       call,
-      worker: this.worker,
+      thread: null,
       identifier,
       udfType,
       began: performance.now(),
@@ -205,12 +98,34 @@ export class ActionRunner {
       timer: setTimeout(() => this.timeout(id), ACTION_MS).unref(),
     };
     this.running.set(id, running);
-    return { id, running };
+    this.threads.take(call.source === "function", (thread) => {
+      if (!this.running.has(id)) return this.threads.release(thread);
+      running.thread = thread;
+      thread.user = {
+        receive: (answer) => this.receive(answer),
+        died: () => this.died(id, running),
+      };
+      thread.send(message(id));
+    });
+    return running;
+  }
+
+  private died(id: number, running: Running): void {
+    running.thread = null;
+    this.finish(
+      id,
+      failed(running.call.requestId, {
+        message:
+          "The action was stopped: it kept its thread busy for too long, or ran out of memory (maximum memory usage: 512 MB)",
+      }),
+      [],
+    );
   }
 
   private timeout(id: number): void {
     const each = this.running.get(id);
     if (each === undefined) return;
+    each.thread?.end();
     this.finish(
       id,
       failed(each.call.requestId, {
@@ -226,7 +141,7 @@ export class ActionRunner {
     this.running.delete(id);
     clearTimeout(each.timer);
     each.done(outcome, logLines);
-    this.retire(each.worker);
+    if (each.thread !== null) this.threads.release(each.thread);
     if (this.core.logListeners.size > 0)
       this.core.emit(
         logEntry(
@@ -265,19 +180,19 @@ export class ActionRunner {
     if ("message" in found) return refuse(found.message);
     const path = canonicalPath(call.path);
     return await new Promise((resolve) => {
-      const { id, running } = this.begin(
+      this.begin(
         call,
         path,
         "Action",
         (outcome, logLines) => resolve({ outcome, logLines }),
+        (id) => ({
+          type: "action",
+          id,
+          path,
+          args: argumentList(call.args),
+          requestId: call.requestId,
+        }),
       );
-      running.worker.postMessage({
-        type: "action",
-        id,
-        path,
-        args: argumentList(call.args),
-        requestId: call.requestId,
-      } satisfies ToWorker);
     });
   }
 
@@ -301,7 +216,7 @@ export class ActionRunner {
     };
     const identifier = `${request.method} ${new URL(request.url).pathname}`;
     return await new Promise((resolve) => {
-      const { id, running } = this.begin(
+      const running = this.begin(
         call,
         identifier,
         "HttpAction",
@@ -312,6 +227,7 @@ export class ActionRunner {
           } else if (!outcome.success) resolve(httpFailure(outcome));
           else resolve(plain(500, "HTTP action ended without a response"));
         },
+        (id) => ({ type: "http", id, request, requestId }),
       );
       running.head = (head) => {
         running.body = new PassThrough();
@@ -324,12 +240,6 @@ export class ActionRunner {
         });
       };
       running.noRoute = (message) => resolve(plain(404, message));
-      running.worker.postMessage({
-        type: "http",
-        id,
-        request,
-        requestId,
-      } satisfies ToWorker);
     });
   }
 
@@ -425,7 +335,7 @@ export class ActionRunner {
       if (error instanceof SyscallError && error.data !== undefined)
         reply.data = error.data;
     }
-    each.worker.postMessage(reply);
+    each.thread?.send(reply);
   }
 }
 

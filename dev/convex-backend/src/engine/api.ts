@@ -412,6 +412,8 @@ export type EngineOptions = {
   siteOrigin: string;
   /** Threads that run functions. Default 2. */
   workers?: number;
+  /** An action that computes for so long without a pause is ended. Default 30,000. */
+  actionSilenceMs?: number;
   /** ms since 1970. Default Date.now. */
   clock?: () => number;
   /** Makes ids and random numbers repeatable, for tests. */

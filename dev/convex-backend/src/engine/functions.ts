@@ -1,6 +1,6 @@
 /* functions.ts - the deployed functions: finding one by name, and who may call it. */
 
-import type { AnalyzedModule, Identity } from "./api.js";
+import type { AnalyzedModule, Identity, ModuleSource } from "./api.js";
 import type { ValidatorJson } from "./values/validator.js";
 
 export type UdfType = "Query" | "Mutation" | "Action";
@@ -17,16 +17,25 @@ export type FunctionInfo = {
   returns: ValidatorJson | null;
 };
 
+/** A module as the body of a function of `exports`, `require` and `module`. */
+export type Script = {
+  code: string;
+  /** Every call gets its own; otherwise one serves all. */
+  isFresh: boolean;
+  /** It may leave something on the global object. */
+  usesGlobal: boolean;
+};
+
+/** With a script, `sourceMap` is that of the script. */
+export type DeployedModule = ModuleSource & { script?: Script };
+
 /** Code and settings that a worker runs with. */
 export type Deployment = {
   /** Changes with every push. */
   id: string;
-  modules: {
-    path: string;
-    source: string;
-    sourceMap?: string | undefined;
-    environment: "isolate" | "node";
-  }[];
+  modules: ModuleSource[];
+  /** What the threads load, made from `modules`. */
+  scripts: DeployedModule[];
   analysis: Record<string, AnalyzedModule>;
   environment: Record<string, string>;
   cloudOrigin: string;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import Database from "libsql";
 import { ActionRunner } from "./actionrunner.js";
+import { ActionThreads } from "./actionthreads.js";
 import {
   type ActionResult,
   type AuthInfo,
@@ -27,6 +28,7 @@ import {
 } from "./api.js";
 import { Core, wallClock } from "./core.js";
 import { type DeploymentRecord, Pushes } from "./deploy/push.js";
+import { scripted } from "./deploy/scripted.js";
 import { Files } from "./files.js";
 import type { Deployment } from "./functions.js";
 import { Pool, type Prepared } from "./pool.js";
@@ -45,6 +47,7 @@ export * from "./api.js";
 
 const DEFAULT_WORKERS = 2;
 const HOUSEKEEPING_MS = 1000;
+const ACTION_SILENCE_MS = 30_000;
 
 type Parts = {
   core: Core;
@@ -52,6 +55,7 @@ type Parts = {
   prepare: (deployment: Deployment) => Promise<Prepared>;
   runner: Runner;
   actions: ActionRunner;
+  threads: ActionThreads;
   pool: Pool;
   pushes: Pushes;
   files: Files;
@@ -155,9 +159,11 @@ async function openParts(
     clock,
   );
   const record = loadRecord(store);
+  const modules = loadModules(store.connection);
   const core = new Core(options, store, clock, {
     id: record.id,
-    modules: loadModules(store.connection),
+    modules,
+    scripts: await scripted(modules),
     analysis: record.analysis,
     environment: builtIns(options),
     cloudOrigin: options.cloudOrigin,
@@ -173,13 +179,10 @@ async function openParts(
   });
   const prepare = async (deployment: Deployment): Promise<Prepared> => {
     const next = { ...start(), deployment };
-    const threads = await Promise.all([
-      pool.prepare(next),
-      actions.prepare(next),
-    ]);
+    const both = await Promise.all([pool.prepare(next), threads.prepare(next)]);
     return {
-      takeOver: () => threads.forEach((each) => each.takeOver()),
-      drop: () => threads.forEach((each) => each.drop()),
+      takeOver: () => both.forEach((each) => each.takeOver()),
+      drop: () => both.forEach((each) => each.drop()),
     };
   };
   const pushes = new Pushes(core, record, prepare);
@@ -195,17 +198,23 @@ async function openParts(
   );
   const runner = new Runner(core, pool);
   const files = new Files(core);
-  const actions = new ActionRunner(core, runner, files, start());
-  (await actions.prepare(start())).takeOver();
+  const threads = new ActionThreads(
+    start(),
+    warn,
+    options.actionSilenceMs ?? ACTION_SILENCE_MS,
+  );
+  (await threads.prepare(start())).takeOver();
+  const actions = new ActionRunner(core, runner, files, threads);
   core.catalogListeners.add(() => {
     pool.setCatalog(store.catalog);
-    actions.setCatalog();
+    threads.setCatalog(store.catalog);
   });
   return {
     core,
     prepare,
     runner,
     actions,
+    threads,
     pool,
     pushes,
     files,
@@ -443,10 +452,10 @@ class OpenEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    const { scheduler, pool, actions, checkpointer, core, lock } = this.parts;
+    const { scheduler, pool, threads, checkpointer, core, lock } = this.parts;
     clearInterval(this.housekeeper);
     scheduler.close();
-    await Promise.all([pool.close(), actions.close(), checkpointer.end()]);
+    await Promise.all([pool.close(), threads.close(), checkpointer.end()]);
     core.store.close();
     lock.close();
   }

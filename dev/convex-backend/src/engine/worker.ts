@@ -16,22 +16,24 @@ function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
 
 async function transactions(start: WorkerStart): Promise<void> {
   const worker = new TransactionWorker(start, send);
-  await worker.warm();
+  await worker.host.warm();
   port.on("message", (message: ToWorker) => {
     if (message.type === "run") worker.run(message);
-    else if (message.type === "catalog") worker.setCatalog(message.catalog);
+    else if (message.type === "catalog")
+      worker.host.setCatalog(message.catalog);
   });
 }
 
 async function actions(start: WorkerStart): Promise<void> {
   const worker = new ActionWorker(start, send);
-  await worker.warm();
+  await worker.host.warm();
   port.on("message", (message: ToWorker) => {
     if (message.type === "action") void worker.run(message);
     else if (message.type === "http") void worker.runHttp(message);
     else if (message.type === "reply") worker.reply(message);
     else if (message.type === "ping") send({ type: "pong" });
-    else if (message.type === "catalog") worker.setCatalog(message.catalog);
+    else if (message.type === "catalog")
+      worker.host.setCatalog(message.catalog);
   });
 }
 

@@ -22,7 +22,11 @@ import {
   type Ts,
 } from "../api.js";
 import type { Core } from "../core.js";
-import { type Deployment, FunctionTable } from "../functions.js";
+import {
+  type DeployedModule,
+  type Deployment,
+  FunctionTable,
+} from "../functions.js";
 import { CompiledCatalog } from "../run/catalog.js";
 import {
   type Analysis,
@@ -47,6 +51,7 @@ import {
 } from "./schema.js";
 import { analyzeInThread } from "./analysis.js";
 import { checkCrons, cronDiff, cronWrites } from "./crons.js";
+import { scripted } from "./scripted.js";
 import { backfill, storeModules } from "./stored.js";
 
 /** What the deployment is, besides its modules and tables; stored as one fact. */
@@ -63,6 +68,7 @@ export type DeploymentRecord = {
 type Push = {
   record: DeploymentRecord;
   modules: ModuleSource[];
+  scripts: DeployedModule[];
   startedAt: number;
   /** Time up to which the data was found to fit, or null. */
   checkedAt: Ts | null;
@@ -197,6 +203,7 @@ export class Pushes {
         udfServerVersion: request.appDefinition.udfServerVersion,
       },
       modules,
+      scripts: await scripted(modules),
       startedAt: this.core.clock(),
       checkedAt: null,
     };
@@ -424,6 +431,7 @@ export class Pushes {
       ...this.core.deployment,
       id: push.record.id,
       modules: push.modules,
+      scripts: push.scripts,
       analysis: push.record.analysis,
     };
   }

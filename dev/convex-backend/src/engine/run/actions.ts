@@ -1,4 +1,4 @@
-/* actions.ts - a worker thread that runs actions and HTTP actions, many at a time.
+/* actions.ts - a worker thread that runs actions and HTTP actions, one at a time.
  *
  * Owns nothing durable: whatever an action asks for is answered by the main thread. Which call
  * some code belongs to is known by AsyncLocalStorage.
@@ -8,15 +8,11 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Buffer } from "node:buffer";
 import hostProcess from "node:process";
 import type { HttpRequestIn, JSONObject, JSONValue } from "../api.js";
-import { FunctionTable } from "../functions.js";
-import type { Catalog } from "../store/format.js";
-import { failed, resolveFunction, Validators } from "./call.js";
-import { CompiledCatalog } from "./catalog.js";
+import { failed, resolveFunction } from "./call.js";
 import { LogLines } from "./console.js";
-import { ErrorFormatter } from "./errors.js";
-import { type Host, invokeExport } from "./execution.js";
-import { installGlobals } from "./globals.js";
-import { ModuleLoader } from "./modules.js";
+import { invokeExport } from "./execution.js";
+import { installGlobals, Timers } from "./globals.js";
+import { Host } from "./host.js";
 import type {
   FromWorker,
   Reply,
@@ -35,6 +31,7 @@ type ActionCall = {
   response: Response | null;
   /** Syscalls not answered yet, by operation. */
   waiting: Map<number, string>;
+  hasEnded: boolean;
 };
 
 type Answer = { value: JSONValue; bytes: Uint8Array | undefined };
@@ -47,12 +44,13 @@ type Router = {
 const LEVEL_OF_DANGLING = "WARN";
 
 export class ActionWorker {
-  private readonly host: Host;
+  readonly host: Host;
   private readonly calls = new AsyncLocalStorage<ActionCall>();
   private readonly waiting = new Map<
     number,
     { resolve: (answer: Answer) => void; reject: (error: unknown) => void }
   >();
+  private readonly timers = new Timers();
   private nextCall = 1;
 
   constructor(
@@ -62,20 +60,7 @@ export class ActionWorker {
       transfer?: ArrayBuffer[],
     ) => void,
   ) {
-    const { deployment } = start;
-    const catalog = new CompiledCatalog(start.catalog);
-    const sources = new Map(deployment.modules.map((m) => [m.path, m]));
-    this.host = {
-      catalog,
-      validators: new Validators(catalog),
-      functions: new FunctionTable(deployment.analysis),
-      deployment,
-      loader: new ModuleLoader(
-        deployment.modules.filter((m) => m.environment === "isolate"),
-        true,
-      ),
-      errors: new ErrorFormatter((path) => sources.get(path)?.sourceMap),
-    };
+    this.host = new Host(start, true);
     this.install();
   }
 
@@ -84,6 +69,7 @@ export class ActionWorker {
       logs: () => this.calls.getStore()?.logs ?? null,
       environment: () => this.host.deployment.environment,
     });
+    this.timers.install();
     Object.defineProperty(globalThis, "Convex", {
       value: Object.freeze({
         syscall: (op: string) => {
@@ -104,16 +90,6 @@ export class ActionWorker {
     this.calls.getStore()?.logs.add("ERROR", message);
   }
 
-  async warm(): Promise<void> {
-    for (const path of Object.keys(this.host.deployment.analysis))
-      await this.host.loader.load(path).catch(() => undefined);
-  }
-
-  setCatalog(catalog: Catalog): void {
-    this.host.catalog = new CompiledCatalog(catalog);
-    this.host.validators = new Validators(this.host.catalog);
-  }
-
   // ------------------------------------------------------------ calls
 
   private newCall(
@@ -128,6 +104,7 @@ export class ActionWorker {
       request,
       response: null,
       waiting: new Map(),
+      hasEnded: false,
     };
   }
 
@@ -136,13 +113,17 @@ export class ActionWorker {
     const outcome = await this.calls.run(call, () =>
       this.perform(call, message),
     );
-    this.warnDangling(call, "action");
-    this.send({
-      type: "actionDone",
-      id: message.id,
-      outcome,
-      logLines: call.logs.lines,
-    });
+    this.end(call, outcome, "action");
+  }
+
+  /** Nothing that the call left behind goes on. */
+  private end(call: ActionCall, outcome: WireOutcome, what: string): void {
+    this.warnDangling(call, what);
+    call.hasEnded = true;
+    this.timers.clear();
+    this.host.code.forgetGlobals();
+    const { id } = call;
+    this.send({ type: "actionDone", id, outcome, logLines: call.logs.lines });
   }
 
   private async perform(
@@ -158,7 +139,8 @@ export class ActionWorker {
     const fault = this.host.validators.args(found.info, message.args);
     if (fault !== null) return failed(call.requestId, { message: fault });
     try {
-      const module = await this.host.loader.load(found.info.module);
+      const modules = this.host.code.instance();
+      const module = await modules.load(found.info.module);
       const text = await invokeExport(
         module[found.info.name],
         "Action",
@@ -192,13 +174,7 @@ export class ActionWorker {
     const outcome = await this.calls.run(call, () =>
       this.performHttp(call, message.request),
     );
-    this.warnDangling(call, "http-action");
-    this.send({
-      type: "actionDone",
-      id: message.id,
-      outcome,
-      logLines: call.logs.lines,
-    });
+    this.end(call, outcome, "http-action");
   }
 
   private async performHttp(
@@ -206,9 +182,8 @@ export class ActionWorker {
     request: HttpRequestIn,
   ): Promise<WireOutcome> {
     try {
-      const router = (await this.host.loader.load("http.js"))[
-        "default"
-      ] as Router;
+      const modules = this.host.code.instance();
+      const router = (await modules.load("http.js"))["default"] as Router;
       const { pathname } = new URL(request.url);
       const method = request.method === "HEAD" ? "GET" : request.method;
       if (router.lookup(pathname, method) === null) {
@@ -260,8 +235,9 @@ export class ActionWorker {
     bytes?: Uint8Array,
   ): Promise<Answer> {
     const call = this.calls.getStore();
-    if (call === undefined)
+    if (call === undefined || this.host.importing)
       return Promise.reject(new Error(`Can't use ${op} at import time`));
+    if (call.hasEnded) return new Promise(() => undefined);
     const id = this.nextCall++;
     call.waiting.set(id, op);
     const answer = new Promise<Answer>((resolve, reject) => {

@@ -8,27 +8,16 @@ import type {
   UdfType,
 } from "../functions.js";
 import { type Address, addressPath } from "./address.js";
-import { argumentList, resolveFunction, type Validators } from "./call.js";
+import { argumentList, resolveFunction } from "./call.js";
 import type { CompiledCatalog } from "./catalog.js";
 import type { LogLines } from "./console.js";
-import type { ErrorFormatter } from "./errors.js";
 import { Fatal, SyscallError } from "./failure.js";
-import type { ModuleLoader } from "./modules.js";
+import type { Host } from "./host.js";
 import type { Random } from "./random.js";
 import type { QueryJson, QueryStream } from "./stream.js";
 import type { Transaction } from "./transaction.js";
 
 const MAX_DEPTH = 8;
-
-/** What every execution of a thread shares. */
-export type Host = {
-  catalog: CompiledCatalog;
-  validators: Validators;
-  functions: FunctionTable;
-  deployment: Deployment;
-  loader: ModuleLoader;
-  errors: ErrorFormatter;
-};
 
 /** The function being run: the call itself, or one that it called. */
 type Frame = {
@@ -130,9 +119,9 @@ export class Execution {
     }
   }
 
-  /** Runs a function of the deployment in this transaction; gives its value's JSON text. */
+  /** Runs a function, with modules of its own, in this transaction; gives its value's JSON text. */
   async invoke(info: FunctionInfo, args: JSONValue[]): Promise<string> {
-    const module = await this.host.loader.load(info.module);
+    const module = await this.host.code.instance().load(info.module);
     return await invokeExport(module[info.name], info.udfType, args);
   }
 

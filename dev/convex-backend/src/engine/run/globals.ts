@@ -5,6 +5,7 @@
  */
 
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import * as timers from "node:timers";
 import { makeConsole, type LogLines } from "./console.js";
 import type { Random } from "./random.js";
 
@@ -89,6 +90,42 @@ function environmentProxy(ambient: Ambient): object {
     },
   );
 }
+
+/** setTimeout and its kin for actions: ids are numbers, and all end with their action. */
+export class Timers {
+  private readonly running = new Map<number, NodeJS.Timeout>();
+  private nextId = 1;
+
+  install(): void {
+    define("setTimeout", (run: Callback, ms?: number, ...args: unknown[]) => {
+      const id = this.nextId++;
+      const fire = () => {
+        this.running.delete(id);
+        run(...args);
+      };
+      this.running.set(id, timers.setTimeout(fire, ms));
+      return id;
+    });
+    define("setInterval", (run: Callback, ms?: number, ...args: unknown[]) => {
+      const id = this.nextId++;
+      this.running.set(id, timers.setInterval(run, ms, ...args));
+      return id;
+    });
+    for (const name of ["clearTimeout", "clearInterval"])
+      define(name, (id: number) => this.end(id));
+  }
+
+  private end(id: number): void {
+    timers.clearTimeout(this.running.get(id));
+    this.running.delete(id);
+  }
+
+  clear(): void {
+    for (const id of [...this.running.keys()]) this.end(id);
+  }
+}
+
+type Callback = (...args: unknown[]) => void;
 
 function forbidden(what: string): (...args: unknown[]) => never {
   return () => {

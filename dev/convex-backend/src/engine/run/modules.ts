@@ -1,9 +1,9 @@
 /* modules.ts - loads the deployed modules into this thread.
  *
  * The modules live in the thread's own realm, not in a `vm` context: globals are fast and
- * `instanceof` works as in one realm. The thread is thrown away with the push. Deviation from
- * the real backend: modules are evaluated once per thread, not once per call, so module-level
- * variables keep their values between calls.
+ * `instanceof` works as in one realm. The thread is thrown away with the push. Modules are
+ * evaluated once here: that is what an analysis wants. Calls use scripts.ts, unless a module
+ * waits at its top level; then its variables do outlive a call.
  */
 
 import { posix } from "node:path";
@@ -12,7 +12,7 @@ import { MODULE_SCHEME } from "./errors.js";
 
 export type Source = { path: string; source: string };
 
-type Namespace = Record<string, unknown>;
+export type Namespace = Record<string, unknown>;
 
 export class ModuleLoader {
   private readonly sources = new Map<string, string>();

@@ -7,19 +7,17 @@
 import { setImmediate } from "node:timers";
 import hostProcess from "node:process";
 import type { JSONValue } from "../api.js";
-import { FunctionTable } from "../functions.js";
-import type { Catalog } from "../store/format.js";
 import { Gate } from "../store/gate.js";
 import { openReader } from "../store/database.js";
 import { Reader, SnapshotError } from "../store/reader.js";
 import { checkValue, MAX_VALUE_NESTING } from "../values/json.js";
-import { failed, resolveFunction, Validators } from "./call.js";
-import { CompiledCatalog } from "./catalog.js";
+import { failed, resolveFunction } from "./call.js";
 import { LogLines } from "./console.js";
-import { ErrorFormatter, type Failure } from "./errors.js";
-import { Execution, type Host, invokeExport } from "./execution.js";
+import type { Failure } from "./errors.js";
+import { Execution, invokeExport } from "./execution.js";
 import { Fatal, MissingTable, SyscallError } from "./failure.js";
 import { freeze, installGlobals } from "./globals.js";
+import { Host } from "./host.js";
 import { ModuleLoader } from "./modules.js";
 import type {
   FromWorker,
@@ -48,14 +46,15 @@ type Running = {
 };
 
 export class TransactionWorker {
-  private readonly host: Host;
+  readonly host: Host;
   private readonly reader: Reader;
   private readonly clock: Float64Array;
   private running: Running | null = null;
-  private readonly idle: Random;
+  /** Chance of modules while they are evaluated: each time the same. */
+  private chance: Random | null = null;
 
   constructor(
-    private readonly start: WorkerStart,
+    start: WorkerStart,
     private readonly send: (message: FromWorker) => void,
   ) {
     const gate = new Gate(start.gate);
@@ -63,38 +62,29 @@ export class TransactionWorker {
       () => new Reader(openReader(start.databasePath), gate),
     );
     this.clock = new Float64Array(start.clock);
-    const { deployment } = start;
-    this.idle = new Random(deployment.importSeed);
-    const catalog = new CompiledCatalog(start.catalog);
-    const sources = new Map(deployment.modules.map((m) => [m.path, m]));
-    this.host = {
-      catalog,
-      validators: new Validators(catalog),
-      functions: new FunctionTable(deployment.analysis),
-      deployment,
-      loader: new ModuleLoader(
-        deployment.modules.filter((m) => m.environment === "isolate"),
-        false,
-      ),
-      errors: new ErrorFormatter((path) => sources.get(path)?.sourceMap),
-    };
+    this.host = new Host(start, false, () => (this.chance = null));
     this.install();
+  }
+
+  /** The call whose code runs; null while modules are being evaluated. */
+  private get calling(): Execution | null {
+    return this.host.importing ? null : (this.running?.execution ?? null);
   }
 
   private install(): void {
     installGlobals({
-      logs: () => this.running?.execution.logs ?? null,
+      logs: () => this.calling?.logs ?? null,
       environment: () => {
-        this.running?.execution.dependOnEnvironment();
+        this.calling?.dependOnEnvironment();
         return this.host.deployment.environment;
       },
     });
     freeze({
       now: () =>
-        Math.floor(
-          this.running?.execution.now ?? this.host.deployment.importTime,
-        ),
-      random: () => this.running?.execution.random ?? this.idle,
+        Math.floor(this.calling?.now ?? this.host.deployment.importTime),
+      random: () =>
+        this.calling?.random ??
+        (this.chance ??= new Random(this.host.deployment.importSeed)),
       track: (work) => this.track(work),
     });
     Object.defineProperty(globalThis, "Convex", {
@@ -110,17 +100,6 @@ export class TransactionWorker {
     });
     hostProcess.on("unhandledRejection", (reason) => this.unhandled(reason));
     hostProcess.on("uncaughtException", (error) => this.unhandled(error));
-  }
-
-  /** Evaluates every module, so that the first calls find them ready. */
-  async warm(): Promise<void> {
-    for (const path of Object.keys(this.host.deployment.analysis))
-      await this.host.loader.load(path).catch(() => undefined);
-  }
-
-  setCatalog(catalog: Catalog): void {
-    this.host.catalog = new CompiledCatalog(catalog);
-    this.host.validators = new Validators(this.host.catalog);
   }
 
   // ------------------------------------------------------------ a call
@@ -299,6 +278,7 @@ export class TransactionWorker {
     };
     if (!outcome.success) done.journal = null;
     this.reader.end();
+    this.host.code.forgetGlobals();
     this.send(done);
   }
 
@@ -324,7 +304,7 @@ export class TransactionWorker {
 
   private current(op: string): Running {
     const running = this.running;
-    if (running === null)
+    if (running === null || this.host.importing)
       throw new Error(
         `Can't use ${op.includes("Identity") ? "auth" : "database"} at import time`,
       );
