@@ -20,7 +20,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 async function compile(): Promise<string> {
   const output = join(ROOT, "build/bench-mutate");
   mkdirSync(dirname(output), { recursive: true });
-  const library = join(dirname(binary("x")), "../convex-c/libconvex-c.a");
+  const library = join(dirname(binary("x")), "../convex-c/libconvex.a");
   const { stdout } = await run("pkg-config", [
     ...["--libs", "libcurl", "openssl", "libjwt", "zlib"],
   ]);

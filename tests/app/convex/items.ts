@@ -1,5 +1,5 @@
 import { ConvexError, v } from "convex/values";
-import { mutation, query } from "./_generated/server";
+import { action, mutation, query } from "./_generated/server";
 
 const item = v.object({ key: v.string(), value: v.any() });
 
@@ -38,4 +38,52 @@ export const set = mutation({
     }
     return null;
   },
+});
+
+/** One item's value, or null; throws what the item says. */
+export const get = query({
+  args: { key: v.string() },
+  handler: async (ctx, { key }) => {
+    const row = await ctx.db
+      .query("items")
+      .withIndex("by_key", (q) => q.eq("key", key))
+      .unique();
+    if (row?.value === "throw") throw new Error(`${key} throws`);
+    if (row?.value === "null") throw new ConvexError(null);
+    return row?.value ?? null;
+  },
+});
+
+/** Adds to a number and returns it; refuses to go above ten. */
+export const add = mutation({
+  args: { key: v.string(), by: v.number() },
+  returns: v.number(),
+  handler: async (ctx, { key, by }) => {
+    const row = await ctx.db
+      .query("items")
+      .withIndex("by_key", (q) => q.eq("key", key))
+      .unique();
+    const value = (typeof row?.value === "number" ? row.value : 0) + by;
+    if (by === 0) throw new Error("nothing to add");
+    if (value > 10) throw new ConvexError({ code: "limit", value });
+    if (row) await ctx.db.patch(row._id, { value });
+    else await ctx.db.insert("items", { key, value });
+    return value;
+  },
+});
+
+export const echo = action({
+  args: { value: v.any() },
+  handler: async (_ctx, { value }) => {
+    if (value === "throw") throw new Error("asked to throw");
+    if (value === "refuse") throw new ConvexError(["refused", 1]);
+    return value;
+  },
+});
+
+/** Who the server takes the caller for. */
+export const whoami = query({
+  args: {},
+  returns: v.union(v.null(), v.string()),
+  handler: async (ctx) => (await ctx.auth.getUserIdentity())?.subject ?? null,
 });
