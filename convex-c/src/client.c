@@ -1,7 +1,6 @@
-/* client.c - the public calls of the live client: what any thread may ask for.
- * Owns the object and its queue of things to do. Any thread. Invariants: whatever can
- * fail fails here, before it is queued; after `closing` is set nothing is queued but
- * the end of a subscription; the memory goes when nobody holds it. */
+/* client.c - the live client as an object: its life, its queue of things to do, how it is driven.
+ * Any thread. Invariants: whatever can fail fails before it is queued; after `closing` is set
+ * nothing is queued but ends; the memory goes when nobody holds it. */
 #include "client_internal.h"
 
 #include <errno.h>
@@ -16,7 +15,6 @@
 #include "auth_internal.h"
 #include "convex/version.h"
 #include "error_internal.h"
-#include "optimistic.h"
 #include "sync_wire.h"
 
 static const char default_name[] = "convex-c-" CONVEX_VERSION;
@@ -36,6 +34,7 @@ static void free_client(convex_client *client)
     if (client->link.transport)
         cvx_link_done(&client->link);
     cvx_auth_done(&client->auth, &mem);
+    cvx_map_done(&client->calls);
     if (client->epoll_fd >= 0)
         close(client->epoll_fd);
     if (client->wake_fd >= 0)
@@ -80,6 +79,7 @@ static convex_status make_sync(convex_client *client, const convex_options *o, s
                               .backoff_initial_ms = o->backoff_initial_ms,
                               .backoff_max_ms = OR(o->backoff_max_ms, 16000u),
                               .auth_leeway_ms = OR(o->auth_leeway_ms, 10000u),
+                              .linger_ms = o->linger_ms,
                               .max_transition_bytes = max_message * 8};
 
     if (getrandom(config.random, sizeof config.random, 0) != (ssize_t)sizeof config.random)
@@ -96,6 +96,8 @@ static convex_status build(convex_client *client, const convex_options *o, conve
     size_t max_message = OR(o->max_message_bytes, (size_t)64 * MIB);
     convex_status status = open_descriptors(client, reterr);
 
+    if (status == CONVEX_OK && !cvx_map_init(&client->calls, &client->mem))
+        status = cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     if (status == CONVEX_OK)
         status = cvx_link_init(
             &client->link,
@@ -200,7 +202,7 @@ static void wake(convex_client *client)
     client->woken = write(client->wake_fd, &one, sizeof one) == sizeof one;
 }
 
-static void append(convex_client *client, cvx_op *op)
+void cvx_client_append(convex_client *client, cvx_op *op)
 {
     op->next = NULL;
     if (client->ops_last)
@@ -285,7 +287,10 @@ void convex_client_join(convex_client *client)
     convex_client_close(client);
     pthread_mutex_lock(&client->lock);
     bool own_thread = client->drive == CVX_OWN_THREAD;
+    bool inside = client->turning && pthread_equal(client->turner, pthread_self());
     pthread_mutex_unlock(&client->lock);
+    if (inside)
+        return; /* a callback cannot wait for its own end */
     if (own_thread)
         join_thread(client);
     else
@@ -334,331 +339,19 @@ convex_status convex_client_process(convex_client *client)
 void convex_client_state(const convex_client *client, convex_state *ret)
 {
     pthread_mutex_t *lock;
+    int64_t passed;
 
     if (!client || !ret)
         return;
     lock = (pthread_mutex_t *)(uintptr_t)&client->lock;
     pthread_mutex_lock(lock);
     *ret = client->state;
-    if (ret->retry_in_ms > 0) {
-        ret->retry_in_ms -= cvx_client_now() - client->state_at;
-        if (ret->retry_in_ms < 0)
-            ret->retry_in_ms = 0;
-    }
+    passed = cvx_client_now() - client->state_at;
+    if (ret->retry_in_ms > 0)
+        ret->retry_in_ms = ret->retry_in_ms > passed ? ret->retry_in_ms - passed : 0;
+    if (ret->oldest_request_ms >= 0)
+        ret->oldest_request_ms += passed;
     pthread_mutex_unlock(lock);
-}
-
-/* ---- live queries ---- */
-
-static void free_sub(convex_sub *sub)
-{
-    convex_client *client = sub->client;
-
-    if (sub->kind)
-        sub->kind->free(sub);
-    cvx_query_free(&client->mem, sub->query);
-    cvx_free(&client->mem, sub);
-    cvx_client_drop(client);
-}
-
-void cvx_sub_drop(convex_sub *sub)
-{
-    if (atomic_fetch_sub(&sub->holds, 1) == 1)
-        free_sub(sub);
-}
-
-convex_sub *cvx_sub_new(convex_client *client, size_t size)
-{
-    convex_sub *sub = cvx_alloc(&client->mem, size);
-
-    if (!sub)
-        return NULL;
-    memset(sub, 0, size);
-    sub->client = client;
-    sub->subscribe = (cvx_op){.kind = CVX_OP_SUBSCRIBE, .object = sub};
-    sub->unsubscribe = (cvx_op){.kind = CVX_OP_UNSUBSCRIBE, .object = sub};
-    atomic_init(&sub->users, 1);
-    atomic_init(&sub->holds, 2);
-    atomic_init(&sub->closed, false);
-    cvx_client_hold(client);
-    return sub;
-}
-
-convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
-{
-    convex_client *client = sub->client;
-    convex_status status = CONVEX_OK;
-
-    pthread_mutex_lock(&client->lock);
-    if (client->closing)
-        status = cvx_fail(reterr, CONVEX_ECLOSED, "the client is closed");
-    else if (client->subscriptions >= client->max_subscriptions)
-        status = cvx_fail(reterr, CONVEX_EBUSY, "max_subscriptions are open");
-    if (status == CONVEX_OK) {
-        client->subscriptions++;
-        if (ret)
-            memcpy(ret, &sub, sizeof sub); /* before the first callback can run */
-        append(client, &sub->subscribe);
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (status != CONVEX_OK)
-        free_sub(sub);
-    else if (!ret)
-        cvx_sub_drop(sub); /* nobody keeps it: it ends with the client */
-    return status;
-}
-
-/* With everything it needs, so that the loop cannot fail. */
-static convex_sub *new_single(convex_client *client, char *token, size_t token_len)
-{
-    convex_sub *sub = cvx_sub_new(client, sizeof *sub);
-
-    if (!sub) {
-        cvx_free(&client->mem, token);
-        return NULL;
-    }
-    sub->query = cvx_query_new(&client->mem, token, token_len);
-    if (!sub->query) {
-        free_sub(sub);
-        return NULL;
-    }
-    return sub;
-}
-
-convex_status convex_client_subscribe(convex_client *client, const char *path,
-                                      const convex_value *args, convex_result_fn *on_result,
-                                      convex_end_fn *on_end, void *user, convex_sub **ret,
-                                      convex_error *reterr)
-{
-    convex_status status;
-    convex_sub *sub;
-    char *token = NULL;
-    size_t len = 0;
-
-    if (!client || !on_result)
-        return cvx_fail(reterr, CONVEX_EINVAL, "no client, or no on_result");
-    status = cvx_call_text(&client->mem, path, NULL, args, true, &token, &len, reterr);
-    if (status != CONVEX_OK)
-        return status;
-    sub = new_single(client, token, len);
-    if (!sub)
-        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    sub->on_result = on_result;
-    sub->on_end = on_end;
-    sub->user = user;
-    return cvx_sub_queue(sub, ret, reterr);
-}
-
-convex_sub *convex_sub_ref(convex_sub *sub)
-{
-    if (sub)
-        atomic_fetch_add(&sub->users, 1);
-    return sub;
-}
-
-void convex_sub_close(convex_sub *sub)
-{
-    convex_client *client;
-
-    if (!sub || atomic_exchange(&sub->closed, true))
-        return;
-    client = sub->client;
-    pthread_mutex_lock(&client->lock);
-    if (!client->finished) {
-        atomic_fetch_add(&sub->holds, 1); /* the queue's */
-        append(client, &sub->unsubscribe);
-    }
-    pthread_mutex_unlock(&client->lock);
-}
-
-void convex_sub_unref(convex_sub *sub)
-{
-    if (!sub || atomic_fetch_sub(&sub->users, 1) != 1)
-        return;
-    convex_sub_close(sub);
-    cvx_sub_drop(sub);
-}
-
-/* ---- mutations and actions ---- */
-
-void cvx_call_free(convex_client *client, cvx_call *call)
-{
-    cvx_update_free(call->request.update, true);
-    convex_result_unref(call->request.result);
-    cvx_free(&client->mem, call->body);
-    cvx_free(&client->mem, call);
-}
-
-enum { RESERVE = 4096 }; /* numbers at a time */
-
-/* With id_lock held. */
-static convex_status take_id(convex_client *client, uint32_t *ret, convex_error *reterr)
-{
-    uint32_t next = client->next_request_id, up_to;
-    convex_status status;
-
-    if (next == UINT32_MAX)
-        return cvx_fail(reterr, CONVEX_ELIMIT, "the session's request numbers are used up");
-    if (next >= client->reserved) {
-        up_to = next < UINT32_MAX - RESERVE ? next + RESERVE : UINT32_MAX;
-        status = client->session.reserve(client->session.user, up_to);
-        if (status != CONVEX_OK)
-            return cvx_fail(reterr, status, "request numbers cannot be reserved");
-        client->reserved = up_to;
-    }
-    *ret = next;
-    client->next_request_id++;
-    return CONVEX_OK;
-}
-
-convex_status cvx_client_take_id(convex_client *client, uint32_t *ret)
-{
-    convex_status status;
-
-    pthread_mutex_lock(&client->id_lock);
-    status = take_id(client, ret, NULL);
-    pthread_mutex_unlock(&client->id_lock);
-    return status;
-}
-
-/* With the lock held. */
-static convex_status admit(const convex_client *client, size_t bytes, convex_error *reterr)
-{
-    if (client->closing)
-        return cvx_fail(reterr, CONVEX_ECLOSED, "the client is closed");
-    if (client->requests >= client->max_requests)
-        return cvx_fail(reterr, CONVEX_EBUSY, "max_requests are unfinished");
-    if (bytes > client->max_request_bytes - client->request_bytes)
-        return cvx_fail(reterr, CONVEX_EBUSY, "unfinished requests hold max_request_bytes");
-    return CONVEX_OK;
-}
-
-static convex_status queue_call(convex_client *client, cvx_call *call, uint32_t *ret_id,
-                                convex_error *reterr)
-{
-    convex_status status;
-
-    pthread_mutex_lock(&client->lock);
-    status = admit(client, call->request.body_len, reterr);
-    if (status == CONVEX_OK) {
-        client->requests++;
-        client->request_bytes += call->request.body_len;
-        if (ret_id)
-            *ret_id = call->request.id; /* before the first callback can run */
-        append(client, &call->op);
-    }
-    pthread_mutex_unlock(&client->lock);
-    return status;
-}
-
-/* The number and the place in the queue are taken together, so numbers ascend. */
-static convex_status number_call(convex_client *client, cvx_call *call, uint32_t *ret_id,
-                                 convex_error *reterr)
-{
-    convex_status status;
-
-    pthread_mutex_lock(&client->id_lock);
-    status = take_id(client, &call->request.id, reterr);
-    if (status == CONVEX_OK)
-        status = queue_call(client, call, ret_id, reterr);
-    pthread_mutex_unlock(&client->id_lock);
-    return status;
-}
-
-static cvx_call *new_call(convex_client *client, const convex_call_options *options,
-                          convex_done_fn *on_done, void *user)
-{
-    cvx_call *call = cvx_alloc(&client->mem, sizeof *call);
-
-    if (call) {
-        *call = (cvx_call){.on_done = on_done, .user = user};
-        call->op = (cvx_op){.kind = CVX_OP_REQUEST, .object = call};
-        call->request.at_commit = options && options->flags & CONVEX_AT_COMMIT;
-    }
-    return call;
-}
-
-static convex_status add_update(convex_client *client, cvx_call *call, const convex_value *args,
-                                const convex_optimistic *optimistic, convex_error *reterr)
-{
-    if (call->request.action || !optimistic->update)
-        return cvx_fail(reterr, CONVEX_EINVAL,
-                        "an optimistic update of an action, or without a function");
-    call->request.update = cvx_update_new(&client->mem, optimistic, args);
-    return call->request.update ? CONVEX_OK : cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-}
-
-static convex_status request(convex_client *client, bool action, const char *path,
-                             const convex_value *args, const convex_call_options *options,
-                             convex_done_fn *on_done, void *user, uint32_t *ret_id,
-                             convex_error *reterr)
-{
-    convex_status status;
-    cvx_call *call;
-    size_t len = 0;
-
-    if (!client)
-        return cvx_fail(reterr, CONVEX_EINVAL, "no client");
-    if (options && options->flags & ~(action ? 0u : (unsigned)CONVEX_AT_COMMIT))
-        return cvx_fail(reterr, CONVEX_EINVAL, "flags that no %s has",
-                        action ? "action" : "mutation");
-    call = new_call(client, options, on_done, user);
-    if (!call)
-        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
-    call->request.action = action;
-    status = cvx_call_text(&client->mem, path, options ? options->component : NULL, args, false,
-                           &call->body, &len, reterr);
-    if (status == CONVEX_OK && options && options->optimistic)
-        status = add_update(client, call, args, options->optimistic, reterr);
-    if (status == CONVEX_OK) {
-        call->request.body = call->body;
-        call->request.body_len = len;
-        status = number_call(client, call, ret_id, reterr);
-    }
-    if (status != CONVEX_OK) {
-        cvx_update_free(call->request.update, false); /* its user stays the caller's */
-        call->request.update = NULL;
-        cvx_call_free(client, call);
-    }
-    return status;
-}
-
-convex_status convex_client_mutation(convex_client *client, const char *path,
-                                     const convex_value *args, const convex_call_options *options,
-                                     convex_done_fn *on_done, void *user, uint32_t *ret_id,
-                                     convex_error *reterr)
-{
-    return request(client, false, path, args, options, on_done, user, ret_id, reterr);
-}
-
-convex_status convex_client_action(convex_client *client, const char *path,
-                                   const convex_value *args, const convex_call_options *options,
-                                   convex_done_fn *on_done, void *user, uint32_t *ret_id,
-                                   convex_error *reterr)
-{
-    return request(client, true, path, args, options, on_done, user, ret_id, reterr);
-}
-
-convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
-                                     size_t body_len, const convex_call_options *options,
-                                     convex_done_fn *on_done, void *user, convex_error *reterr)
-{
-    convex_status status = CONVEX_ENOMEM;
-    cvx_call *call = new_call(client, options, on_done, user);
-
-    if (call)
-        call->body = cvx_strndup(&client->mem, body, body_len);
-    if (call && call->body) {
-        call->request.id = id;
-        call->request.body = call->body;
-        call->request.body_len = body_len;
-        status = queue_call(client, call, NULL, reterr);
-    } else {
-        cvx_fail(reterr, status, "out of memory");
-    }
-    if (call && status != CONVEX_OK)
-        cvx_call_free(client, call);
-    return status;
 }
 
 /* ---- identity ---- */
@@ -684,7 +377,7 @@ static convex_status queue_auth(convex_client *client, const convex_auth *auth,
         if (client->closing)
             status = CONVEX_ECLOSED;
         else
-            append(client, &op->op);
+            cvx_client_append(client, &op->op);
         pthread_mutex_unlock(&client->lock);
     }
     if (status != CONVEX_OK)

@@ -12,8 +12,10 @@
 /* Something the loop is asked to do. Lives in the object it is about, so asking cannot fail. */
 typedef enum cvx_op_kind {
     CVX_OP_SUBSCRIBE,
+    CVX_OP_CHANGE,
     CVX_OP_UNSUBSCRIBE,
     CVX_OP_REQUEST,
+    CVX_OP_CANCEL,
     CVX_OP_SET_AUTH
 } cvx_op_kind;
 
@@ -38,9 +40,13 @@ struct convex_sub {
     atomic_int users;         /* references of the program */
     atomic_int holds;         /* 1 for all users, 1 until the end was told */
     atomic_bool closed;
-    cvx_op subscribe, unsubscribe;
-    cvx_query *query; /* until the loop has subscribed */
-    bool live, ended; /* loop thread: in the client's list; on_end is through */
+    atomic_bool changing; /* `change` is in the queue */
+    cvx_op subscribe, change, unsubscribe;
+    const char *path;      /* lies behind the object; NULL: not a single query */
+    cvx_query *query;      /* until the loop has subscribed */
+    cvx_query *next_query; /* what to change to; with the client's lock */
+    bool live, ended;      /* loop thread: in the client's list; on_end is through */
+    bool skipped;          /* loop thread: had a result while `changing` */
     convex_sub *next, *prev;
     convex_result_fn *on_result;
     convex_end_fn *on_end;
@@ -49,8 +55,12 @@ struct convex_sub {
 
 typedef struct cvx_call {
     cvx_request request; /* first: outputs name it */
-    cvx_op op;
-    char *body;
+    cvx_op op, cancel;
+    cvx_map_node by_id; /* in the client's map, with its lock */
+    bool canceling;     /* `cancel` is in the queue; with the lock */
+    bool ended;         /* loop thread: on_done is through */
+    cvx_query *query;   /* a query's, until the loop has it */
+    char *body;         /* of the others */
     convex_done_fn *on_done;
     void *user;
 } cvx_call;
@@ -87,12 +97,14 @@ struct convex_client {
     pthread_mutex_t lock; /* of what follows; never held while user code runs */
     pthread_cond_t joined_cond;
     cvx_op *ops, *ops_last;
-    bool turning; /* the loop will look at the queue before it sleeps */
-    bool woken;   /* wake_fd was written and not read yet */
+    bool turning;     /* the loop will look at the queue before it sleeps */
+    pthread_t turner; /* the thread of the turn */
+    bool woken;       /* wake_fd was written and not read yet */
     bool closing, finished, reconnect;
     cvx_drive drive;
     pthread_t thread;
     bool joining, joined;
+    cvx_map calls; /* accepted and not done */
     size_t requests, request_bytes, subscriptions;
     convex_state state;
     int64_t state_at;
@@ -113,6 +125,21 @@ struct convex_client {
 /* convex_client_new() for a session of before. `session` is copied. */
 convex_status cvx_client_new_session(const convex_options *options, const cvx_session *session,
                                      convex_client **ret, convex_error *reterr);
+void cvx_client_hold(convex_client *client);
+void cvx_client_drop(convex_client *client);
+void cvx_client_append(convex_client *client, cvx_op *op); /* with the lock held */
+void cvx_auth_op_free(convex_client *client, cvx_auth_op *op);
+
+/* client_subs.c */
+void cvx_sub_drop(convex_sub *sub);
+/* A subscription at the start of `size` zeroed bytes; NULL when memory is short. */
+convex_sub *cvx_sub_new(convex_client *client, size_t size);
+/* Gives it to the loop; when it is refused, frees it.
+ *   ret  NULL, or where the program wants the pointer to the object that begins with `sub` */
+convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr);
+
+/* client_calls.c */
+void cvx_call_free(convex_client *client, cvx_call *call);
 /* A number for cvx_client_mutation_as(), reserved like any other. CONVEX_OK, CONVEX_ELIMIT, or what
  * reserve() returned. */
 convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
@@ -124,16 +151,6 @@ convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
 convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
                                      size_t body_len, const convex_call_options *options,
                                      convex_done_fn *on_done, void *user, convex_error *reterr);
-void cvx_client_hold(convex_client *client);
-void cvx_client_drop(convex_client *client);
-void cvx_sub_drop(convex_sub *sub);
-/* A subscription at the start of `size` zeroed bytes; NULL when memory is short. */
-convex_sub *cvx_sub_new(convex_client *client, size_t size);
-/* Gives it to the loop; when it is refused, frees it.
- *   ret  NULL, or where the program wants the pointer to the object that begins with `sub` */
-convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr);
-void cvx_call_free(convex_client *client, cvx_call *call);
-void cvx_auth_op_free(convex_client *client, cvx_auth_op *op);
 
 /* client_loop.c */
 int64_t cvx_client_now(void);

@@ -61,13 +61,19 @@ static void end_sub(convex_client *client, convex_sub *sub, convex_status why)
 
 static void end_call(convex_client *client, cvx_call *call)
 {
+    bool canceling;
+
     pthread_mutex_lock(&client->lock);
     client->requests--;
     client->request_bytes -= call->request.body_len;
+    cvx_map_remove(&client->calls, &call->by_id);
+    canceling = call->canceling;
     pthread_mutex_unlock(&client->lock);
     if (call->on_done)
         call->on_done(call->request.status, call->request.result, call->user);
-    cvx_call_free(client, call);
+    call->ended = true;
+    if (!canceling) /* else the queue has it still */
+        cvx_call_free(client, call);
 }
 
 /* ---- outputs of the state machine ---- */
@@ -106,7 +112,9 @@ static void show_result(const cvx_sync_event *event)
     convex_sub *sub = (convex_sub *)(void *)event->listener;
     const convex_result *result = cvx_sync_result(event->listener);
 
-    if (result && !atomic_load(&sub->closed))
+    if (atomic_load(&sub->changing))
+        sub->skipped = true; /* it may be of the old arguments */
+    else if (result && !atomic_load(&sub->closed))
         sub->on_result(result, sub->user);
 }
 
@@ -183,6 +191,55 @@ static void do_subscribe(convex_client *client, convex_sub *sub)
     client->subs = sub;
 }
 
+static cvx_query *take_change(convex_client *client, convex_sub *sub)
+{
+    cvx_query *query;
+
+    pthread_mutex_lock(&client->lock);
+    query = sub->next_query;
+    sub->next_query = NULL;
+    atomic_store(&sub->changing, false);
+    pthread_mutex_unlock(&client->lock);
+    return query;
+}
+
+static void do_change(convex_client *client, convex_sub *sub)
+{
+    cvx_query *query = take_change(client, sub);
+
+    if (!sub->live) {
+        cvx_query_free(&client->mem, query);
+        return;
+    }
+    cvx_sync_resubscribe(client->sync, query, &sub->listener);
+    if (sub->skipped)
+        cvx_view_joined(client->sync, &sub->listener);
+    sub->skipped = false;
+}
+
+static void do_request(convex_client *client, cvx_call *call)
+{
+    if (call->request.kind == CVX_READ) {
+        cvx_sync_read(client->sync, call->query, &call->request);
+        call->query = NULL;
+    } else {
+        cvx_sync_request(client->sync, &call->request);
+    }
+}
+
+/* False when the call has ended, and is gone. */
+static bool take_cancel(convex_client *client, cvx_call *call)
+{
+    pthread_mutex_lock(&client->lock);
+    call->canceling = false;
+    pthread_mutex_unlock(&client->lock);
+    if (call->ended)
+        cvx_call_free(client, call);
+    else
+        return true;
+    return false;
+}
+
 static void do_set_auth(convex_client *client, cvx_auth_op *op)
 {
     int64_t now = cvx_client_now();
@@ -210,12 +267,20 @@ static void do_op(convex_client *client, cvx_op *op)
     case CVX_OP_SUBSCRIBE:
         do_subscribe(client, op->object);
         break;
+    case CVX_OP_CHANGE:
+        do_change(client, op->object);
+        cvx_sub_drop(op->object);
+        break;
     case CVX_OP_UNSUBSCRIBE:
         end_sub(client, op->object, CONVEX_ECANCELED);
         cvx_sub_drop(op->object);
         break;
     case CVX_OP_REQUEST:
-        cvx_sync_request(client->sync, &((cvx_call *)op->object)->request);
+        do_request(client, op->object);
+        break;
+    case CVX_OP_CANCEL:
+        if (take_cancel(client, op->object))
+            cvx_sync_cancel(client->sync, &((cvx_call *)op->object)->request);
         break;
     case CVX_OP_SET_AUTH:
         do_set_auth(client, op->object);
@@ -235,6 +300,10 @@ static void refuse_op(convex_client *client, cvx_op *op)
         sub->query = NULL;
         end_sub(client, sub, CONVEX_ECLOSED);
         break;
+    case CVX_OP_CHANGE:
+        cvx_query_free(&client->mem, take_change(client, sub));
+        cvx_sub_drop(sub);
+        break;
     case CVX_OP_UNSUBSCRIBE:
         end_sub(client, sub, CONVEX_ECLOSED);
         cvx_sub_drop(sub);
@@ -242,6 +311,9 @@ static void refuse_op(convex_client *client, cvx_op *op)
     case CVX_OP_REQUEST:
         call->request.status = CONVEX_ECLOSED;
         end_call(client, call);
+        break;
+    case CVX_OP_CANCEL:
+        take_cancel(client, call);
         break;
     case CVX_OP_SET_AUTH:
         cvx_auth_op_free(client, op->object);
@@ -338,7 +410,7 @@ static void tear_down(convex_client *client)
     run_ops(client);
     cvx_sync_state(client->sync, cvx_client_now(), &state);
     state.connection = CONVEX_CONNECTION_CLOSED;
-    state.retry_in_ms = -1;
+    state.retry_in_ms = state.oldest_request_ms = -1;
     if (client->on_state)
         client->on_state(&state, client->state_user);
     while (!finish(client, &state))
@@ -355,6 +427,7 @@ static bool begin_turn(convex_client *client)
     ok = !client->turning && !client->finished;
     if (ok) {
         client->turning = true;
+        client->turner = pthread_self();
         if (client->woken)
             client->woken = read(client->wake_fd, &count, sizeof count) != sizeof count;
     }
@@ -396,7 +469,10 @@ static void turn(convex_client *client)
     bool again = true;
 
     client->more = false;
-    for (int round = 0; again && round < MAX_ROUNDS && run_ops(client); round++) {
+    for (int round = 0; again && round < MAX_ROUNDS; round++) {
+        cvx_sync_wall(client->sync, cvx_client_now(), clock_ms(CLOCK_REALTIME));
+        if (!run_ops(client))
+            break;
         cvx_sync_tick(client->sync, cvx_client_now());
         drain(client);
         pump(client);

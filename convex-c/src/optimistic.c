@@ -67,7 +67,7 @@ static void drop(cvx_sync *sync, cvx_update *update)
     all->stale = true;
 }
 
-/* One that was told of its commit goes on showing what it made until the results show it. */
+/* One that is committed goes on showing what it made until the results show it. */
 void cvx_overlay_finished(cvx_sync *sync, cvx_request *request)
 {
     cvx_update *update = request->update;
@@ -75,8 +75,7 @@ void cvx_overlay_finished(cvx_sync *sync, cvx_request *request)
     if (!update)
         return;
     request->update = NULL;
-    if (request->at_commit && request->status == CONVEX_OK &&
-        convex_result_success(request->result)) {
+    if (request->status == CONVEX_OK && convex_result_success(request->result)) {
         update->committed = true;
         update->ts = request->ts;
     } else {

@@ -4,11 +4,14 @@
  * told to the outside by exactly one CLOSE before the next OPEN. */
 #include "sync_internal.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "utf8.h"
+
+enum { RESTARTS_FORGOTTEN_MS = 60 * 1000 };
 
 /* ---- lifetime ---- */
 
@@ -32,6 +35,7 @@ cvx_sync *cvx_sync_new(const cvx_sync_config *config, int64_t now_ms)
                        .now = now_ms,
                        .retry_at = now_ms,
                        .refresh_at = INT64_MAX,
+                       .expires_ms = NAN,
                        .views.retry_at = INT64_MAX,
                        .has_close_reason = true,
                        .close_reason = "InitialConnect"};
@@ -61,7 +65,7 @@ void cvx_sync_free(cvx_sync *sync)
     mem = sync->config.mem;
     cvx_overlay_clear(sync);
     cvx_queries_free(sync);
-    cvx_map_done(&sync->requests.by_id);
+    cvx_requests_free(sync);
     cvx_auth_free(sync);
     cvx_chunks_clear(sync);
     cvx_text_done(&sync->out);
@@ -171,21 +175,35 @@ void cvx_sync_stop(cvx_sync *sync)
     sync->state_changed = true;
 }
 
+/* At once, save when refusals follow one another: a server and a token that never agree must not
+ * make a storm. */
 void cvx_sync_restart(cvx_sync *sync)
 {
     if (sync->conn != CVX_STOPPED)
         return;
+    if (sync->restarts > 0 && sync->now - sync->restarted_at >= RESTARTS_FORGOTTEN_MS)
+        sync->restarts = 0;
     sync->conn = CVX_WAITING;
     sync->retry_at = sync->now;
+    if (sync->restarts > 0)
+        sync->retry_at +=
+            cvx_sync_backoff_ms(&sync->config, "", true, sync->restarts - 1, next_random(sync));
+    sync->restarts++;
+    sync->restarted_at = sync->retry_at;
+}
+
+void cvx_sync_wall(cvx_sync *sync, int64_t now_ms, int64_t wall_ms)
+{
+    sync->now = now_ms;
+    sync->wall_offset = wall_ms - now_ms;
 }
 
 void cvx_sync_opened(cvx_sync *sync, int64_t now_ms, int64_t wall_ms)
 {
-    sync->now = now_ms;
+    cvx_sync_wall(sync, now_ms, wall_ms);
     if (sync->conn != CVX_CONNECTING)
         return;
     sync->conn = CVX_OPEN;
-    sync->wall_offset = wall_ms - now_ms;
     sync->active_at = now_ms;
     sync->ever_open = true;
     sync->greeted = sync->base_sent = false;
@@ -216,6 +234,11 @@ void cvx_sync_closed(cvx_sync *sync, unsigned code, const char *reason, const ch
     retry_later(sync, reason, false);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t cvx_sync_deadline(const cvx_sync *sync)
 {
     int64_t at = INT64_MAX;
@@ -226,15 +249,18 @@ int64_t cvx_sync_deadline(const cvx_sync *sync)
         at = sync->connect_by;
     else if (sync->conn == CVX_OPEN)
         at = sync->active_at + sync->config.inactivity_ms;
-    if (sync->views.retry_at < at)
-        at = sync->views.retry_at;
-    return at < sync->refresh_at ? at : sync->refresh_at;
+    at = earlier(at, sync->views.retry_at);
+    at = earlier(at, sync->refresh_at);
+    at = earlier(at, cvx_requests_deadline(sync));
+    return earlier(at, cvx_queries_deadline(sync));
 }
 
 void cvx_sync_tick(cvx_sync *sync, int64_t now_ms)
 {
     sync->now = now_ms;
     cvx_auth_tick(sync);
+    cvx_requests_tick(sync);
+    cvx_queries_tick(sync);
     if (sync->conn == CVX_WAITING && now_ms >= sync->retry_at) {
         sync->conn = CVX_CONNECTING;
         sync->want_open = true;
@@ -275,7 +301,8 @@ static bool next_wire_event(cvx_sync *sync, cvx_sync_event *ret)
     return ret->kind != CVX_SYNC_NONE;
 }
 
-/* Results before answers: whoever is told that a mutation is done sees its effect. */
+/* Results before answers: whoever is told that a mutation is done sees its effect. While the
+ * identity is being swapped nothing is shown: what comes is still the former one's. */
 cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
 {
     *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
@@ -283,9 +310,9 @@ cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
         return ret->kind;
     }
     cvx_overlay_settle(sync);
-    if ((ret->listener = cvx_view_next_listener(sync)) != NULL) {
+    if (!sync->swapping && (ret->listener = cvx_view_next_listener(sync)) != NULL) {
         ret->kind = CVX_SYNC_RESULT;
-    } else if ((ret->view = cvx_view_next(sync)) != NULL) {
+    } else if (!sync->swapping && (ret->view = cvx_view_next(sync)) != NULL) {
         ret->kind = CVX_SYNC_VIEW;
     } else if ((ret->request = cvx_requests_next_done(sync)) != NULL) {
         ret->kind = CVX_SYNC_DONE;
@@ -311,6 +338,7 @@ void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret)
     convex_state state = {.connection = CONVEX_CONNECTION_CONNECTING,
                           .identity = sync->identity,
                           .retry_in_ms = -1,
+                          .oldest_request_ms = -1,
                           .connections = sync->opened,
                           .retries = sync->retries};
 
@@ -324,12 +352,19 @@ void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret)
     copy_line(state.auth_error, sizeof state.auth_error, sync->auth_error);
     copy_line(state.server_error, sizeof state.server_error, sync->server_error);
     state.queries = sync->queries.by_id.count;
-    state.queries_loading = state.queries - sync->queries.loaded;
-    state.requests = sync->requests.by_id.count;
+    state.queries_loading = state.queries - (sync->swapping ? 0 : sync->queries.loaded);
+    state.requests = sync->requests.by_id.count + sync->requests.reading;
+    if (cvx_requests_oldest(sync) != INT64_MAX)
+        state.oldest_request_ms = now_ms - cvx_requests_oldest(sync);
     *ret = state;
 }
 
 cvx_version cvx_sync_version(const cvx_sync *sync)
 {
     return sync->version;
+}
+
+bool cvx_sync_is_swapping(const cvx_sync *sync)
+{
+    return sync->swapping;
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "convex/client.h"
+#include "sync_heap.h"
 #include "sync_map.h"
 #include "sync_wire.h"
 
@@ -33,6 +34,7 @@ typedef struct cvx_sync_config {
     unsigned backoff_initial_ms; /* ...save this one: 0 means by reason */
     unsigned backoff_max_ms;
     unsigned auth_leeway_ms;
+    unsigned linger_ms;          /* as in convex_options */
     size_t max_transition_bytes; /* a series of chunks together */
 } cvx_sync_config;
 
@@ -40,6 +42,10 @@ typedef struct cvx_sync_config {
 cvx_sync *cvx_sync_new(const cvx_sync_config *config, int64_t now_ms);
 /* All requests and listeners must have been taken back before. NULL is fine. */
 void cvx_sync_free(cvx_sync *sync);
+
+/* What time it is: before anything else in a while, as the wall clock may have jumped.
+ *   wall_ms  since 1970, by the machine's clock */
+void cvx_sync_wall(cvx_sync *sync, int64_t now_ms, int64_t wall_ms);
 
 /* ---- connection ---- */
 
@@ -80,33 +86,51 @@ void cvx_query_free(const convex_mem *mem, cvx_query *query); /* one never subsc
 /* `query` is taken; an equal live one takes its place. */
 void cvx_sync_subscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener);
 void cvx_sync_unsubscribe(cvx_sync *sync, cvx_listener *listener);
+/* Both in one step, and in one frame: `query`, taken, takes the place of the listener's. What the
+ * listener is shown from now on is of the new one; nothing happens when they are equal. */
+void cvx_sync_resubscribe(cvx_sync *sync, cvx_query *query, cvx_listener *listener);
 /* What the listener is to be shown; NULL: still loading. Borrowed. */
 const convex_result *cvx_sync_result(const cvx_listener *listener);
 uint32_t cvx_sync_query_id(const cvx_listener *listener);
 
 /* ---- requests ---- */
 
-/* A mutation or action. Lives in the caller; ours from cvx_sync_request() until it comes
- * back in a CVX_SYNC_DONE event or from cvx_sync_take_request(). */
+typedef enum cvx_request_kind { CVX_MUTATION, CVX_ACTION, CVX_READ } cvx_request_kind;
+
+/* A mutation, an action, or a query asked once. Lives in the caller; ours from cvx_sync_request()
+ * or cvx_sync_read() until it comes back in a CVX_SYNC_DONE event or from cvx_sync_take_request().
+ */
 typedef struct cvx_request {
-    uint32_t id; /* ascending in the order of cvx_sync_request() */
-    bool action;
+    uint32_t id;
+    cvx_request_kind kind;
     bool at_commit;   /* a mutation done when answered, not when visible */
-    const char *body; /* cvx_call_text() of the function; lives as long */
+    const char *body; /* cvx_call_text() of the function, unless a READ; lives as long */
     size_t body_len;
+    int64_t began_at;          /* ms */
+    int64_t deadline;          /* ms; 0: none */
     struct cvx_update *update; /* optimistic.h; taken by cvx_sync_request(); or NULL */
     convex_status status;      /* when done */
     convex_result *result;     /* when done with CONVEX_OK; owned by the caller from then on */
 
     /* private */
-    bool sent, answered, older;
-    uint64_t ts;
+    bool sent, answered, older, finished;
+    uint64_t ts; /* of the answer */
     struct cvx_request *next, *prev;
     cvx_map_node by_id;
+    cvx_heap_node by_deadline, by_ts;
+    cvx_query *query; /* of a READ, and its other readers */
+    struct cvx_request *reader_next, *reader_prev;
 } cvx_request;
 
+/* A mutation or an action; mutations run in the order of these calls. */
 void cvx_sync_request(cvx_sync *sync, cvx_request *request);
-/* Gives up the oldest unfinished request: CONVEX_EUNKNOWN if sent, else CONVEX_ECLOSED. */
+/* Asks for the first result of a query that this connection and identity confirm: at once when a
+ * live one has it. `query` is taken, as by cvx_sync_subscribe(). */
+void cvx_sync_read(cvx_sync *sync, cvx_query *query, cvx_request *request);
+/* Ends one: CONVEX_OK if the answer is known already, CONVEX_EUNKNOWN if it was sent, else
+ * CONVEX_ECANCELED, and then it never is sent. One that is finished stays so. */
+void cvx_sync_cancel(cvx_sync *sync, cvx_request *request);
+/* Gives up the oldest unfinished request: the same, but CONVEX_ECLOSED. */
 cvx_request *cvx_sync_take_request(cvx_sync *sync);
 
 /* ---- identity ---- */
@@ -160,5 +184,7 @@ typedef struct cvx_version {
     uint64_t ts;
 } cvx_version;
 cvx_version cvx_sync_version(const cvx_sync *sync);
+/* For tests: the identity is being changed, and nothing is shown. */
+bool cvx_sync_is_swapping(const cvx_sync *sync);
 
 #endif

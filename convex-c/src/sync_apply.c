@@ -198,6 +198,8 @@ static void commit_modification(cvx_sync *sync, const convex_value *modification
         keep_journal(sync, query, field(modification, "journal"));
         if (query->incoming)
             commit_result(sync, query);
+        if (cvx_query_is_fresh(sync, query))
+            cvx_requests_show(sync, query); /* last, as the query may go with its readers */
     }
 }
 
@@ -241,9 +243,9 @@ static verdict on_transition(cvx_sync *sync, const convex_value *frame)
         commit_modification(sync, convex_value_at(modifications, i));
     sync->version = end;
     observe(sync, end.ts);
-    cvx_auth_transition(sync, &start, &end);
-    if (sync->queries.awaited ==
-        0) /* on a new connection results may come later than the version */
+    cvx_auth_transition(sync, &start, &end, field(frame, "clientClockSkew"));
+    /* On a new connection results may come later than the version. */
+    if (sync->queries.awaited == 0 && !sync->swapping)
         cvx_requests_visible(sync, end.ts);
     return APPLIED;
 }
@@ -325,16 +327,10 @@ static verdict on_response(cvx_sync *sync, const convex_value *frame, bool actio
     if (success && !action)
         observe(sync, ts);
     request = cvx_requests_find(sync, id);
-    if (!request || request->action != action || request->answered) {
+    if (!request || (request->kind == CVX_ACTION) != action || request->answered)
         convex_result_unref(result); /* the first answer counts */
-        return APPLIED;
-    }
-    request->result = result;
-    request->answered = true;
-    request->ts = ts;
-    cvx_requests_answered(sync, request);
-    if (action || !success || request->at_commit)
-        cvx_requests_finish(sync, request, CONVEX_OK);
+    else
+        cvx_requests_answer(sync, request, result, ts);
     return APPLIED;
 }
 

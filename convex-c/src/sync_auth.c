@@ -1,8 +1,10 @@
 /* sync_auth.c - who we are: from the credential to the server's confirmation.
  * Loop thread. The states and their moves are those of the official client; where
  * that one is known to go wrong (a fetch that fails, signing out, tokens too short to
- * renew) this one does what its own comments say. Invariants: at most one fetch is
- * awaited, that of the latest generation; no secret is ever logged. */
+ * renew, tokens that ended while offline) this one does what its own comments say.
+ * Invariants: at most one fetch is awaited, that of the latest generation; a token known to have
+ * expired is not sent; while `swapping` nothing is shown, so that no result of the former identity
+ * passes for one of the new; no secret is ever logged. */
 #include "sync_internal.h"
 
 #include <math.h>
@@ -42,11 +44,16 @@ void cvx_auth_free(cvx_sync *sync)
 
 static void hold_credential(cvx_sync *sync, cvx_credential kind, char *secret, char *acting_as)
 {
+    double exp = NAN;
+
     forget_secret(sync);
     sync->credential = kind;
     sync->secret = secret;
     sync->acting_as = acting_as;
     sync->auth_unsent = true;
+    if (kind == CVX_USER)
+        convex_jwt_times(secret, NULL, &exp); /* no JWT: the server will say so */
+    sync->expires_ms = exp * 1000;
 }
 
 /* Back to anonymous: a connection that was told of an identity is told None. */
@@ -76,10 +83,21 @@ static void give_up(cvx_sync *sync)
     cvx_sync_log(sync, CONVEX_LOG_ERROR, "authentication failed: %s", sync->auth_error);
 }
 
+/* Ends the swap when the server has confirmed, on this connection, who we are now. */
+static void end_swap(cvx_sync *sync)
+{
+    if (!sync->swapping || sync->conn != CVX_OPEN || sync->paused || sync->auth_unsent ||
+        sync->version.identity < sync->identity_sent)
+        return;
+    sync->swapping = false;
+    cvx_queries_settled(sync);
+}
+
 static void resume(cvx_sync *sync)
 {
     sync->paused = false;
     cvx_sync_restart(sync);
+    end_swap(sync); /* at once if the server never knew another */
 }
 
 /* ---- what the program asks for ---- */
@@ -91,6 +109,9 @@ static void reset(cvx_sync *sync)
     sync->refresh_at = INT64_MAX;
     sync->refusals = 0;
     sync->auth = CVX_NO_AUTH;
+    sync->expiry_doubted = false;
+    sync->swapping = sync->ever_open;
+    cvx_queries_end_lingering(sync); /* results of the former identity, wanted by nobody */
     if (sync->auth_error[0])
         set_error(sync, "", 0);
 }
@@ -128,6 +149,23 @@ void cvx_sync_set_auth_fetch(cvx_sync *sync, int64_t now_ms)
 static bool is_new(const cvx_sync *sync, const char *token)
 {
     return sync->credential != CVX_USER || strcmp(sync->secret, token) != 0;
+}
+
+static bool has_expired(const cvx_sync *sync)
+{
+    return (double)(sync->now + sync->wall_offset - sync->skew_ms) >= sync->expires_ms;
+}
+
+bool cvx_auth_renew_first(cvx_sync *sync)
+{
+    if (sync->credential != CVX_USER || sync->expiry_doubted || !has_expired(sync))
+        return false;
+    cvx_sync_log(sync, CONVEX_LOG_INFO, "token has expired, getting a new one");
+    sync->auth = CVX_RENEWING;
+    sync->paused = true;
+    set_identity(sync, CONVEX_IDENTITY_PENDING);
+    want_token(sync, true);
+    return true;
 }
 
 /* Renews `leeway` before the end of a life counted from now: no clock is compared. */
@@ -171,14 +209,20 @@ static void initial_token(cvx_sync *sync, char *token)
     }
 }
 
-/* A later one: after a confirmation, by the clock, or after a refusal (stopped). */
+/* A later one: after a confirmation, by the clock, or in the place of one that was refused
+ * (stopped) or has expired (renewing). */
 static void fresh_token(cvx_sync *sync, char *token)
 {
-    bool refused = sync->conn == CVX_STOPPED;
+    bool refused = sync->conn == CVX_STOPPED || sync->auth == CVX_RENEWING;
 
     if (token && is_new(sync, token)) {
         hold_credential(sync, CVX_USER, token, NULL);
         sync->auth = CVX_WAIT_FRESH;
+        sync->expiry_doubted = has_expired(sync);
+        if (sync->expiry_doubted)
+            cvx_sync_log(sync, CONVEX_LOG_WARN,
+                         "a fresh token has expired already, by this machine's clock: sent "
+                         "nevertheless");
         token = NULL;
     } else if (token && !refused) {
         sync->auth = CVX_NOT_REFETCHING;
@@ -186,12 +230,14 @@ static void fresh_token(cvx_sync *sync, char *token)
         give_up(sync);
     }
     cvx_free_secret(&sync->config.mem, token);
-    cvx_sync_restart(sync);
+    resume(sync);
 }
 
 void cvx_sync_token(cvx_sync *sync, uint32_t generation, char *token, const char *error,
                     int64_t now_ms)
 {
+    static const char expired[] = "the token has expired, and no newer one is to be had";
+
     sync->now = now_ms;
     if (generation != sync->generation || sync->auth == CVX_NO_AUTH) {
         cvx_free_secret(&sync->config.mem, token);
@@ -199,6 +245,8 @@ void cvx_sync_token(cvx_sync *sync, uint32_t generation, char *token, const char
     }
     if (!token && error)
         set_error(sync, error, strlen(error));
+    else if (sync->auth == CVX_RENEWING && token && !is_new(sync, token))
+        set_error(sync, expired, strlen(expired));
     else if (!token && !sync->auth_error[0])
         set_error(sync, "no token to be had", strlen("no token to be had"));
     if (sync->auth == CVX_INITIAL_FETCH || sync->auth == CVX_INITIAL_REFETCH)
@@ -216,13 +264,15 @@ void cvx_auth_restart(cvx_sync *sync)
     sync->auth_awaited = sync->auth_unsent;
 }
 
-void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end)
+static void note_skew(cvx_sync *sync, const convex_value *skew)
 {
-    if (end->identity <= start->identity)
-        return;
-    sync->auth_awaited = false;
-    if (sync->auth_unsent || end->identity < sync->identity_sent)
-        return; /* of an earlier identity */
+    double ms;
+    if (convex_value_float64(skew, &ms) && fabs(ms) < 1e14)
+        sync->skew_ms = (int64_t)ms;
+}
+
+static void confirmed(cvx_sync *sync)
+{
     if (sync->credential != CVX_ANONYMOUS && sync->identity == CONVEX_IDENTITY_PENDING) {
         set_identity(sync, CONVEX_IDENTITY_CONFIRMED);
         set_error(sync, "", 0);
@@ -233,6 +283,18 @@ void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_ver
         sync->refusals = 0;
         schedule(sync);
     }
+}
+
+void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end,
+                         const convex_value *clock_skew)
+{
+    note_skew(sync, clock_skew);
+    if (end->identity > start->identity) {
+        sync->auth_awaited = false;
+        if (!sync->auth_unsent && end->identity >= sync->identity_sent)
+            confirmed(sync); /* else it is of an earlier identity */
+    }
+    end_swap(sync);
 }
 
 static bool waiting(const cvx_sync *sync)

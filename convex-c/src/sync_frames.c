@@ -148,7 +148,8 @@ static bool make_request(cvx_sync *sync)
 
     if (!request)
         return false;
-    cvx_text_add_str(out, request->action ? "{\"type\":\"Action\"" : "{\"type\":\"Mutation\"");
+    cvx_text_add_str(out, request->kind == CVX_ACTION ? "{\"type\":\"Action\""
+                                                      : "{\"type\":\"Mutation\"");
     put_number(out, "requestId", request->id);
     cvx_text_add_str(out, ",");
     cvx_text_add(out, request->body, request->body_len);
@@ -160,9 +161,15 @@ static bool make_request(cvx_sync *sync)
     return true;
 }
 
+static bool has_frame(const cvx_sync *sync)
+{
+    return !sync->base_sent || sync->auth_unsent || sync->queries.gone || sync->queries.unsent ||
+           sync->requests.unsent;
+}
+
 bool cvx_sync_frame(cvx_sync *sync)
 {
-    if (sync->conn != CVX_OPEN || sync->paused)
+    if (sync->conn != CVX_OPEN || sync->paused || !has_frame(sync) || cvx_auth_renew_first(sync))
         return false;
     cvx_text_reset(&sync->out);
     if (!make_connect(sync) && !make_authenticate(sync) && !make_query_set(sync) &&

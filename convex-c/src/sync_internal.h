@@ -18,6 +18,7 @@ typedef enum cvx_auth {
     CVX_WAIT_CACHED,
     CVX_WAIT_FRESH,
     CVX_SCHEDULED,
+    CVX_RENEWING, /* the held token has expired: nothing is sent before a fresh one */
     CVX_NOT_REFETCHING
 } cvx_auth;
 
@@ -32,7 +33,11 @@ struct cvx_query {
     bool loaded;  /* has a result of this connection */
     char *token;
     size_t token_len;
-    cvx_listener *listeners; /* circular, NULL when none */
+    cvx_listener *listeners; /* NULL: none */
+    cvx_request *readers;    /* NULL: none */
+    bool lingers;            /* nobody wants it, until linger_until */
+    int64_t linger_until;
+    cvx_query *linger_next, *linger_prev;
     const convex_value *journal;
     convex_result *result;    /* the server's last */
     convex_result *shown;     /* what its listeners are told; view.c */
@@ -42,7 +47,6 @@ struct cvx_query {
     cvx_query *next_touched, *prev_touched;
     bool touched;            /* by optimistic updates: `shown` is to be settled */
     convex_result *incoming; /* while a Transition is read */
-    const convex_value *incoming_journal;
 };
 
 typedef struct cvx_queries {
@@ -52,14 +56,21 @@ typedef struct cvx_queries {
     cvx_map by_token, by_id;
     uint32_t next_id;
     size_t awaited, loaded;
+    cvx_query *linger_first, *linger_last; /* in the order of linger_until */
+    size_t lingering;
 } cvx_queries;
 
-typedef struct cvx_requests {
+typedef struct cvx_request_list {
     cvx_request *first, *last;
-    cvx_request *unsent;
-    cvx_request *done, *done_last;
-    cvx_map by_id;
-    size_t older; /* sent again and not answered since */
+} cvx_request_list;
+
+typedef struct cvx_requests {
+    cvx_request_list wire, reads, done;
+    cvx_request *unsent; /* of `wire`, the first one this connection was not told */
+    cvx_map by_id;       /* those of `wire` */
+    size_t reading;      /* those of `reads` */
+    size_t older;        /* sent again and not answered since */
+    cvx_heap by_deadline, by_ts;
 } cvx_requests;
 
 struct cvx_sync {
@@ -75,6 +86,8 @@ struct cvx_sync {
     int64_t now, wall_offset;
     int64_t retry_at, connect_by, active_at;
     unsigned retries;
+    unsigned restarts; /* after refusals of the identity, in a row */
+    int64_t restarted_at;
     uint32_t opened; /* connections, this one included */
     bool has_close_reason;
     char close_reason[128]; /* what the next Connect says */
@@ -101,13 +114,17 @@ struct cvx_sync {
     cvx_credential credential;
     char *secret, *acting_as; /* the token or key */
     convex_identity_state identity;
+    bool swapping;     /* the program changed the identity, and the server has not confirmed it */
     bool paused;       /* nothing is sent until the first token is there */
     bool auth_unsent;  /* this connection is to be told of the credential */
     bool auth_awaited; /* it was told, at its start, and has not confirmed yet */
     unsigned refusals; /* of fresh tokens, in a row */
     bool fetch_wanted, fetch_force;
     uint32_t generation;
-    int64_t refresh_at; /* INT64_MAX: not scheduled */
+    int64_t refresh_at;  /* INT64_MAX: not scheduled */
+    double expires_ms;   /* when `secret` ends, by the server's clock; NaN: not known */
+    int64_t skew_ms;     /* our wall clock is this much ahead of the server's, as far as known */
+    bool expiry_doubted; /* a fresh token looked expired: our clock is wrong, or the issuer's */
     char auth_error[512];
 
     const convex_value *null_value;
@@ -127,21 +144,37 @@ void cvx_sync_log(cvx_sync *sync, convex_log_level level, const char *format, ..
 /* Copies a line for a person: cut at a character, control characters made spaces. */
 void cvx_sync_line(char *ret, size_t size, const char *text, size_t len);
 
-/* sync_set.c */
+/* sync_queries.c */
 cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id);
 cvx_query *cvx_queries_find_token(const cvx_sync *sync, const char *token, size_t len,
                                   uint64_t hash);
+/* Whether this connection and identity confirmed its result. */
+bool cvx_query_is_fresh(const cvx_sync *sync, const cvx_query *query);
 void cvx_queries_answered(cvx_sync *sync, cvx_query *query);
 void cvx_queries_set_loaded(cvx_sync *sync, cvx_query *query, bool loaded);
+void cvx_queries_read(cvx_sync *sync, cvx_query *query, cvx_request *request);
+void cvx_queries_unread(cvx_sync *sync, cvx_request *request);
+void cvx_queries_end_lingering(cvx_sync *sync);
+int64_t cvx_queries_deadline(const cvx_sync *sync);
+void cvx_queries_tick(cvx_sync *sync);
+void cvx_queries_settled(cvx_sync *sync); /* what is loaded is the new identity's */
 void cvx_queries_restart(cvx_sync *sync); /* a connection opened, and is not counted yet */
 void cvx_queries_forget_gone(cvx_sync *sync);
 void cvx_queries_free(cvx_sync *sync);
+
+/* sync_requests.c */
 cvx_request *cvx_requests_find(const cvx_sync *sync, uint32_t id);
-void cvx_requests_answered(cvx_sync *sync, cvx_request *request);
-void cvx_requests_finish(cvx_sync *sync, cvx_request *request, convex_status status);
+/* The server answered a mutation or an action; `result` is taken. */
+void cvx_requests_answer(cvx_sync *sync, cvx_request *request, convex_result *result, uint64_t ts);
 void cvx_requests_visible(cvx_sync *sync, uint64_t ts); /* a Transition ended there */
+/* Its result is fresh: done with its readers, and perhaps with the query. */
+void cvx_requests_show(cvx_sync *sync, cvx_query *query);
 void cvx_requests_restart(cvx_sync *sync);
 cvx_request *cvx_requests_next_done(cvx_sync *sync);
+int64_t cvx_requests_oldest(const cvx_sync *sync); /* when it began; INT64_MAX: none */
+int64_t cvx_requests_deadline(const cvx_sync *sync);
+void cvx_requests_tick(cvx_sync *sync);
+void cvx_requests_free(cvx_sync *sync);
 
 /* sync_frames.c: the next frame this connection is to be sent; false if none. */
 bool cvx_sync_frame(cvx_sync *sync);
@@ -153,9 +186,12 @@ void cvx_chunks_clear(cvx_sync *sync);
 
 /* sync_auth.c */
 void cvx_auth_restart(cvx_sync *sync); /* a connection opened */
-void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end);
+void cvx_auth_transition(cvx_sync *sync, const cvx_version *start, const cvx_version *end,
+                         const convex_value *clock_skew);
 void cvx_auth_error(cvx_sync *sync, const convex_value *frame);
 void cvx_auth_tick(cvx_sync *sync);
+/* True when the held token is known to have expired: nothing may be sent, another is asked for. */
+bool cvx_auth_renew_first(cvx_sync *sync);
 void cvx_auth_free(cvx_sync *sync);
 
 #endif

@@ -257,7 +257,8 @@ static inline rig_call *rig_call_at(rig *r, bool action, const char *path, const
         CONVEX_OK);
     convex_value_unref(value);
     call->request = (cvx_request){.id = (uint32_t)r->call_count++,
-                                  .action = action,
+                                  .kind = action ? CVX_ACTION : CVX_MUTATION,
+                                  .began_at = r->now,
                                   .at_commit = at_commit,
                                   .body = call->body,
                                   .body_len = len};
@@ -274,6 +275,65 @@ static inline rig_call *rig_mutate(rig *r, const char *path)
 static inline rig_call *rig_act(rig *r, const char *path)
 {
     return rig_call_at(r, true, path, NULL, NULL, false);
+}
+
+/* `timeout` in ms, 0: none. */
+static inline rig_call *rig_read(rig *r, const char *path, int64_t timeout)
+{
+    rig_call *call = &r->calls[r->call_count];
+    char *token = NULL;
+    size_t len = 0;
+
+    assert_int_equal(cvx_call_text(&r->config.mem, path, NULL, NULL, true, &token, &len, NULL),
+                     CONVEX_OK);
+    call->request = (cvx_request){.id = (uint32_t)r->call_count++,
+                                  .kind = CVX_READ,
+                                  .began_at = r->now,
+                                  .deadline = timeout ? r->now + timeout : 0};
+    cvx_sync_read(r->sync, cvx_query_new(&r->config.mem, token, len), &call->request);
+    rig_drain(r);
+    return call;
+}
+
+/* A mutation or action with a deadline. */
+static inline rig_call *rig_call_within(rig *r, bool action, const char *path, int64_t timeout)
+{
+    rig_call *call = &r->calls[r->call_count];
+    size_t len = 0;
+
+    assert_int_equal(
+        cvx_call_text(&r->config.mem, path, NULL, NULL, false, &call->body, &len, NULL), CONVEX_OK);
+    call->request = (cvx_request){.id = (uint32_t)r->call_count++,
+                                  .kind = action ? CVX_ACTION : CVX_MUTATION,
+                                  .began_at = r->now,
+                                  .deadline = r->now + timeout,
+                                  .body = call->body,
+                                  .body_len = len};
+    cvx_sync_request(r->sync, &call->request);
+    rig_drain(r);
+    return call;
+}
+
+static inline void rig_cancel(rig *r, rig_call *call)
+{
+    cvx_sync_cancel(r->sync, &call->request);
+    rig_drain(r);
+}
+
+static inline void rig_set_args(rig *r, rig_sub *sub, const char *path, const char *args)
+{
+    convex_value *value = NULL;
+    char *token = NULL;
+    size_t len = 0;
+
+    assert_int_equal(
+        convex_value_parse(args, strlen(args), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
+        CONVEX_OK);
+    assert_int_equal(cvx_call_text(&r->config.mem, path, NULL, value, true, &token, &len, NULL),
+                     CONVEX_OK);
+    convex_value_unref(value);
+    cvx_sync_resubscribe(r->sync, cvx_query_new(&r->config.mem, token, len), &sub->listener);
+    rig_drain(r);
 }
 
 static inline convex_value *rig_parse(const char *json)

@@ -33,7 +33,8 @@ typedef struct model {
     uint64_t answered, max_observed;
     unsigned chunks_held, chunk_series;
     unsigned query_of[IDS];
-    char texts[IDS][64]; /* what the query's subscribers see; "": nothing yet */
+    char texts[IDS][64];     /* what the query's subscribers are to see; "": nothing yet */
+    char told[MAX_SUBS][64]; /* what they have seen */
     int counts[MAX_SUBS];
     uint32_t ids[MAX_SUBS];
     uint32_t known_ids;
@@ -67,14 +68,16 @@ static void lose_link(model *m)
     rig_skip_frames(&m->rig);
 }
 
-/* Every subscriber of the query is to see its text. */
-static void show(model *m, unsigned id, const char *text)
+/* Every subscriber sees the text of its query, but nothing is shown while the identity changes. */
+static void show(model *m)
 {
-    if (strcmp(m->texts[id], text) == 0)
-        return;
-    snprintf(m->texts[id], sizeof m->texts[id], "%s", text);
-    for (int i = 0; i < m->rig.sub_count; i++)
-        m->counts[i] += is_live(m, i) && m->ids[i] == id;
+    for (int i = 0; i < m->rig.sub_count && !cvx_sync_is_swapping(m->rig.sync); i++) {
+        const char *text = m->texts[m->ids[i]];
+        if (!is_live(m, i) || strcmp(m->told[i], text) == 0)
+            continue;
+        snprintf(m->told[i], sizeof m->told[i], "%s", text);
+        m->counts[i]++;
+    }
 }
 
 static void apply(model *m, const model_frame *frame)
@@ -88,7 +91,7 @@ static void apply(model *m, const model_frame *frame)
         if (!is_live(m, i) || !(m->answered & UINT64_C(1) << m->ids[i]))
             continue;
         result_text(&m->server, m->query_of[m->ids[i]], &m->version, text, sizeof text);
-        show(m, m->ids[i], text);
+        snprintf(m->texts[m->ids[i]], sizeof m->texts[0], "%s", text);
     }
 }
 
@@ -134,14 +137,14 @@ static void check_call(model *m, int i)
     m->done |= 1u << i;
     assert_true(m->linked);
     if (call->request.status != CONVEX_OK) {
-        assert_true(call->request.action);
+        assert_true(call->request.kind == CVX_ACTION);
         assert_int_equal(call->request.status, CONVEX_EUNKNOWN);
         return;
     }
     snprintf(text, sizeof text, "%u", record->count);
     assert_string_equal(call->result, m->fails >> i & 1 ? "!no" : text);
     assert_int_equal(record->effects, m->fails >> i & 1 ? 0 : 1);
-    if (!call->request.action && !call->request.at_commit)
+    if (call->request.kind != CVX_ACTION && !call->request.at_commit)
         assert_true(m->version.ts >= record->ts); /* its caller sees its effect */
 }
 
@@ -151,6 +154,7 @@ static void check(model *m)
     convex_state state = rig_state(&m->rig);
     uint64_t live = 0;
 
+    show(m);
     if (m->linked) {
         assert_int_equal(version.query_set, m->version.query_set);
         assert_int_equal(version.identity, m->version.identity);
@@ -160,12 +164,14 @@ static void check(model *m)
         if (!is_live(m, i))
             continue;
         live |= UINT64_C(1) << m->ids[i];
-        assert_string_equal(m->rig.subs[i].last, m->texts[m->ids[i]]);
+        assert_string_equal(m->rig.subs[i].last, m->told[i]);
         assert_int_equal(m->rig.subs[i].count, m->counts[i]);
     }
     assert_int_equal(state.queries, __builtin_popcountll(live));
     if (m->linked)
-        assert_int_equal(state.queries_loading, __builtin_popcountll(live & ~m->answered));
+        assert_int_equal(
+            state.queries_loading,
+            __builtin_popcountll(cvx_sync_is_swapping(m->rig.sync) ? live : live & ~m->answered));
     for (int i = 0; i < m->rig.call_count; i++)
         check_call(m, i);
 }
@@ -204,7 +210,6 @@ static void subscribe(model *m)
         m->query_of[id] = query;
     }
     assert_int_equal(m->query_of[id], query);
-    m->counts[i] = m->texts[id][0] != '\0';
     fprintf(m->log, "subscribe %d to %u, query %u\n", i, query, (unsigned)id);
 }
 
@@ -489,13 +494,14 @@ static void settle(model *m)
 static void check_end(model *m)
 {
     assert_int_equal(m->version.ts, m->server.ts);
+    assert_false(cvx_sync_is_swapping(m->rig.sync));
     for (int i = 0; i < m->rig.sub_count; i++)
         assert_true(!is_live(m, i) || m->rig.subs[i].count > 0);
     for (int i = 0; i < m->rig.call_count; i++) {
         const rig_call *made = &m->rig.calls[i];
         assert_int_equal(made->done, 1);
         assert_true(m->server.records[i].effects <= 1);
-        if (!made->request.action)
+        if (made->request.kind != CVX_ACTION)
             assert_int_equal(m->server.records[i].effects, m->fails >> i & 1 ? 0 : 1);
     }
 }

@@ -11,10 +11,12 @@
  *
  * Thread-safe unless a function says otherwise. Callbacks run on the loop thread
  * (the own thread, or the one inside convex_client_process()), one at a time, with
- * no lock held, and may call anything here except convex_client_join(),
- * convex_client_process() and convex_client_start_thread(). Closing or releasing
- * the client or a subscription inside a callback is legal and takes effect when
- * the callback has returned.
+ * no lock held, and may call anything here. Closing or releasing the client or a subscription
+ * inside a callback is legal and takes effect when the callback has returned; inside one
+ * convex_client_join() only closes, and convex_client_process() does nothing.
+ * An object may be used until the caller gives up its reference, closed or not; after the close
+ * calls return CONVEX_ECLOSED, or do nothing. NULL in the place of an object is CONVEX_EINVAL,
+ * or does nothing.
  *
  * Signals, standard streams and process-wide state are left alone. Programs should
  * ignore SIGPIPE, as TLS libraries may raise it. */
@@ -68,11 +70,12 @@ typedef struct convex_state {
     char server_error[512]; /* last FatalError or handshake refusal, in the server's words; "" once
                                connected and answered again */
     int64_t retry_in_ms;    /* until the next attempt; -1: none is waiting */
-    uint32_t connections;   /* WebSockets opened so far */
-    uint32_t retries;       /* attempts since the last healthy connection */
-    size_t queries;         /* distinct live queries */
+    int64_t oldest_request_ms; /* age of the oldest unfinished request; -1: there is none */
+    uint32_t connections;      /* WebSockets opened so far */
+    uint32_t retries;          /* attempts since the last healthy connection */
+    size_t queries;            /* distinct live queries, those that linger included */
     size_t queries_loading; /* of these, without a result of the present identity and connection */
-    size_t requests;        /* mutations and actions not finished */
+    size_t requests;        /* mutations, actions and single queries not finished */
 } convex_state;
 
 /* Called when connection, identity or one of the three texts changed, and after each failed
@@ -99,10 +102,14 @@ typedef struct convex_options {
                                     asks, 1000 or 3000, and 100 after giving up a connection */
     unsigned backoff_max_ms;     /* ceiling before jitter (x 0.5 to 1.5); 0: 16 000 */
     unsigned auth_leeway_ms;     /* a token is renewed this long before it ends; 0: 10 000 */
-    size_t max_requests;      /* unfinished mutations and actions; 0: 1000. Beyond: CONVEX_EBUSY */
+    unsigned linger_ms;  /* a query that nobody wants any more stays live this long, so that whoever
+                            comes back to it has its result at once; 0: not at all. At most 256
+                            linger, the last ones; all go when the identity is changed */
+    size_t max_requests; /* unfinished requests; 0: 1000. Beyond: CONVEX_EBUSY */
     size_t max_request_bytes; /* their arguments together; 0: 64 MiB. Beyond: CONVEX_EBUSY */
     size_t max_subscriptions; /* open convex_subs; 0: 10 000. Beyond: CONVEX_EBUSY */
-    size_t max_message_bytes; /* one server message, inflated; 0: 64 MiB. Beyond: reconnect */
+    size_t max_message_bytes; /* one server message, inflated; 0: 64 MiB. A set of results that
+                                 comes in pieces may have eight times as much. Beyond: reconnect */
     int no_compression;       /* not 0: compressed messages (permessage-deflate) are not offered */
 
     convex_network network; /* copied */
@@ -186,17 +193,33 @@ CONVEX_API convex_status convex_client_subscribe(convex_client *client, const ch
                                                  convex_error *reterr);
 CONVEX_API convex_sub *convex_sub_ref(convex_sub *sub);
 CONVEX_API void convex_sub_unref(convex_sub *sub); /* the last one closes; NULL is fine */
+/* Changes the arguments in one step: the server is told of the old query's end and the new one's
+ * beginning in one message, and after this returns no result of the old arguments is delivered
+ * (from another thread than the loop's: one that is being delivered may still run). A result that
+ * an equal live query has already is delivered at once; equal arguments change nothing. Of
+ * several changes made before the loop runs only the last counts.
+ *   args  an object, copied as text before return; NULL means {}
+ * Returns CONVEX_OK, CONVEX_EINVAL (reterr names the argument), CONVEX_ENOMEM or CONVEX_ECLOSED;
+ * on error the old arguments stay. */
+CONVEX_API convex_status convex_sub_set_args(convex_sub *sub, const convex_value *args,
+                                             convex_error *reterr);
 /* Ends it. From the loop thread: no result is delivered after this returns. From
  * another thread: one that is being delivered may still run. */
 CONVEX_API void convex_sub_close(convex_sub *sub); /* NULL is fine */
 
-/* ---- mutations and actions ---- */
+/* ---- mutations, actions, single queries ---- */
 
 /* Called exactly once.
  *   status  CONVEX_OK: `result` says whether the function returned or threw. Else `result` is
- *           NULL and: CONVEX_EUNKNOWN (sent, outcome unknown: an action whose connection was
- *           lost, or the client closed), CONVEX_ECLOSED (never sent), CONVEX_EINVAL,
- *           CONVEX_ENOMEM
+ *           NULL and:
+ *           CONVEX_EUNKNOWN   sent, outcome unknown: an action whose connection was lost, or a
+ *                             mutation or action cancelled, timed out or given up by the close;
+ *                             it is not sent again
+ *           CONVEX_ECANCELED  cancelled, and never sent
+ *           CONVEX_ETIMEOUT   the timeout passed, and it was never sent
+ *           CONVEX_ECLOSED    the client was closed, and it was never sent
+ *           A single query changes nothing, so it is never CONVEX_EUNKNOWN. A mutation whose
+ *           answer is known, and which waits only to be seen, is CONVEX_OK in all these cases
  *   result  borrowed until the callback returns; keep it by ref */
 typedef void convex_done_fn(convex_status status, const convex_result *result, void *user);
 
@@ -209,6 +232,7 @@ enum {
 /* How one call is made; NULL in a call means all defaults. */
 typedef struct convex_call_options {
     unsigned flags;        /* CONVEX_AT_COMMIT, mutations only */
+    unsigned timeout_ms;   /* from the call to on_done; 0: none */
     const char *component; /* copied; path of the component that has the function, "a/b"; NULL: the
                               app itself. Needs an admin key: the server ends the session over one
                               from anybody else */
@@ -245,11 +269,26 @@ CONVEX_API convex_status convex_client_action(convex_client *client, const char 
                                               convex_done_fn *on_done, void *user, uint32_t *ret_id,
                                               convex_error *reterr);
 
+/* Asks the query `path` once: on_done gets the first result that the present connection and
+ * identity confirm. That is the one at hand when an equal query is live and has been confirmed,
+ * else it is subscribed to until the result is there, reconnects included. Optimistic updates do
+ * not show in it. The rest as convex_client_mutation(). */
+CONVEX_API convex_status convex_client_query(convex_client *client, const char *path,
+                                             const convex_value *args,
+                                             const convex_call_options *options,
+                                             convex_done_fn *on_done, void *user, uint32_t *ret_id,
+                                             convex_error *reterr);
+/* Ends the request with this number: on_done is called soon (see there with which status), and
+ * what was not sent is never sent. Does nothing when it is finished already, or was never made. */
+CONVEX_API void convex_client_cancel(convex_client *client, uint32_t id);
+
 /* ---- the rest ---- */
 
 /* Changes the identity; NULL or CONVEX_AUTH_NONE signs out. Requests made later run as the
- * new identity. The credential is copied; a fetch callback's `user` must live until
- * the next set_auth has been processed or the client is closed.
+ * new identity. No result that the server made for the former identity is delivered once the
+ * loop has taken this up: subscribers keep what they were told last until the new identity is
+ * confirmed, and are then told what differs. The credential is copied; a fetch callback's
+ * `user` must live until the next set_auth has been processed or the client is closed.
  * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM or CONVEX_ECLOSED. */
 CONVEX_API convex_status convex_client_set_auth(convex_client *client, const convex_auth *auth);
 CONVEX_API void convex_client_state(const convex_client *client, convex_state *ret);
