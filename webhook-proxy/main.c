@@ -39,7 +39,12 @@ static const daemon_program program = {
     "  SOURCES_FILE\n"
     "      {\"sources\": [{\"community\", \"source\", \"provider\", \"secrets\": [{\"id\",\n"
     "      \"secret_env\" or \"secret_file\", \"not_before\", \"not_after\"}],\n"
-    "      \"signature\": {\"header\", \"prefix\", \"encoding\"}}]}; SIGHUP reads it again\n"
+    "      \"signature\": {...}}]}; SIGHUP reads it again. Providers: sellapp, stripe,\n"
+    "      standard (Standard Webhooks), hmac (any other). How each signs is known; the\n"
+    "      members of \"signature\" change it: header, prefix, form (plain, pairs, list),\n"
+    "      encoding (hex, base64, base64url), hash (sha256, sha512, sha1), over (body,\n"
+    "      time.body, id.time.body), separator, time_header, id_header, time_unit (s, ms),\n"
+    "      tolerance_s, spelling of the secret (as-is, hex, base64, whsec)\n"
     "  STATE_DIRECTORY/spool\n"
     "      events that were accepted and not yet delivered\n",
     commands,

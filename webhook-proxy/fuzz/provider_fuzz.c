@@ -20,18 +20,24 @@ static void check_text(const char *text, size_t limit)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    event_facts facts;
+    static const provider *const all[] = {&provider_sellapp, &provider_stripe, &provider_standard,
+                                          &provider_hmac};
+    char id[40] = "";
     char *body = malloc(size ? size : 1);
 
     if (body == NULL)
         return 0;
     memcpy(body, data, size);
-    provider_extract(&provider_sellapp, body, size, &facts);
-    check_text(facts.key, sizeof(facts.key));
-    check_text(facts.type, sizeof(facts.type));
-    check_text(facts.subject, sizeof(facts.subject));
-    if (facts.key[0] == '\0' || (facts.unparsable && facts.type[0]))
-        abort();
+    memcpy(id, data, size < sizeof(id) - 1 ? size : sizeof(id) - 1); /* a header may say anything */
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        event_facts facts;
+        provider_extract(all[i], body, size, size % 2 ? id : NULL, &facts);
+        check_text(facts.key, sizeof(facts.key));
+        check_text(facts.type, sizeof(facts.type));
+        check_text(facts.subject, sizeof(facts.subject));
+        if (facts.key[0] == '\0' || (facts.unparsable && facts.type[0]))
+            abort();
+    }
     free(body);
     return 0;
 }

@@ -8,58 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
+#include "facts.h"
 #include "providers.h"
 #include "timestamp.h"
 
-/* The texts of a node: an id as it is written, whether string or number; "" otherwise. */
-typedef struct text {
-    const char *bytes;
-    size_t size;
-} text;
-
-static text text_of(const json_node *node)
-{
-    return json_is_id(node) ? (text){node->text, node->size} : (text){"", 0};
-}
-
-/* Copies a text that is short enough and has no control characters. */
-static bool copy_text(char *ret, size_t limit, const char *prefix, text from)
-{
-    size_t length = strlen(prefix);
-
-    if (from.size == 0 || length + from.size >= limit)
-        return false;
-    for (size_t i = 0; i < from.size; i++)
-        if ((unsigned char)from.bytes[i] < ' ' || from.bytes[i] == 0x7f)
-            return false;
-    memcpy(ret, prefix, length);
-    memcpy(ret + length, from.bytes, from.size);
-    ret[length + from.size] = '\0';
-    return true;
-}
-
 /* data.status is a text, or {status: {status: text}} in invoice-shaped payloads. */
-static text status_of(const json_document *d, const json_node *data)
+static fact_text status_of(const json_document *d, const json_node *data)
 {
     const json_node *status = json_member(d, data, "status");
 
     for (int i = 0; i < 2 && status && status->type == JSON_OBJECT; i++)
         status = json_member(d, status, "status");
-    return text_of(status);
-}
-
-static text first_of(const json_document *d, const json_node *object, const char *const *names)
-{
-    text found = {"", 0};
-
-    for (; *names && found.size == 0; names++)
-        found = text_of(json_member(d, object, *names));
-    return found;
+    return fact_of(status);
 }
 
 /* Lengths go in too, so that no two lists of fields hash alike. */
-static bool add_to_hash(EVP_MD_CTX *hash, text field)
+static bool add_to_hash(EVP_MD_CTX *hash, fact_text field)
 {
     uint64_t size = field.size;
 
@@ -68,7 +32,7 @@ static bool add_to_hash(EVP_MD_CTX *hash, text field)
 }
 
 /* The hash of a list of fields, in hex; false if it cannot be made. */
-static bool hash_fields(const text *fields, size_t count, char ret[2 * EVP_MAX_MD_SIZE + 1])
+static bool hash_fields(const fact_text *fields, size_t count, char ret[2 * EVP_MAX_MD_SIZE + 1])
 {
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -89,18 +53,18 @@ static void make_key(const json_document *d, const json_node *root, const json_n
 {
     static const char *const event_ids[] = {"event_id", "id", NULL};
     static const char *const ends[] = {"current_period_end", "period_end", NULL};
-    text id = first_of(d, root, event_ids);
-    text object = text_of(json_member(d, data, "id"));
-    text updated = text_of(json_member(d, data, "updated_at"));
-    text fields[] = {text_of(json_member(d, root, "store")),
-                     text_of(json_member(d, root, "event")),
-                     object,
-                     status_of(d, data),
-                     updated,
-                     first_of(d, data, ends)};
+    fact_text id = fact_first(d, root, event_ids);
+    fact_text object = fact_of(json_member(d, data, "id"));
+    fact_text updated = fact_of(json_member(d, data, "updated_at"));
+    fact_text fields[] = {fact_of(json_member(d, root, "store")),
+                          fact_of(json_member(d, root, "event")),
+                          object,
+                          status_of(d, data),
+                          updated,
+                          fact_first(d, data, ends)};
     char hash[2 * EVP_MAX_MD_SIZE + 1];
 
-    if (copy_text(facts->key, sizeof(facts->key), "event:", id))
+    if (fact_copy(facts->key, sizeof(facts->key), "event:", id))
         return;
     /* Without an object or a time of change, two events could look alike: then only equal bodies
      * are one event. Applying one event twice is harmless, losing one is not. */
@@ -115,14 +79,14 @@ static void make_key(const json_document *d, const json_node *root, const json_n
 static void find_subject(const json_document *d, const json_node *data, event_facts *facts)
 {
     size_t limit = sizeof(facts->subject);
-    text subscription = text_of(json_member(d, data, "subscription_id"));
-    text id = text_of(json_member(d, data, "id"));
+    fact_text subscription = fact_of(json_member(d, data, "subscription_id"));
+    fact_text id = fact_of(json_member(d, data, "id"));
     char prefix[EVENT_TYPE_MAX + 1];
 
-    if (copy_text(facts->subject, limit, "subscription:", subscription))
+    if (fact_copy(facts->subject, limit, "subscription:", subscription))
         return;
     snprintf(prefix, sizeof(prefix), "%.*s:", (int)strcspn(facts->type, "."), facts->type);
-    if (!copy_text(facts->subject, limit, prefix, id))
+    if (!fact_copy(facts->subject, limit, prefix, id))
         facts->subject[0] = '\0';
 }
 
@@ -139,7 +103,7 @@ static void find_time(const json_document *d, const json_node *root, const json_
             return;
 }
 
-static bool extract(const char *body, size_t size, event_facts *facts)
+static bool extract(const char *body, size_t size, const char *id, event_facts *facts)
 {
     json_document document;
     const json_node *root, *data, *event;
@@ -152,7 +116,7 @@ static bool extract(const char *body, size_t size, event_facts *facts)
     event = json_member(&document, root, "event");
     data = json_member(&document, root, "data");
     ok = event && event->type == JSON_STRING && data && data->type == JSON_OBJECT &&
-         copy_text(facts->type, sizeof(facts->type), "", text_of(event));
+         fact_copy(facts->type, sizeof(facts->type), "", fact_of(event));
     if (ok) {
         make_key(&document, root, data, facts);
         find_subject(&document, data, facts);
@@ -162,4 +126,16 @@ static bool extract(const char *body, size_t size, event_facts *facts)
     return ok;
 }
 
-const provider provider_sellapp = {"sellapp", "signature", "", SIGNATURE_HEX, extract};
+const provider provider_sellapp = {"sellapp",
+                                   {.header = "signature",
+                                    .prefix = "",
+                                    .form = SIGNATURE_PLAIN,
+                                    .encoding = SIGNATURE_HEX,
+                                    .hash = SIGNATURE_SHA256,
+                                    .over = SIGNATURE_BODY,
+                                    .separator = ".",
+                                    .time_header = "",
+                                    .id_header = "",
+                                    .tolerance_s = 300,
+                                    .spelling = SIGNATURE_AS_IS},
+                                   extract};

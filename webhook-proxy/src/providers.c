@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const provider *const providers[] = {&provider_sellapp};
+static const provider *const providers[] = {&provider_sellapp, &provider_stripe, &provider_standard,
+                                            &provider_hmac};
 
 const provider *provider_find(const char *name)
 {
@@ -18,7 +19,7 @@ const provider *provider_find(const char *name)
 
 const char *provider_names(void)
 {
-    return "sellapp";
+    return "sellapp, stripe, standard, hmac";
 }
 
 static void hash_body(const char *body, size_t size, char ret[65])
@@ -30,13 +31,14 @@ static void hash_body(const char *body, size_t size, char ret[65])
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
-void provider_extract(const provider *who, const char *body, size_t size, event_facts *ret)
+void provider_extract(const provider *who, const char *body, size_t size, const char *id,
+                      event_facts *ret)
 {
     event_facts facts = {0};
 
     hash_body(body, size, facts.body_sha256);
     *ret = facts;
-    if (who->extract(body, size, ret))
+    if (who->extract(body, size, id, ret))
         return;
     *ret = facts;
     ret->unparsable = true;

@@ -22,19 +22,19 @@ typedef struct event_facts {
 
 typedef struct provider {
     const char *name;
-    /* The defaults of a source's `signature` settings. */
-    const char *header, *prefix;
-    signature_encoding encoding;
-    /* Fills in all but body_sha256, which is there already. Returns false if unparsable. */
-    bool (*extract)(const char *body, size_t size, event_facts *facts);
+    signature_scheme scheme; /* the defaults of a source's `signature` settings */
+    /* Fills in all but body_sha256, which is there already. Returns false if unparsable.
+     *   id  what the scheme's id header said; NULL: it has none */
+    bool (*extract)(const char *body, size_t size, const char *id, event_facts *facts);
 } provider;
 
 const provider *provider_find(const char *name); /* NULL: none of this name */
 const char *provider_names(void);                /* "sellapp, ..." for messages */
 
 /* Everything known of a signed body; never fails, `unparsable` says what could not be read. */
-void provider_extract(const provider *who, const char *body, size_t size, event_facts *ret);
+void provider_extract(const provider *who, const char *body, size_t size, const char *id,
+                      event_facts *ret);
 
-extern const provider provider_sellapp;
+extern const provider provider_sellapp, provider_stripe, provider_standard, provider_hmac;
 
 #endif

@@ -21,8 +21,18 @@ static int64_t parse_length(const char *value)
     return strtoll(value, NULL, 10);
 }
 
+/* Counts a header of the scheme, so that a second one is noticed. */
+static void note(const char *name, const char *wanted, const char *value, int *count,
+                 const char **ret)
+{
+    if (!*wanted || strcasecmp(name, wanted) != 0)
+        return;
+    ++*count;
+    *ret = value;
+}
+
 void request_head_add(request_head *head, const char *name, const char *value,
-                      const char *signature_name)
+                      const signature_scheme *scheme)
 {
     head->header_count++;
     head->header_bytes += strlen(name) + strlen(value) + 4;
@@ -35,10 +45,11 @@ void request_head_add(request_head *head, const char *name, const char *value,
     } else if (strcasecmp(name, "content-encoding") == 0) {
         head->content_encodings++;
     }
-    if (signature_name && strcasecmp(name, signature_name) == 0) {
-        head->signatures++;
-        head->signature = value;
-    }
+    if (scheme == NULL)
+        return;
+    note(name, scheme->header, value, &head->signatures, &head->signature);
+    note(name, scheme->time_header, value, &head->times, &head->time);
+    note(name, scheme->id_header, value, &head->ids, &head->id);
 }
 
 unsigned request_head_check(const request_head *head, int64_t body_limit)
@@ -54,7 +65,7 @@ unsigned request_head_check(const request_head *head, int64_t body_limit)
         return 400;
     if (!sized && !head->chunked)
         return 411;
-    if (head->signatures > 1)
+    if (head->signatures > 1 || head->times > 1 || head->ids > 1)
         return 400;
     if (head->content_encodings)
         return 415;
@@ -99,16 +110,17 @@ bool request_take(request *self, const char *bytes, size_t size, int64_t limit)
     return true;
 }
 
-unsigned request_accept(request *self, const char *signature, record *event, int64_t now_ms)
+unsigned request_accept(request *self, const request_head *head, record *event, int64_t now_ms)
 {
     const char *body = self->body ? self->body : "";
-    const source_secret *secret = source_verify(self->from, signature, body, self->size, now_ms);
+    signature_claim claim = {head->signature, head->time, head->id, body, self->size};
+    const source_secret *secret = source_verify(self->from, &claim, now_ms);
     event_facts facts;
     size_t payload_size;
 
     if (secret == NULL)
         return 401;
-    provider_extract(self->from->provider, body, self->size, &facts);
+    provider_extract(self->from->provider, body, self->size, head->id, &facts);
     event->community = record_string(self->from->community);
     event->source = record_string(self->from->name);
     event->provider = record_string(self->from->provider->name);

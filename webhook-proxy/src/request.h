@@ -16,15 +16,15 @@ enum { HEADER_BYTES_MAX = 16 * 1024 };
 /* What the head says that decides about the rest. Collected from the headers, in any order. */
 typedef struct request_head {
     size_t header_bytes, header_count;
-    int content_lengths, transfer_encodings, content_encodings, signatures;
+    int content_lengths, transfer_encodings, content_encodings, signatures, times, ids;
     int64_t content_length; /* -1: none, or not a number */
     bool chunked;
-    const char *signature; /* borrowed */
+    const char *signature, *time, *id; /* borrowed; NULL: no such header */
 } request_head;
 
-/* Adds one header. `signature_name`: what the source calls its signature; NULL: no source. */
+/* Adds one header. `scheme`: of the source; NULL: no source. */
 void request_head_add(request_head *head, const char *name, const char *value,
-                      const char *signature_name);
+                      const signature_scheme *scheme);
 
 /* The status to refuse a POST with before its body is read; 0: go on. */
 unsigned request_head_check(const request_head *head, int64_t body_limit);
@@ -46,7 +46,7 @@ bool request_take(request *self, const char *bytes, size_t size, int64_t limit);
 
 /* Checks the signature, reads what the provider says, encodes the record. Headers and peer of
  * `event` were filled in by the caller. Returns 0: store `item`; else the status to refuse with. */
-unsigned request_accept(request *self, const char *signature, record *event, int64_t now_ms);
+unsigned request_accept(request *self, const request_head *head, record *event, int64_t now_ms);
 
 /* The answer to what the spool said. */
 unsigned request_status_of(int stored);

@@ -130,10 +130,10 @@ static enum MHD_Result add_to_head(void *user, enum MHD_ValueKind kind, const ch
 {
     struct {
         request_head *head;
-        const char *signature_name;
+        const signature_scheme *scheme;
     } *c = user;
 
-    request_head_add(c->head, name, value ? value : "", c->signature_name);
+    request_head_add(c->head, name, value ? value : "", c->scheme);
     return MHD_YES;
 }
 
@@ -142,8 +142,8 @@ static request_head read_head(exchange *e)
     request_head head = {.content_length = -1};
     struct {
         request_head *head;
-        const char *signature_name;
-    } context = {&head, e->request.from ? e->request.from->header : NULL};
+        const signature_scheme *scheme;
+    } context = {&head, e->request.from ? &e->request.from->scheme : NULL};
 
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_head, &context);
     return head;
@@ -194,7 +194,7 @@ static enum MHD_Result finish(exchange *e)
         return answer(e, e->connection, 413);
     event.peer = record_string(e->peer->address);
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_record, &event);
-    r->status = request_accept(r, head.signature, &event, daemon_wall_ms());
+    r->status = request_accept(r, &head, &event, daemon_wall_ms());
     if (r->status)
         return answer(e, e->connection, r->status);
     r->item.done = on_stored;

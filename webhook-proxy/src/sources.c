@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "facts.h"
 #include "json.h"
 #include "timestamp.h"
 
-enum { FILE_MAX_BYTES = 4 << 20, SECRET_MAX_BYTES = 4096, NAME_MAX_BYTES = 64 };
+enum { FILE_MAX_BYTES = 4 << 20, SECRET_MAX_BYTES = SIGNATURE_SECRET_MAX, NAME_MAX_BYTES = 64 };
 
 struct sources {
     atomic_int references;
@@ -174,7 +175,19 @@ static bool secret_from_variable(loader *l, const char *name, char **ret, size_t
     return true;
 }
 
-static bool read_key(loader *l, const json_node *node, signature_key **ret)
+static bool make_key(loader *l, const signature_scheme *scheme, const char *secret, size_t size,
+                     signature_key **ret)
+{
+    bool misspelt = false;
+
+    *ret = signature_key_new(scheme, secret, size, &misspelt);
+    if (misspelt)
+        return refuse(l, "", "the secret is not spelt as signature.spelling says");
+    return *ret || no_memory(l);
+}
+
+static bool read_key(loader *l, const json_node *node, const signature_scheme *scheme,
+                     signature_key **ret)
 {
     char *variable = NULL, *path = NULL, *secret = NULL;
     size_t size = 0;
@@ -188,8 +201,7 @@ static bool read_key(loader *l, const json_node *node, signature_key **ret)
                       : secret_from_file(l, path, &secret, &size);
     if (ok) {
         daemon_log_redact(secret);
-        *ret = signature_key_new(secret, size);
-        ok = *ret || no_memory(l);
+        ok = make_key(l, scheme, secret, size, ret);
     }
     if (secret)
         explicit_bzero(secret, size);
@@ -199,7 +211,8 @@ static bool read_key(loader *l, const json_node *node, signature_key **ret)
     return ok;
 }
 
-static bool read_secret(loader *l, const json_node *node, source_secret *ret)
+static bool read_secret(loader *l, const json_node *node, const signature_scheme *scheme,
+                        source_secret *ret)
 {
     static const char *const names[] = {"id",         "secret_env", "secret_file",
                                         "not_before", "not_after",  NULL};
@@ -209,7 +222,7 @@ static bool read_secret(loader *l, const json_node *node, source_secret *ret)
            read_date(l, node, "not_after", INT64_MAX, &ret->not_after) &&
            (ret->not_before < ret->not_after ||
             refuse(l, "not_after", "is not after not_before")) &&
-           read_key(l, node, &ret->key);
+           read_key(l, node, scheme, &ret->key);
 }
 
 static bool same_id(const source *s, size_t i)
@@ -233,7 +246,7 @@ static bool read_secrets(loader *l, const json_node *object, source *s)
     for (const json_node *n = json_first(&l->document, list); n;
          n = json_next(&l->document, n), s->secret_count++) {
         snprintf(l->path + length, sizeof(l->path) - length, ".secrets[%zu]", s->secret_count);
-        if (!read_secret(l, n, &s->secrets[s->secret_count]))
+        if (!read_secret(l, n, &s->scheme, &s->secrets[s->secret_count]))
             return false;
         if (same_id(s, s->secret_count))
             return refuse(l, "id", "is used twice");
@@ -244,19 +257,24 @@ static bool read_secrets(loader *l, const json_node *object, source *s)
 
 /* ---- sources ---- */
 
-static bool read_encoding(loader *l, const json_node *object, signature_encoding *ret)
+/* One of a few words; `names` ends with NULL. *ret stays what it is if the member is absent. */
+static bool read_choice(loader *l, const json_node *object, const char *name,
+                        const char *const *names, int *ret)
 {
-    static const char *const names[] = {"hex", "base64", "base64url"};
-    const json_node *node = json_member(&l->document, object, "encoding");
+    const json_node *node = json_member(&l->document, object, name);
+    char words[120] = "";
 
     if (node == NULL)
         return true;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; names[i]; i++) {
         if (json_is_string(node, names[i])) {
-            *ret = (signature_encoding)i;
+            *ret = i;
             return true;
         }
-    return refuse(l, "encoding", "expected \"hex\", \"base64\" or \"base64url\"");
+        snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s\"%s\"", i ? ", " : "",
+                 names[i]);
+    }
+    return refuse(l, name, "expected one of %s", words);
 }
 
 static bool is_header(const char *text)
@@ -267,28 +285,93 @@ static bool is_header(const char *text)
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == size;
 }
 
+/* A text of the scheme; the copy lives with the source. */
+static bool read_part(loader *l, const json_node *object, const char *name, bool header,
+                      char **keep, const char **ret)
+{
+    if (!read_text(l, object, name, false, keep))
+        return false;
+    if (*keep == NULL)
+        return true;
+    if (header && !is_header(*keep))
+        return refuse(l, name, "expected the name of a header");
+    *ret = *keep;
+    return true;
+}
+
+static bool read_choices(loader *l, const json_node *node, signature_scheme *ret)
+{
+    static const char *const forms[] = {"plain", "pairs", "list", NULL};
+    static const char *const encodings[] = {"hex", "base64", "base64url", NULL};
+    static const char *const hashes[] = {"sha256", "sha512", "sha1", NULL};
+    static const char *const overs[] = {"body", "time.body", "id.time.body", NULL};
+    static const char *const units[] = {"s", "ms", NULL};
+    static const char *const spellings[] = {"as-is", "hex", "base64", "whsec", NULL};
+    int form = (int)ret->form, encoding = (int)ret->encoding, hash = (int)ret->hash;
+    int over = (int)ret->over, unit = ret->time_in_ms, spelling = (int)ret->spelling;
+    bool ok = read_choice(l, node, "form", forms, &form) &&
+              read_choice(l, node, "encoding", encodings, &encoding) &&
+              read_choice(l, node, "hash", hashes, &hash) &&
+              read_choice(l, node, "over", overs, &over) &&
+              read_choice(l, node, "time_unit", units, &unit) &&
+              read_choice(l, node, "spelling", spellings, &spelling);
+
+    ret->form = (signature_form)form;
+    ret->encoding = (signature_encoding)encoding;
+    ret->hash = (signature_hash)hash;
+    ret->over = (signature_signed)over;
+    ret->time_in_ms = unit == 1;
+    ret->spelling = (signature_spelling)spelling;
+    return ok;
+}
+
+static bool read_tolerance(loader *l, const json_node *object, int64_t *ret)
+{
+    const json_node *node = json_member(&l->document, object, "tolerance_s");
+
+    if (node == NULL)
+        return true;
+    return (fact_integer(node, ret) && *ret >= 1 && *ret <= 86400) ||
+           refuse(l, "tolerance_s", "expected a whole number of seconds, 1 to 86400");
+}
+
+/* Settings that contradict each other would refuse every event, or check less than they say. */
+static bool check_scheme(loader *l, const signature_scheme *scheme)
+{
+    if (scheme->form == SIGNATURE_PAIRS && scheme->over == SIGNATURE_BODY)
+        return refuse(l, "over", "\"pairs\" carry a time, which must be signed");
+    if (scheme->over != SIGNATURE_BODY && scheme->form != SIGNATURE_PAIRS &&
+        !scheme->time_header[0])
+        return refuse(l, "time_header", "is missing: a time is signed");
+    if (scheme->over == SIGNATURE_ID_TIME_BODY && !scheme->id_header[0])
+        return refuse(l, "id_header", "is missing: an id is signed");
+    return true;
+}
+
 static bool read_signature(loader *l, const json_node *object, source *s)
 {
-    static const char *const names[] = {"header", "prefix", "encoding", NULL};
+    static const char *const names[] = {
+        "header",      "prefix",    "form",      "encoding",    "hash",     "over", "separator",
+        "time_header", "id_header", "time_unit", "tolerance_s", "spelling", NULL};
     const json_node *node = json_member(&l->document, object, "signature");
     size_t length = strlen(l->path);
+    signature_scheme *scheme = &s->scheme;
 
-    s->encoding = s->provider->encoding;
-    if (node) {
-        snprintf(l->path + length, sizeof(l->path) - length, ".signature");
-        if (!only_known(l, node, names) || !read_text(l, node, "header", false, &s->header) ||
-            !read_text(l, node, "prefix", false, &s->prefix) ||
-            !read_encoding(l, node, &s->encoding))
-            return false;
-        if (s->header && !is_header(s->header))
-            return refuse(l, "header", "expected the name of a header");
-        l->path[length] = '\0';
-    }
-    if (s->header == NULL)
-        s->header = strdup(s->provider->header);
-    if (s->prefix == NULL)
-        s->prefix = strdup(s->provider->prefix);
-    return (s->header && s->prefix) || no_memory(l);
+    *scheme = s->provider->scheme;
+    if (node == NULL)
+        return true;
+    snprintf(l->path + length, sizeof(l->path) - length, ".signature");
+    if (!only_known(l, node, names) ||
+        !read_part(l, node, "header", true, &s->texts[0], &scheme->header) ||
+        !read_part(l, node, "prefix", false, &s->texts[1], &scheme->prefix) ||
+        !read_part(l, node, "separator", false, &s->texts[2], &scheme->separator) ||
+        !read_part(l, node, "time_header", true, &s->texts[3], &scheme->time_header) ||
+        !read_part(l, node, "id_header", true, &s->texts[4], &scheme->id_header) ||
+        !read_choices(l, node, scheme) || !read_tolerance(l, node, &scheme->tolerance_s) ||
+        !check_scheme(l, scheme))
+        return false;
+    l->path[length] = '\0';
+    return true;
 }
 
 static bool read_source(loader *l, const json_node *node, source *s)
@@ -384,8 +467,8 @@ void sources_unref(sources *set)
         free(s->secrets);
         free(s->community);
         free(s->name);
-        free(s->header);
-        free(s->prefix);
+        for (size_t k = 0; k < sizeof(s->texts) / sizeof(*s->texts); k++)
+            free(s->texts[k]);
     }
     free(set->list);
     free(set);
@@ -416,19 +499,18 @@ const source *sources_find(const sources *set, const char *community, size_t com
     return NULL;
 }
 
-const source_secret *source_verify(const source *from, const char *value, const void *body,
-                                   size_t size, int64_t now_ms)
+const source_secret *source_verify(const source *from, const signature_claim *claim, int64_t now_ms)
 {
     const source_secret *matched = NULL;
-    unsigned char mac[SIGNATURE_BYTES];
+    signature_offer offer;
 
-    if (!signature_decode(value, from->prefix, from->encoding, mac))
+    if (!signature_read(&from->scheme, claim, now_ms, &offer))
         return NULL;
     for (size_t i = 0; i < from->secret_count; i++) {
         const source_secret *secret = &from->secrets[i];
 
         if (now_ms >= secret->not_before && now_ms < secret->not_after &&
-            signature_matches(secret->key, body, size, mac) && matched == NULL)
+            signature_matches(&from->scheme, secret->key, claim, &offer) && matched == NULL)
             matched = secret;
     }
     return matched;

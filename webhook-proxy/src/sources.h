@@ -4,10 +4,19 @@
  *         "community": "demo", "source": "sellapp", "provider": "sellapp",
  *         "secrets": [{"id": "2026-a", "secret_env": "SELLAPP_SECRET",
  *                      "not_before": "2026-01-01", "not_after": "2027-01-01T00:00:00Z"}],
- *         "signature": {"header": "signature", "prefix": "", "encoding": "hex"}}]}
+ *         "signature": {"header": "signature", "encoding": "hex"}}]}
  *
  * A secret has `secret_env` (a variable) or `secret_file` (a path). `signature` and its members are
- * optional: the provider has defaults. A set of sources is immutable and counted, so a reload
+ * optional, the provider has defaults:
+ *
+ *     header, time_header, id_header   names of headers
+ *     form        "plain" (`prefix` and one MAC), "pairs" (t=TIME,v1=MAC), "list" (v1,MAC v1,MAC)
+ *     encoding    "hex", "base64", "base64url"      hash  "sha256", "sha512", "sha1"
+ *     over        "body", "time.body", "id.time.body", joined by `separator`
+ *     time_unit   "s", "ms"                         tolerance_s  how far off a time may be
+ *     spelling    of the secret: "as-is", "hex", "base64", "whsec"
+ *
+ A set of sources is immutable and counted, so a reload
  * replaces it while requests still use the old one. Any thread. */
 #ifndef PROXY_SOURCES_H
 #define PROXY_SOURCES_H
@@ -27,8 +36,8 @@ typedef struct source_secret {
 typedef struct source {
     char *community, *name;
     const provider *provider;
-    char *header, *prefix;
-    signature_encoding encoding;
+    signature_scheme scheme;
+    char *texts[5]; /* what the scheme points to, if it is not the provider's */
     source_secret *secrets;
     size_t secret_count;
 } source;
@@ -49,9 +58,9 @@ const source *sources_at(const sources *set, size_t i);
 const source *sources_find(const sources *set, const char *community, size_t community_size,
                            const char *name, size_t name_size);
 
-/* The secret, valid at now_ms, that signed this body; NULL: none. Every valid one is tried, so the
- * time taken does not tell which matched. `value` is the signature header's. */
-const source_secret *source_verify(const source *from, const char *value, const void *body,
-                                   size_t size, int64_t now_ms);
+/* The secret, valid at now_ms, that signed what the request claims; NULL: none. Every valid one is
+ * tried, so the time taken does not tell which matched. */
+const source_secret *source_verify(const source *from, const signature_claim *claim,
+                                   int64_t now_ms);
 
 #endif

@@ -14,15 +14,35 @@ static const char fox[] = "The quick brown fox jumps over the lazy dog";
 static const char fox_hex[] = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
 static const char fox_base64[] = "97yD9DBThCSxMpjmqm+xQ+9NWaFJRhdZl0edvC0aPNg=";
 
-static bool passes(const char *value, const char *prefix, signature_encoding encoding)
+static const signature_scheme plain_hex = {.header = "signature",
+                                           .prefix = "",
+                                           .separator = ".",
+                                           .time_header = "",
+                                           .id_header = "",
+                                           .tolerance_s = 300};
+
+enum { NOW_S = 1700000000 };
+
+static bool claim_passes(const signature_scheme *scheme, const char *secret,
+                         const signature_claim *claim)
 {
-    signature_key *key = signature_key_new("key", 3);
-    unsigned char mac[SIGNATURE_BYTES];
-    bool ok = signature_decode(value, prefix, encoding, mac) &&
-              signature_matches(key, fox, strlen(fox), mac);
+    bool misspelt;
+    signature_key *key = signature_key_new(scheme, secret, strlen(secret), &misspelt);
+    signature_offer offer;
+    bool ok = key && signature_read(scheme, claim, INT64_C(1000) * NOW_S, &offer) &&
+              signature_matches(scheme, key, claim, &offer);
 
     signature_key_free(key);
     return ok;
+}
+
+static bool passes(const char *value, const char *prefix, signature_encoding encoding)
+{
+    signature_scheme scheme = plain_hex;
+
+    scheme.prefix = prefix;
+    scheme.encoding = encoding;
+    return claim_passes(&scheme, "key", &(signature_claim){value, NULL, NULL, fox, strlen(fox)});
 }
 
 TEST(a_published_hmac_passes_in_each_encoding)
@@ -37,14 +57,18 @@ TEST(a_published_hmac_passes_in_each_encoding)
 
 TEST(a_signature_of_another_shape_is_not_decoded)
 {
-    unsigned char mac[SIGNATURE_BYTES];
+    signature_scheme scheme = plain_hex;
+    signature_offer offer;
     char text[80];
 
     for (size_t n = 0; n < 70; n++) {
+        signature_claim claim = {text, NULL, NULL, fox, strlen(fox)};
         memset(text, 'a', n);
         text[n] = '\0';
-        assert_int_equal(signature_decode(text, "", SIGNATURE_HEX, mac), n == 64);
-        assert_false(signature_decode(text, "", SIGNATURE_BASE64, mac));
+        scheme.encoding = SIGNATURE_HEX;
+        assert_int_equal(signature_read(&scheme, &claim, 0, &offer), n == 64);
+        scheme.encoding = SIGNATURE_BASE64;
+        assert_false(signature_read(&scheme, &claim, 0, &offer));
     }
     assert_false(passes(fox_base64, "", SIGNATURE_HEX));
     assert_false(passes(fox_hex, "sha256=", SIGNATURE_HEX));
@@ -65,15 +89,76 @@ TEST(a_prefix_is_part_of_the_value)
 
 TEST(another_body_or_another_key_does_not_pass)
 {
-    signature_key *key = signature_key_new("key", 3), *other = signature_key_new("kez", 3);
-    unsigned char mac[SIGNATURE_BYTES];
+    signature_claim whole = {fox_hex, NULL, NULL, fox, strlen(fox)}, cut = whole;
 
-    assert_true(signature_decode(fox_hex, "", SIGNATURE_HEX, mac));
-    assert_false(signature_matches(key, fox, strlen(fox) - 1, mac));
-    assert_false(signature_matches(other, fox, strlen(fox), mac));
-    assert_true(signature_matches(key, fox, strlen(fox), mac)); /* the key is as good as before */
-    signature_key_free(key);
-    signature_key_free(other);
+    cut.size--;
+    assert_true(claim_passes(&plain_hex, "key", &whole));
+    assert_false(claim_passes(&plain_hex, "key", &cut));
+    assert_false(claim_passes(&plain_hex, "kez", &whole));
+}
+
+TEST(a_signed_time_must_be_near)
+{
+    static const struct {
+        const char *time;
+        bool timely;
+    } cases[] = {{"1700000000", true},           {"1699999701", true},  {"1699999699", false},
+                 {"1700000299", true},           {"1700000301", false}, {"", false},
+                 {"-1700000000", false},         {"1.7e9", false},      {" 1700000000", false},
+                 {"9223372036854775808", false}, {"0x6553f100", false}, {NULL, false}};
+    signature_scheme scheme = plain_hex;
+    signature_offer offer;
+
+    scheme.over = SIGNATURE_TIME_BODY;
+    scheme.time_header = "t";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        signature_claim claim = {fox_hex, cases[i].time, NULL, fox, strlen(fox)};
+        assert_int_equal(signature_read(&scheme, &claim, INT64_C(1000) * NOW_S, &offer),
+                         cases[i].timely);
+    }
+}
+
+TEST(of_several_macs_any_may_match_but_not_too_many_are_tried)
+{
+    signature_scheme scheme = plain_hex;
+    char value[2000] = "", other[65];
+    signature_claim claim = {value, NULL, NULL, fox, strlen(fox)};
+
+    scheme.form = SIGNATURE_LIST;
+    memset(other, 'a', 64);
+    other[64] = '\0';
+    snprintf(value, sizeof(value), "v1,%s v0,%s v1,xyz v1,%s", other, fox_hex, fox_hex);
+    assert_true(claim_passes(&scheme, "key", &claim));
+    snprintf(value, sizeof(value), "v0,%s v1a,%s", fox_hex, fox_hex);
+    assert_false(claim_passes(&scheme, "key", &claim));
+    value[0] = '\0';
+    for (int i = 0; i < SIGNATURE_CANDIDATES; i++)
+        snprintf(value + strlen(value), sizeof(value) - strlen(value), "v1,%s ",
+                 i ? other : fox_hex);
+    assert_true(claim_passes(&scheme, "key", &claim));
+    snprintf(value + strlen(value), sizeof(value) - strlen(value), "v1,%s", other);
+    assert_false(claim_passes(&scheme, "key", &claim));
+}
+
+TEST(a_secret_is_spelt_as_the_scheme_says)
+{
+    signature_scheme scheme = plain_hex;
+    signature_claim claim = {fox_hex, NULL, NULL, fox, strlen(fox)};
+    bool misspelt;
+
+    scheme.spelling = SIGNATURE_OF_HEX;
+    assert_true(claim_passes(&scheme, "6b6579", &claim));
+    scheme.spelling = SIGNATURE_OF_BASE64;
+    assert_true(claim_passes(&scheme, "a2V5", &claim));
+    scheme.spelling = SIGNATURE_OF_STANDARD;
+    assert_true(claim_passes(&scheme, "whsec_a2V5", &claim));
+    scheme.spelling = SIGNATURE_AS_IS;
+    assert_false(claim_passes(&scheme, "whsec_a2V5", &claim));
+    scheme.spelling = SIGNATURE_OF_STANDARD;
+    assert_null(signature_key_new(&scheme, "a2V5", 4, &misspelt));
+    assert_true(misspelt);
+    assert_null(signature_key_new(&scheme, "whsec_", 6, &misspelt));
+    assert_true(misspelt);
 }
 
 /* ---- timestamps ---- */
@@ -128,7 +213,15 @@ static event_facts facts_of(const char *body)
 {
     event_facts facts;
 
-    provider_extract(&provider_sellapp, body, strlen(body), &facts);
+    provider_extract(&provider_sellapp, body, strlen(body), NULL, &facts);
+    return facts;
+}
+
+static event_facts facts_from(const provider *who, const char *id, const char *body)
+{
+    event_facts facts;
+
+    provider_extract(who, body, strlen(body), id, &facts);
     return facts;
 }
 
@@ -267,7 +360,7 @@ static unsigned check(const char *const *lines)
     request_head head = {.content_length = -1};
 
     for (; *lines; lines += 2)
-        request_head_add(&head, lines[0], lines[1], "signature");
+        request_head_add(&head, lines[0], lines[1], &plain_hex);
     return request_head_check(&head, 1000);
 }
 
@@ -297,6 +390,54 @@ TEST(secrets_in_headers_are_known_by_name)
     assert_false(request_header_is_secret("signature"));
 }
 
+/* ---- other providers ---- */
+
+#define STRIPE(object)                                                                             \
+    "{\"id\":\"evt_1\",\"type\":\"t\",\"created\":1700000000,\"data\":{\"object\":" object "}}"
+
+TEST(stripe_names_the_event_its_time_and_what_it_is_about)
+{
+    static const struct {
+        const char *body, *subject;
+    } cases[] = {
+        {STRIPE("{\"object\":\"subscription\",\"id\":\"sub_1\"}"), "subscription:sub_1"},
+        {STRIPE("{\"object\":\"invoice\",\"id\":\"in_1\",\"subscription\":\"sub_1\"}"),
+         "subscription:sub_1"},
+        {STRIPE("{\"object\":\"invoice\",\"parent\":{\"subscription_details\":{\"subscription\":"
+                "\"sub_1\"}}}"),
+         "subscription:sub_1"},
+        {STRIPE("{\"object\":\"dispute\",\"id\":\"dp_1\",\"payment_intent\":\"pi_1\"}"),
+         "payment:pi_1"},
+        {STRIPE("{\"object\":\"product\",\"id\":\"prod_1\"}"), "object:prod_1"},
+        {STRIPE("null"), ""}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        event_facts f = facts_from(&provider_stripe, NULL, cases[i].body);
+        assert_false(f.unparsable);
+        assert_string_equal(f.key, "event:evt_1");
+        assert_string_equal(f.type, "t");
+        assert_string_equal(f.subject, cases[i].subject);
+        assert_true(f.occurred_at == INT64_C(1700000000000));
+    }
+    assert_true(facts_from(&provider_stripe, NULL, "{\"type\":\"t\"}").unparsable);
+    assert_true(facts_from(&provider_stripe, NULL, "[]").unparsable);
+}
+
+TEST(the_id_header_is_the_key_and_without_it_the_body_is)
+{
+    const char *body = "{\"type\":\"order.paid\",\"timestamp\":\"2026-01-31T12:00:00Z\"}";
+    event_facts f = facts_from(&provider_standard, "msg_1", body);
+
+    assert_string_equal(f.key, "id:msg_1");
+    assert_string_equal(f.type, "order.paid");
+    assert_true(f.occurred_at == INT64_C(1769860800000));
+    f = facts_from(&provider_hmac, NULL, "no JSON at all");
+    assert_false(f.unparsable);
+    assert_string_equal(f.type, "");
+    assert_memory_equal(f.key, "body:", 5);
+    assert_memory_equal(facts_from(&provider_hmac, "\xff", body).key, "body:", 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +445,11 @@ int main(void)
         cmocka_unit_test(a_signature_of_another_shape_is_not_decoded),
         cmocka_unit_test(a_prefix_is_part_of_the_value),
         cmocka_unit_test(another_body_or_another_key_does_not_pass),
+        cmocka_unit_test(a_signed_time_must_be_near),
+        cmocka_unit_test(of_several_macs_any_may_match_but_not_too_many_are_tried),
+        cmocka_unit_test(a_secret_is_spelt_as_the_scheme_says),
+        cmocka_unit_test(stripe_names_the_event_its_time_and_what_it_is_about),
+        cmocka_unit_test(the_id_header_is_the_key_and_without_it_the_body_is),
         cmocka_unit_test(dates_are_read_with_and_without_zone_and_fraction),
         cmocka_unit_test(what_is_no_date_is_refused),
         cmocka_unit_test(type_subject_and_time_are_read),

@@ -68,6 +68,7 @@ export function makeDirectory(): { directory: string; remove: () => void } {
   writeFileSync(
     path.join(directory, "key.pem"),
     privateKey.export({ type: "pkcs8", format: "pem" }),
+    { mode: 0o600 },
   );
   writeFileSync(path.join(directory, "sources.json"), JSON.stringify(sources));
   return {
