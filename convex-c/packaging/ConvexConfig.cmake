@@ -1,7 +1,9 @@
 # find_package(Convex [COMPONENTS static]): Convex::convex, and with the component also
-# Convex::convex_static, which needs the development files of the libraries below.
+# Convex::convex_static, which needs the development files of the libraries below. Also the
+# program Convex::convexgen, and convex_bindings() that runs it.
 include(CMakeFindDependencyMacro)
 include("${CMAKE_CURRENT_LIST_DIR}/ConvexTargets.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/ConvexBindings.cmake")
 
 if("static" IN_LIST Convex_FIND_COMPONENTS)
   find_dependency(Threads)

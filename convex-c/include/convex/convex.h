@@ -16,6 +16,7 @@
 #include "convex/network.h"
 #include "convex/query_spec.h"
 #include "convex/result.h"
+#include "convex/typed.h"
 #include "convex/value.h"
 #include "convex/version.h"
 
