@@ -10,12 +10,20 @@ static const daemon_option options[] = {
      DAEMON_SECRET, DAEMON_REQUIRED, offsetof(bot_config, discord_token), 0, 0},
     {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
      "Discord's REST API", DAEMON_URL, 0, offsetof(bot_config, discord_api_url), 0, 0},
+    {"roles", "ROLES", "true", NULL, "give and take paid roles too; needs Manage Roles",
+     DAEMON_BOOLEAN, 0, offsetof(bot_config, roles), 0, 0},
+    {"roles-dry-run", "ROLES_DRY_RUN", "false", NULL,
+     "say which roles would be given and taken, and do nothing", DAEMON_BOOLEAN, 0,
+     offsetof(bot_config, dry_run), 0, 0},
+    {"roles-look", "ROLES_LOOK", "10m", "TIME",
+     "how often to look at the roles that members really have; 0s: at start only", DAEMON_DURATION,
+     0, offsetof(bot_config, look_ms), 0, 86400000},
     DAEMON_OPTIONS_END};
 
 static const daemon_program program = {
     .name = "bot",
     .version = BOT_VERSION,
-    .summary = "mirrors signals into the customers' Discord guild",
+    .summary = "mirrors signals into the customers' Discord guild and keeps paid roles right",
     .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=bot.pem \\\n"
                "    DISCORD_TOKEN=... bot\n",
 };

@@ -1,4 +1,4 @@
-/* bot.c - mirrors signals into the customers' guild.
+/* bot.c - mirrors signals into the customers' guild, with roles.c and role_watch.c beside it.
  * Owns the backend link, the REST object, the lanes and their jobs. Loop thread only.
  * Invariants: a row is in at most one job; a lane runs at most one job; work is claimed only after
  * the leases of an earlier life were released. */
@@ -20,6 +20,8 @@
 #include "files.h"
 #include "job.h"
 #include "payload.h"
+#include "role_watch.h"
+#include "roles.h"
 
 enum {
     CLAIM_MAX = 32,
@@ -68,6 +70,9 @@ struct bot {
     discord_rest *rest;
     files *files;
     job_desk *desk;
+    roles *roles; /* NULL: not asked for */
+    role_watch *watch;
+    char problem[300]; /* what a person has to change; "" */
     lane *lanes;
     size_t in_hand;
     bool released;   /* the leases of an earlier life are given up */
@@ -103,7 +108,7 @@ static void report_state(bot *self)
         return service_link_report(self->link, "stopping", "");
     if (!self->released || !self->user_known)
         return;
-    service_link_report(self->link, "ready", "");
+    service_link_report(self->link, self->problem[0] ? "degraded" : "ready", self->problem);
     daemon_notify_ready();
 }
 
@@ -463,6 +468,10 @@ static void on_identity_wake(void *user)
     self->user_known = true;
     report_state(self);
     claim(self);
+    if (self->roles) {
+        roles_begin(self->roles);
+        role_watch_begin(self->watch, who.user_id);
+    }
 }
 
 static void tell_loop(bot *self, const identity *who)
@@ -522,6 +531,10 @@ static void on_stop(void *user)
         if (l->first)
             give_back(self, &l->first->next);
     flush_outcomes(self);
+    if (self->roles) {
+        roles_stop(self->roles);
+        role_watch_stop(self->watch);
+    }
     report_state(self);
     daemon_timer_set(self->drain, 0);
 }
@@ -529,7 +542,8 @@ static void on_stop(void *user)
 static void on_drain(void *user)
 {
     bot *self = user;
-    bool idle = self->in_hand == 0 && !self->reporting && self->n_outcomes == 0;
+    bool idle = self->in_hand == 0 && !self->reporting && self->n_outcomes == 0 &&
+                (!self->roles || roles_is_idle(self->roles));
     if (idle || daemon_monotonic_ms() >= self->drain_until_ms)
         return end_with(self, DAEMON_EXIT_DONE);
     daemon_timer_set(self->drain, DRAIN_LOOK_MS);
@@ -615,6 +629,36 @@ static int open_discord(bot *self)
     return r;
 }
 
+static void on_problem(const char *text, void *user)
+{
+    bot *self = user;
+
+    snprintf(self->problem, sizeof self->problem, "%s", text);
+    report_state(self);
+}
+
+static int open_roles(bot *self)
+{
+    convex_client *client = service_link_client(self->link);
+    roles_options jobs = {.loop = self->loop,
+                          .client = client,
+                          .rest = self->rest,
+                          .metrics = self->metrics,
+                          .instance = self->config->daemon.instance,
+                          .dry_run = self->config->dry_run};
+    role_watch_options looks = {.loop = self->loop,
+                                .client = client,
+                                .rest = self->rest,
+                                .metrics = self->metrics,
+                                .token = self->config->discord_token,
+                                .every_ms = self->config->look_ms,
+                                .on_problem = on_problem,
+                                .user = self};
+    int r = roles_open(&jobs, &self->roles);
+
+    return r == 0 ? role_watch_open(&looks, &self->watch) : r;
+}
+
 int bot_open(bot **ret, const bot_config *config)
 {
     bot *self = calloc(1, sizeof *self);
@@ -635,6 +679,8 @@ int bot_open(bot **ret, const bot_config *config)
         r = open_discord(self);
     if (r == 0)
         r = open_backend(self);
+    if (r == 0 && config->roles)
+        r = open_roles(self);
     if (r == 0)
         ask_who(self);
     else
@@ -668,9 +714,13 @@ void bot_close(bot *self)
     if (!self)
         return;
     self->closing = true;
-    discord_rest_free(self->rest); /* its last callbacks go to the desk */
+    if (self->watch)
+        role_watch_stop(self->watch); /* its gateway asks through REST */
+    discord_rest_free(self->rest);    /* its last callbacks go to desk, roles and watch */
     convex_sub_unref(self->queue);
     service_link_close(self->link);
+    roles_close(self->roles);
+    role_watch_close(self->watch);
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);

@@ -1,4 +1,4 @@
-/* bot.h - mirrors signals into the customers' guild.
+/* bot.h - mirrors signals into the customers' guild, and keeps paid roles right there.
  *
  * Loop thread only, besides the threads of discord-c and files.h. The backend says that there is
  * work (mirrors:queue, a live query), the bot leases it (mirrors:claim), carries it out and reports
@@ -8,6 +8,9 @@
  * is found again by its nonce or by looking. */
 #ifndef BOT_BOT_H
 #define BOT_BOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/config.h"
 #include "service/link.h"
@@ -19,6 +22,9 @@ typedef struct bot_config {
     service_settings service;
     const char *discord_token;
     const char *discord_api_url;
+    bool roles; /* gives and takes roles too */
+    bool dry_run;
+    int64_t look_ms;
 } bot_config;
 
 typedef struct bot bot; /* opaque, one owner */

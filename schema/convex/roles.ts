@@ -17,6 +17,16 @@ export const queue = query({
   },
 });
 
+/** What a claim would hand out, and do nothing. */
+export const pending = query({
+  args: { limit: v.number() },
+  returns: v.array(Roles.job),
+  handler: async (ctx, { limit }) => {
+    await requireService(ctx, "bot");
+    return await Roles.pending(ctx, limit);
+  },
+});
+
 /** Leases jobs to `instance`, those that take a role away first. */
 export const claim = mutation({
   args: { instance: v.string(), limit: v.number() },

@@ -178,6 +178,30 @@ DISCORD_API discord_status discord_rest_get_messages(discord_rest *rest, const c
 
 DISCORD_API discord_status discord_rest_get_channel(discord_rest *rest, const char *channel_id,
                                                     discord_done_fn *on_done, void *user);
+/* ---- members and roles ---- */
+
+/* {user, roles: [id], ...}; DISCORD_ENOTFOUND with code 10007 for who is not in the guild. */
+DISCORD_API discord_status discord_rest_get_member(discord_rest *rest, const char *guild_id,
+                                                   const char *user_id, discord_done_fn *on_done,
+                                                   void *user);
+/* [{id, name, position, permissions, managed}]; permissions are a decimal string. */
+DISCORD_API discord_status discord_rest_get_roles(discord_rest *rest, const char *guild_id,
+                                                  discord_done_fn *on_done, void *user);
+
+typedef struct discord_role_change {
+    const char *guild_id, *user_id, *role_id; /* borrowed */
+    int give;                                 /* 0: take it away */
+    const char *reason;                       /* for the audit log; NULL: none */
+} discord_role_change;
+
+/* Giving a role that is there, and taking one that is not, succeed. DISCORD_EFORBIDDEN with code
+ * 50013 means Manage Roles is missing, or the role stands above our highest. */
+DISCORD_API discord_status discord_rest_set_member_role(discord_rest *rest,
+                                                        const discord_role_change *change,
+                                                        discord_done_fn *on_done, void *user);
+
+/* ---- ourselves ---- */
+
 DISCORD_API discord_status discord_rest_get_current_user(discord_rest *rest,
                                                          discord_done_fn *on_done, void *user);
 /* {url, shards, session_start_limit}; discord/gateway.h calls it by itself. */

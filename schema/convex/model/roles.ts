@@ -211,23 +211,48 @@ async function firstOf(
     .take(limit);
 }
 
-/** Leases up to `limit` jobs, those that take a role away first. */
+/** Jobs that may be handed out until a time, those that take a role away first. */
+async function ready(
+  ctx: QueryCtx,
+  until: number,
+  limit: number,
+): Promise<{ row: Job; guildId: string }[]> {
+  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const batch: { row: Job; guildId: string }[] = [];
+  for (const urgency of [REMOVE, ADD])
+    for (const { _id, customerGuildId: guildId } of await Communities.all(
+      ctx,
+    )) {
+      const left = most - batch.length;
+      if (left <= 0) return batch;
+      for (const row of await firstOf(ctx, _id, urgency, until, left))
+        batch.push({ row, guildId });
+    }
+  return batch;
+}
+
+/** Leases up to `limit` jobs. */
 export async function claim(
   ctx: MutationCtx,
   instance: string,
   limit: number,
 ): Promise<Work[]> {
   const now = Date.now();
-  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
   const batch: Work[] = [];
-  for (const urgency of [REMOVE, ADD])
-    for (const { _id, customerGuildId } of await Communities.all(ctx)) {
-      const left = most - batch.length;
-      if (left <= 0) return batch;
-      for (const row of await firstOf(ctx, _id, urgency, now, left))
-        batch.push(await lease(ctx, row, customerGuildId, instance, now));
-    }
+  for (const { row, guildId } of await ready(ctx, now, limit))
+    batch.push(await lease(ctx, row, guildId, instance, now));
   return batch;
+}
+
+/** What waits, whether it may be handed out now or later. */
+export async function pending(ctx: QueryCtx, limit: number): Promise<Work[]> {
+  const rows = await ready(ctx, Infinity, limit);
+  return rows.map(({ row, guildId }) => workOf(row, row.fence, guildId));
+}
+
+function workOf(row: Job, fence: number, guildId: string): Work {
+  const { _id: jobId, discordId, roleId, desired: give, attempts } = row;
+  return { jobId, fence, guildId, discordId, roleId, give, attempts };
 }
 
 async function lease(
@@ -246,8 +271,7 @@ async function lease(
     attempts: row.attempts + 1,
     tried: true,
   });
-  const { _id: jobId, discordId, roleId, desired: give, attempts } = row;
-  return { jobId, fence, guildId, discordId, roleId, give, attempts };
+  return workOf(row, fence, guildId);
 }
 
 export const outcome = v.union(

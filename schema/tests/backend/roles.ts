@@ -46,6 +46,11 @@ function table(source: Source): Record<string, Row> {
     },
     "mirrors:release": { args: { instance: "x" }, allowed: ["bot"] },
     "roles:queue": { args: {}, allowed: ["bot"], kind: "query" },
+    "roles:pending": {
+      args: { limit: 5 },
+      allowed: ["bot"],
+      kind: "query",
+    },
     "roles:claim": { args: { instance: "x", limit: 0 }, allowed: ["bot"] },
     "roles:report": { args: { instance: "x", results: [] }, allowed: ["bot"] },
     "roles:release": { args: { instance: "x" }, allowed: ["bot"] },

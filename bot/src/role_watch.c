@@ -1,0 +1,533 @@
+/* role_watch.c - looks at the roles that members of the customers' guild really have.
+ * Owns the round under way and the gateway. Loop thread, but for what REST and the gateway's
+ * thread put into `answers` and `joined` under the lock. Invariants: at most one request of a round
+ * is out; a round that cannot go on ends, and the timer begins the next. */
+#include "role_watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "payload.h"
+#include "role_rank.h"
+
+enum {
+    PAGE = 50,        /* people asked for at once */
+    JOINED_MAX = 256, /* not looked at yet; beyond, the next round finds them */
+    FIRST_RETRY_MS = 5000,
+    UNKNOWN_MEMBER = 10007
+};
+
+typedef struct id_text {
+    char text[24];
+} id_text;
+
+/* What the other threads have to say. */
+typedef struct inbox {
+    const discord_result *answer; /* of the one request that is out; held */
+    struct joined {
+        id_text guild, user;
+    } joined[JOINED_MAX];
+    size_t n_joined;
+} inbox;
+
+typedef enum step { IDLE, ASK_ROLES, ASK_SELF, ASK_PEOPLE, ASK_MEMBER } step;
+
+struct role_watch {
+    role_watch_options options;
+    daemon_timer *round_later;
+    daemon_waker *waker;
+    pthread_mutex_t lock; /* of `inbox` */
+    inbox inbox;
+    discord_gateway *gateway;
+    daemon_counter *looked, *drifted;
+    char our_id[24];
+    bool stopping;
+
+    /* the round under way */
+    step step;
+    convex_value *guilds; /* of roles:guilds */
+    size_t guild;
+    const discord_result *roles; /* of the guild, held */
+    convex_value *people;        /* of roles:people */
+    size_t person;
+    bool single; /* one member who joined, then back to idle */
+    struct joined now;
+    char problem[300]; /* the first of the round; "" */
+};
+
+static void next_guild(role_watch *self);
+static void next_person(role_watch *self);
+static void ask_people(role_watch *self, const char *after);
+static void begin_round(void *user);
+static void look_at_joined(role_watch *self);
+
+/* ---- the round's state ---- */
+
+static const convex_value *guild_of(const role_watch *self)
+{
+    return convex_value_at(self->guilds, self->guild);
+}
+
+static void forget(role_watch *self)
+{
+    convex_value_unref(self->guilds);
+    convex_value_unref(self->people);
+    discord_result_unref(self->roles);
+    self->guilds = self->people = NULL;
+    self->roles = NULL;
+    self->guild = self->person = 0;
+    self->step = IDLE;
+    self->single = false;
+}
+
+static void end_round(role_watch *self, int64_t next_ms)
+{
+    forget(self);
+    if (next_ms > 0 && !self->stopping)
+        daemon_timer_set(self->round_later, next_ms);
+    look_at_joined(self);
+}
+
+static void give_up(role_watch *self, const char *what, const char *why)
+{
+    daemon_log(DAEMON_WARN, "a look at the members' roles was cut short", "while=%s why=%s", what,
+               why);
+    end_round(self, self->options.every_ms > 0 ? self->options.every_ms : FIRST_RETRY_MS);
+}
+
+/* ---- calls ---- */
+
+static void on_answer(const discord_result *result, void *user)
+{
+    role_watch *self = user;
+
+    pthread_mutex_lock(&self->lock);
+    self->inbox.answer = discord_result_ref(result);
+    pthread_mutex_unlock(&self->lock);
+    daemon_waker_wake(self->waker);
+}
+
+static void asked(role_watch *self, step what, discord_status status)
+{
+    self->step = what;
+    if (status != DISCORD_OK)
+        give_up(self, "asking Discord", discord_status_text(status));
+}
+
+static bool query(role_watch *self, const char *path, const convex_value *args,
+                  convex_done_fn *done)
+{
+    convex_error error = {0};
+
+    if (convex_client_query(self->options.client, path, args, NULL, done, self, NULL, &error) ==
+        CONVEX_OK)
+        return true;
+    give_up(self, path, error.message);
+    return false;
+}
+
+/* NULL: it failed and the round is over. */
+static const convex_value *value_of(role_watch *self, const char *path, convex_status status,
+                                    const convex_result *result)
+{
+    if (status != CONVEX_OK || self->stopping) {
+        forget(self);
+        return NULL;
+    }
+    if (!convex_result_success(result))
+        give_up(self, path, convex_result_error_message(result, NULL));
+    return convex_result_value(result);
+}
+
+/* ---- may we? ---- */
+
+static void check_rank(role_watch *self, const cJSON *member)
+{
+    const char *guild_id = payload_text(guild_of(self), "guildId");
+    char text[200];
+
+    if (role_rank_check(guild_id, self->roles->json,
+                        cJSON_GetObjectItemCaseSensitive(member, "roles"),
+                        convex_value_field(guild_of(self), "roleIds"), text, sizeof text))
+        return;
+    daemon_log(DAEMON_ERROR, "roles cannot be given", "guild=%s why=%s", guild_id, text);
+    if (!self->problem[0])
+        snprintf(self->problem, sizeof self->problem, "%.60s: %s",
+                 payload_text(guild_of(self), "name"), text);
+}
+
+/* ---- what members have ---- */
+
+static void on_observed(convex_status status, const convex_result *result, void *user)
+{
+    role_watch *self = user;
+    const convex_value *value = value_of(self, "roles:observe", status, result);
+    double drift = payload_number(value, "drift", 0);
+
+    if (!value)
+        return;
+    daemon_counter_add(self->looked, 1);
+    daemon_counter_add(self->drifted, (uint64_t)drift);
+    if (drift > 0)
+        daemon_log(DAEMON_WARN, "roles had drifted", "count=%.0f", drift);
+    if (self->single)
+        return end_round(self, 0);
+    self->person++;
+    next_person(self);
+}
+
+static convex_value *observation(const char *guild_id, const char *user_id, const cJSON *roles)
+{
+    convex_builder *b = convex_builder_new(NULL);
+    convex_value *args = NULL;
+    const cJSON *role;
+
+    if (!b)
+        return NULL;
+    convex_builder_begin_object(b);
+    convex_builder_key(b, "guildId");
+    convex_builder_cstring(b, guild_id);
+    convex_builder_key(b, "seen");
+    convex_builder_begin_array(b);
+    convex_builder_begin_object(b);
+    convex_builder_key(b, "discordId");
+    convex_builder_cstring(b, user_id);
+    convex_builder_key(b, "roleIds");
+    if (roles)
+        convex_builder_begin_array(b);
+    else
+        convex_builder_null(b);
+    cJSON_ArrayForEach(role, roles) if (cJSON_IsString(role))
+        convex_builder_cstring(b, role->valuestring);
+    if (roles)
+        convex_builder_end(b);
+    convex_builder_end(b);
+    convex_builder_end(b);
+    convex_builder_end(b);
+    convex_builder_finish(b, &args, NULL);
+    convex_builder_free(b);
+    return args;
+}
+
+static const char *member_id(const role_watch *self)
+{
+    const char *id = convex_value_string(convex_value_at(self->people, self->person), NULL);
+
+    return self->single ? self->now.user.text : id ? id : "";
+}
+
+static const char *member_guild(const role_watch *self)
+{
+    return self->single ? self->now.guild.text : payload_text(guild_of(self), "guildId");
+}
+
+static void on_member(role_watch *self, const discord_result *answer)
+{
+    const cJSON *roles = cJSON_GetObjectItemCaseSensitive(answer->json, "roles");
+    bool gone = answer->error.status == DISCORD_ENOTFOUND && answer->error.code == UNKNOWN_MEMBER;
+    convex_value *args;
+    convex_error error = {0};
+    convex_status status = CONVEX_ENOMEM;
+
+    if (!gone && (answer->error.status != DISCORD_OK || !cJSON_IsArray(roles)))
+        return give_up(self, "asking for a member", answer->error.message);
+    args = observation(member_guild(self), member_id(self), gone ? NULL : roles);
+    if (args)
+        status = convex_client_mutation(self->options.client, "roles:observe", args, NULL,
+                                        on_observed, self, NULL, &error);
+    convex_value_unref(args);
+    if (status != CONVEX_OK)
+        give_up(self, "roles:observe", error.message);
+}
+
+static void next_person(role_watch *self)
+{
+    size_t count = convex_value_count(self->people);
+
+    if (self->person < count)
+        return asked(self, ASK_MEMBER,
+                     discord_rest_get_member(self->options.rest, member_guild(self),
+                                             member_id(self), on_answer, self));
+    if (count < PAGE) {
+        self->guild++;
+        return next_guild(self);
+    }
+    ask_people(self, convex_value_string(convex_value_at(self->people, count - 1), NULL));
+}
+
+static void on_people(convex_status status, const convex_result *result, void *user)
+{
+    role_watch *self = user;
+    const convex_value *value = value_of(self, "roles:people", status, result);
+
+    if (!value)
+        return;
+    convex_value_unref(self->people);
+    self->people = convex_value_ref(value);
+    self->person = 0;
+    next_person(self);
+}
+
+static void ask_people(role_watch *self, const char *after)
+{
+    convex_builder *b = convex_builder_new(NULL);
+    convex_value *args = NULL;
+
+    self->step = ASK_PEOPLE;
+    if (b) {
+        convex_builder_begin_object(b);
+        convex_builder_key(b, "guildId");
+        convex_builder_cstring(b, payload_text(guild_of(self), "guildId"));
+        convex_builder_key(b, "after");
+        if (after)
+            convex_builder_cstring(b, after);
+        else
+            convex_builder_null(b);
+        convex_builder_key(b, "limit");
+        convex_builder_float64(b, PAGE);
+        convex_builder_end(b);
+        convex_builder_finish(b, &args, NULL);
+    }
+    convex_builder_free(b);
+    if (args)
+        query(self, "roles:people", args, on_people);
+    else
+        give_up(self, "roles:people", "out of memory");
+    convex_value_unref(args);
+}
+
+/* ---- rounds ---- */
+
+static void next_guild(role_watch *self)
+{
+    const char *guild_id = payload_text(guild_of(self), "guildId");
+
+    discord_result_unref(self->roles);
+    self->roles = NULL;
+    if (guild_of(self))
+        return asked(self, ASK_ROLES,
+                     discord_rest_get_roles(self->options.rest, guild_id, on_answer, self));
+    self->options.on_problem(self->problem, self->options.user);
+    end_round(self, self->options.every_ms);
+}
+
+/* A guild that we are not in keeps no other guild waiting. */
+static void skip_guild(role_watch *self, const char *why)
+{
+    const char *guild_id = payload_text(guild_of(self), "guildId");
+
+    daemon_log(DAEMON_ERROR, "a guild's roles cannot be read", "guild=%s why=%s", guild_id, why);
+    if (!self->problem[0])
+        snprintf(self->problem, sizeof self->problem, "guild %s: %.150s", guild_id, why);
+    self->guild++;
+    next_guild(self);
+}
+
+static void on_roles(role_watch *self, const discord_result *answer)
+{
+    const char *guild_id = payload_text(guild_of(self), "guildId");
+
+    if (answer->error.status != DISCORD_OK)
+        return skip_guild(self, answer->error.message);
+    self->roles = discord_result_ref(answer);
+    asked(self, ASK_SELF,
+          discord_rest_get_member(self->options.rest, guild_id, self->our_id, on_answer, self));
+}
+
+static void on_self(role_watch *self, const discord_result *answer)
+{
+    if (answer->error.status != DISCORD_OK)
+        return skip_guild(self, answer->error.message);
+    check_rank(self, answer->json);
+    ask_people(self, NULL);
+}
+
+static void on_guilds(convex_status status, const convex_result *result, void *user)
+{
+    role_watch *self = user;
+    const convex_value *value = value_of(self, "roles:guilds", status, result);
+
+    if (!value)
+        return;
+    self->guilds = convex_value_ref(value);
+    self->guild = 0;
+    self->problem[0] = '\0';
+    next_guild(self);
+}
+
+static void begin_round(void *user)
+{
+    role_watch *self = user;
+
+    if (self->stopping || self->step != IDLE)
+        return;
+    self->step = ASK_PEOPLE;
+    query(self, "roles:guilds", NULL, on_guilds);
+}
+
+/* ---- who joins ---- */
+
+static void look_at_joined(role_watch *self)
+{
+    bool found;
+
+    if (self->step != IDLE || self->stopping)
+        return;
+    pthread_mutex_lock(&self->lock);
+    found = self->inbox.n_joined > 0;
+    if (found) {
+        self->now = self->inbox.joined[0];
+        self->inbox.n_joined--;
+        memmove(self->inbox.joined, self->inbox.joined + 1,
+                self->inbox.n_joined * sizeof *self->inbox.joined);
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (!found)
+        return;
+    self->single = true;
+    asked(self, ASK_MEMBER,
+          discord_rest_get_member(self->options.rest, self->now.guild.text, self->now.user.text,
+                                  on_answer, self));
+}
+
+/* Gateway thread. */
+static void on_event(const discord_event *event, void *user)
+{
+    role_watch *self = user;
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(event->data, "user");
+    const char *guild =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event->data, "guild_id"));
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(member, "id"));
+
+    if (strcmp(event->name, "GUILD_MEMBER_ADD") != 0 || !guild || !id)
+        return;
+    pthread_mutex_lock(&self->lock);
+    if (self->inbox.n_joined < JOINED_MAX) {
+        struct joined *to = &self->inbox.joined[self->inbox.n_joined++];
+        snprintf(to->guild.text, sizeof to->guild.text, "%s", guild);
+        snprintf(to->user.text, sizeof to->user.text, "%s", id);
+    }
+    pthread_mutex_unlock(&self->lock);
+    daemon_waker_wake(self->waker);
+}
+
+static void on_gateway(const discord_gateway_status *status, void *user)
+{
+    if (status->state == DISCORD_GATEWAY_FATAL)
+        daemon_log(
+            DAEMON_WARN,
+            "who joins is found by the timer only: the gateway refused us; the bot needs the "
+            "Server Members Intent",
+            "why=%s", status->reason);
+    else if (status->state == DISCORD_GATEWAY_READY)
+        daemon_log(DAEMON_INFO, "watching who joins", NULL);
+}
+
+static int open_gateway(role_watch *self)
+{
+    discord_gateway_options options = DISCORD_GATEWAY_OPTIONS_INIT;
+    discord_error error = {0};
+
+    options.token = self->options.token;
+    options.intents = DISCORD_INTENT_GUILDS | DISCORD_INTENT_GUILD_MEMBERS;
+    options.rest = self->options.rest;
+    options.on_event = on_event;
+    options.on_state = on_gateway;
+    options.user = self;
+    return discord_gateway_new(&options, &self->gateway, &error) == DISCORD_OK ? 0 : -ENOMEM;
+}
+
+/* ---- the loop's side ---- */
+
+static void on_wake(void *user)
+{
+    role_watch *self = user;
+    const discord_result *answer;
+
+    pthread_mutex_lock(&self->lock);
+    answer = self->inbox.answer;
+    self->inbox.answer = NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (answer && !self->stopping) {
+        switch (self->step) {
+        case ASK_ROLES:
+            on_roles(self, answer);
+            break;
+        case ASK_SELF:
+            on_self(self, answer);
+            break;
+        case ASK_MEMBER:
+            on_member(self, answer);
+            break;
+        case IDLE:
+        case ASK_PEOPLE:
+            break;
+        }
+    }
+    discord_result_unref(answer);
+    look_at_joined(self);
+}
+
+/* ---- lifetime ---- */
+
+int role_watch_open(const role_watch_options *options, role_watch **ret)
+{
+    role_watch *self = calloc(1, sizeof *self);
+    int r;
+
+    if (!self)
+        return -ENOMEM;
+    self->options = *options;
+    pthread_mutex_init(&self->lock, NULL);
+    self->looked = daemon_counter_new(options->metrics, "role_looks_total", NULL,
+                                      "members whose roles were looked at");
+    self->drifted = daemon_counter_new(options->metrics, "roles_drifted_total", NULL,
+                                       "roles found other than believed");
+    r = daemon_timer_new(options->loop, begin_round, self, &self->round_later);
+    if (r == 0)
+        r = daemon_waker_new(options->loop, on_wake, self, &self->waker);
+    if (r == 0)
+        r = open_gateway(self);
+    if (r == 0)
+        *ret = self;
+    else
+        role_watch_close(self);
+    return r;
+}
+
+void role_watch_begin(role_watch *self, const char *our_user_id)
+{
+    snprintf(self->our_id, sizeof self->our_id, "%s", our_user_id);
+    if (discord_gateway_start(self->gateway) != DISCORD_OK)
+        daemon_log(DAEMON_ERROR, "cannot watch who joins", "why=out of memory");
+    begin_round(self);
+}
+
+void role_watch_stop(role_watch *self)
+{
+    if (self->stopping)
+        return;
+    self->stopping = true;
+    daemon_timer_clear(self->round_later);
+    discord_gateway_free(self->gateway);
+    self->gateway = NULL;
+}
+
+void role_watch_close(role_watch *self)
+{
+    if (!self)
+        return;
+    self->stopping = true;
+    discord_gateway_free(self->gateway);
+    forget(self);
+    discord_result_unref(self->inbox.answer);
+    daemon_timer_free(self->round_later);
+    daemon_waker_free(self->waker);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
