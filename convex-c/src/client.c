@@ -154,6 +154,7 @@ convex_status cvx_client_new_session(const convex_options *options, const cvx_se
     };
     atomic_init(&client->users, 1);
     atomic_init(&client->holds, 1);
+    atomic_init(&client->next_pages, 0);
     pthread_mutex_init(&client->lock, NULL);
     pthread_mutex_init(&client->id_lock, NULL);
     pthread_cond_init(&client->joined_cond, NULL);

@@ -36,7 +36,7 @@ static void release(convex_sub *sub)
     cvx_group_done(&group_of(sub)->group);
 }
 
-static const cvx_sub_kind group_kind = {start, stop, show, release};
+static const cvx_sub_kind group_kind = {start, stop, show, NULL, release};
 
 convex_status convex_client_subscribe_all(convex_client *client, const convex_query_spec *queries,
                                           size_t count, convex_snapshot_fn *on_snapshot,

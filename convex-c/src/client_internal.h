@@ -13,6 +13,7 @@
 typedef enum cvx_op_kind {
     CVX_OP_SUBSCRIBE,
     CVX_OP_CHANGE,
+    CVX_OP_MORE,
     CVX_OP_UNSUBSCRIBE,
     CVX_OP_REQUEST,
     CVX_OP_CANCEL,
@@ -30,6 +31,7 @@ typedef struct cvx_sub_kind {
     void (*start)(convex_sub *sub); /* loop thread, this one and the next two */
     void (*stop)(convex_sub *sub);
     void (*show)(convex_sub *sub);
+    void (*more)(convex_sub *sub); /* loop thread: cvx_sub_ask_more() was called; or NULL */
     void (*free)(convex_sub *sub); /* what it owns; it was never started, or was stopped */
 } cvx_sub_kind;
 
@@ -41,7 +43,7 @@ struct convex_sub {
     atomic_int holds;         /* 1 for all users, 1 until the end was told */
     atomic_bool closed;
     atomic_bool changing; /* `change` is in the queue */
-    cvx_op subscribe, change, unsubscribe;
+    cvx_op subscribe, change, more, unsubscribe;
     const char *path;      /* lies behind the object; NULL: not a single query */
     cvx_query *query;      /* until the loop has subscribed */
     cvx_query *next_query; /* what to change to; with the client's lock */
@@ -91,8 +93,9 @@ struct convex_client {
     void *state_user;
     size_t max_requests, max_request_bytes, max_subscriptions;
     int epoll_fd, wake_fd;
-    atomic_int users; /* references of the program */
-    atomic_int holds; /* of the memory: all users, each sub, the thread, a turn of the loop */
+    atomic_int users;       /* references of the program */
+    atomic_int holds;       /* of the memory: all users, each sub, the thread, a turn of the loop */
+    atomic_uint next_pages; /* number of a paginated query */
 
     pthread_mutex_t lock; /* of what follows; never held while user code runs */
     pthread_cond_t joined_cond;
@@ -137,6 +140,9 @@ convex_sub *cvx_sub_new(convex_client *client, size_t size);
 /* Gives it to the loop; when it is refused, frees it.
  *   ret  NULL, or where the program wants the pointer to the object that begins with `sub` */
 convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr);
+/* Not again before the last asking was answered by `more` of its kind. CONVEX_OK or
+ * CONVEX_ECLOSED. */
+convex_status cvx_sub_ask_more(convex_sub *sub);
 
 /* client_calls.c */
 void cvx_call_free(convex_client *client, cvx_call *call);

@@ -271,6 +271,11 @@ static void do_op(convex_client *client, cvx_op *op)
         do_change(client, op->object);
         cvx_sub_drop(op->object);
         break;
+    case CVX_OP_MORE:
+        if (((convex_sub *)op->object)->live)
+            ((convex_sub *)op->object)->kind->more(op->object);
+        cvx_sub_drop(op->object);
+        break;
     case CVX_OP_UNSUBSCRIBE:
         end_sub(client, op->object, CONVEX_ECANCELED);
         cvx_sub_drop(op->object);
@@ -302,6 +307,9 @@ static void refuse_op(convex_client *client, cvx_op *op)
         break;
     case CVX_OP_CHANGE:
         cvx_query_free(&client->mem, take_change(client, sub));
+        cvx_sub_drop(sub);
+        break;
+    case CVX_OP_MORE:
         cvx_sub_drop(sub);
         break;
     case CVX_OP_UNSUBSCRIBE:

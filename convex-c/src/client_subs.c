@@ -36,6 +36,7 @@ convex_sub *cvx_sub_new(convex_client *client, size_t size)
     sub->client = client;
     sub->subscribe = (cvx_op){.kind = CVX_OP_SUBSCRIBE, .object = sub};
     sub->change = (cvx_op){.kind = CVX_OP_CHANGE, .object = sub};
+    sub->more = (cvx_op){.kind = CVX_OP_MORE, .object = sub};
     sub->unsubscribe = (cvx_op){.kind = CVX_OP_UNSUBSCRIBE, .object = sub};
     atomic_init(&sub->users, 1);
     atomic_init(&sub->holds, 2);
@@ -66,6 +67,22 @@ convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
         free_sub(sub);
     else if (!ret)
         cvx_sub_drop(sub); /* nobody keeps it: it ends with the client */
+    return status;
+}
+
+convex_status cvx_sub_ask_more(convex_sub *sub)
+{
+    convex_client *client = sub->client;
+    convex_status status = CONVEX_OK;
+
+    pthread_mutex_lock(&client->lock);
+    if (client->closing) {
+        status = CONVEX_ECLOSED;
+    } else {
+        atomic_fetch_add(&sub->holds, 1); /* the queue's */
+        cvx_client_append(client, &sub->more);
+    }
+    pthread_mutex_unlock(&client->lock);
     return status;
 }
 

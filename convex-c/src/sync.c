@@ -306,13 +306,16 @@ static bool next_wire_event(cvx_sync *sync, cvx_sync_event *ret)
 cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
 {
     *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
-    if (next_wire_event(sync, ret)) {
-        return ret->kind;
-    }
-    cvx_overlay_settle(sync);
-    if (!sync->swapping && (ret->listener = cvx_view_next_listener(sync)) != NULL) {
+    do {
+        if (next_wire_event(sync, ret))
+            return ret->kind;
+        cvx_overlay_settle(sync);
+        if (!sync->swapping)
+            ret->listener = cvx_view_next_listener(sync);
+    } while (!sync->swapping && !ret->listener && cvx_view_step(sync, &ret->view));
+    if (ret->listener) {
         ret->kind = CVX_SYNC_RESULT;
-    } else if (!sync->swapping && (ret->view = cvx_view_next(sync)) != NULL) {
+    } else if (ret->view) {
         ret->kind = CVX_SYNC_VIEW;
     } else if ((ret->request = cvx_requests_next_done(sync)) != NULL) {
         ret->kind = CVX_SYNC_DONE;

@@ -104,10 +104,12 @@ static void show_other(cvx_sync *sync, cvx_query *query, const convex_result *re
 
 void cvx_view_result(cvx_sync *sync, cvx_query *query)
 {
-    if (cvx_overlay_active(sync))
+    if (cvx_overlay_active(sync)) {
         cvx_overlay_result(sync, query);
-    else
+        cvx_view_confirmed(sync, query); /* of interest even where an update hides it */
+    } else {
         show_other(sync, query, query->result);
+    }
 }
 
 void cvx_view_show(cvx_sync *sync, cvx_query *query, const convex_result *result)
@@ -167,29 +169,32 @@ void cvx_view_unqueue(cvx_sync *sync, cvx_view *view)
         view->next->prev = view->prev;
     else
         all->queued_last = view->prev;
+    if (!all->queued)
+        all->retry_at = INT64_MAX;
 }
 
 /* One that is short of memory stays queued, and everything behind it, until the time comes. */
-cvx_view *cvx_view_next(cvx_sync *sync)
+bool cvx_view_step(cvx_sync *sync, cvx_view **ret)
 {
-    cvx_view *view;
+    bool any = false;
 
-    while (sync->views.retry_at == INT64_MAX || sync->now >= sync->views.retry_at) {
-        sync->views.retry_at = INT64_MAX;
-        view = sync->views.queued;
-        if (!view)
-            return NULL;
+    while (sync->views.queued &&
+           (sync->views.retry_at == INT64_MAX || sync->now >= sync->views.retry_at)) {
+        cvx_view *view = sync->views.queued;
         cvx_view_unqueue(sync, view);
+        any = true;
+        sync->views.retry_at = INT64_MAX;
         switch (view->step(sync, view)) {
         case CVX_STEP_NOTHING:
             break;
         case CVX_STEP_SHOW:
-            return view;
+            *ret = view;
+            return false;
         case CVX_STEP_NO_MEMORY:
             cvx_view_queue(sync, view);
             sync->views.retry_at = sync->now + RETRY_MS;
             break;
         }
     }
-    return NULL;
+    return any;
 }

@@ -49,7 +49,8 @@ void cvx_view_told(cvx_listener *listener);
 
 /* The next one that has something to see; NULL: none. */
 cvx_listener *cvx_view_next_listener(cvx_sync *sync);
-cvx_view *cvx_view_next(cvx_sync *sync);
+/* Asks the queued views. False when none was there to ask, or one has something to show (*ret). */
+bool cvx_view_step(cvx_sync *sync, cvx_view **ret);
 
 /* The version that a query's result is of. */
 typedef struct cvx_stamp {
