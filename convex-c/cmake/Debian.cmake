@@ -55,4 +55,6 @@ convex_package(libconvex-dev libdevel
   "${runtime} (= ${version}), libcurl4-openssl-dev | libcurl-dev, libjwt-dev, libssl-dev, zlib1g-dev"
   "Convex client for C - development files"
   "The headers, the static library, files for CMake and pkg-config, and the\nmanual page of a client for Convex deployments.")
+convex_package(convexc utils "" "Convex command line"
+  "Calls functions of a Convex deployment, follows live queries, stores and reads\nfiles, makes keys and tokens, and finds out why a deployment cannot be reached.")
 include(CPack)

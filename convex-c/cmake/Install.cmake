@@ -57,4 +57,14 @@ endforeach()
 write_basic_package_version_file(ConvexConfigVersion.cmake VERSION ${CONVEX_VERSION} COMPATIBILITY SameMinorVersion)
 install(FILES packaging/ConvexConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ConvexConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Convex COMPONENT libconvex-dev)
+install(TARGETS convexc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT convexc)
+add_custom_command(OUTPUT completion/convexc completion/convexc.fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory completion
+  COMMAND convexc completion bash > completion/convexc
+  COMMAND convexc completion fish > completion/convexc.fish DEPENDS convexc VERBATIM)
+add_custom_target(convexc_completion ALL DEPENDS completion/convexc completion/convexc.fish)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/completion/convexc
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT convexc)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/completion/convexc.fish
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT convexc)
 include(cmake/Debian.cmake)
