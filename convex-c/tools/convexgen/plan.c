@@ -377,6 +377,16 @@ static bool plan_given(planner *p)
 
 /* ---- all of it ---- */
 
+/* What the source calls its plain shapes, see write_source.c. */
+static void claim_plain_shapes(const planner *p)
+{
+    static const char *const plain[] = {"any_shape",   "null_shape",    "boolean_shape",
+                                        "int64_shape", "float64_shape", "string_shape",
+                                        "bytes_shape"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        names_claim(p->scope, plain[i], alone);
+}
+
 static void claim_functions(planner *p)
 {
     const spec *s = p->plan->spec;
@@ -409,6 +419,7 @@ bool plan_make(plan *ret, const spec *s, const char *prefix, given_name *given, 
     planner p = {ret, s->pool, names_new(s->pool), error};
     *ret = (plan){
         .spec = s, .pool = s->pool, .prefix = prefix, .given = given, .given_count = given_count};
+    claim_plain_shapes(&p);
     if (!plan_given(&p))
         return false;
     plan_ids(&p);

@@ -118,6 +118,11 @@ export class Deployment {
     return await client.function(reference, undefined, args);
   }
 
+  /** What `npx convex function-spec` prints. */
+  async functionSpec(): Promise<string> {
+    return await this.#cli(["function-spec"]);
+  }
+
   anonymous(): ConvexHttpClient {
     return new ConvexHttpClient(this.url, { logger: false });
   }
@@ -232,7 +237,7 @@ export class Deployment {
     ]);
   }
 
-  async #cli(args: string[], input = ""): Promise<void> {
+  async #cli(args: string[], input = ""): Promise<string> {
     const child = run("npx", ["convex", ...args], {
       cwd: SCHEMA,
       env: {
@@ -242,7 +247,7 @@ export class Deployment {
       },
     });
     child.child.stdin!.end(input);
-    await child;
+    return (await child).stdout;
   }
 }
 
