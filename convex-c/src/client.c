@@ -20,7 +20,7 @@
 static const char default_name[] = "convex-c-" CONVEX_VERSION;
 
 enum { WAKE_TAG = 0, LINK_TAG = 1 };
-enum { MIB = 1024 * 1024 };
+enum { MIB = 1024 * 1024, MAX_PROBES = 16 };
 
 #define OR(value, standard) ((value) != 0 ? (value) : (standard))
 
@@ -353,6 +353,49 @@ void convex_client_state(const convex_client *client, convex_state *ret)
     if (ret->oldest_request_ms >= 0)
         ret->oldest_request_ms += passed;
     pthread_mutex_unlock(lock);
+}
+
+void convex_client_metrics(const convex_client *client, convex_metrics *ret)
+{
+    pthread_mutex_t *lock;
+
+    if (!client || !ret)
+        return;
+    lock = (pthread_mutex_t *)(uintptr_t)&client->lock;
+    pthread_mutex_lock(lock);
+    *ret = client->metrics;
+    pthread_mutex_unlock(lock);
+}
+
+/* ---- probes ---- */
+
+convex_status convex_client_probe(convex_client *client, unsigned timeout_ms,
+                                  convex_probe_fn *on_pong, void *user)
+{
+    convex_status status = CONVEX_OK;
+    cvx_probe_call *call;
+
+    if (!client || !on_pong)
+        return CONVEX_EINVAL;
+    call = cvx_alloc(&client->mem, sizeof *call);
+    if (!call)
+        return CONVEX_ENOMEM;
+    *call = (cvx_probe_call){.on_pong = on_pong, .user = user};
+    call->op = (cvx_op){.kind = CVX_OP_PROBE, .object = call};
+    call->probe.deadline = cvx_client_now() + OR(timeout_ms, 5000u);
+    pthread_mutex_lock(&client->lock);
+    if (client->closing)
+        status = CONVEX_ECLOSED;
+    else if (client->probes >= MAX_PROBES)
+        status = CONVEX_EBUSY;
+    if (status == CONVEX_OK) {
+        client->probes++;
+        cvx_client_append(client, &call->op);
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (status != CONVEX_OK)
+        cvx_free(&client->mem, call);
+    return status;
 }
 
 /* ---- identity ---- */

@@ -17,6 +17,7 @@ typedef enum cvx_op_kind {
     CVX_OP_UNSUBSCRIBE,
     CVX_OP_REQUEST,
     CVX_OP_CANCEL,
+    CVX_OP_PROBE,
     CVX_OP_SET_AUTH
 } cvx_op_kind;
 
@@ -67,6 +68,13 @@ typedef struct cvx_call {
     void *user;
 } cvx_call;
 
+typedef struct cvx_probe_call {
+    cvx_probe probe; /* first: outputs name it */
+    cvx_op op;
+    convex_probe_fn *on_pong;
+    void *user;
+} cvx_probe_call;
+
 typedef struct cvx_auth_op {
     cvx_op op;
     convex_auth auth;
@@ -108,8 +116,9 @@ struct convex_client {
     pthread_t thread;
     bool joining, joined;
     cvx_map calls; /* accepted and not done */
-    size_t requests, request_bytes, subscriptions;
+    size_t requests, request_bytes, subscriptions, probes;
     convex_state state;
+    convex_metrics metrics;
     int64_t state_at;
 
     pthread_mutex_t id_lock; /* of what follows; taken before `lock`, held while ids are reserved */
@@ -122,6 +131,7 @@ struct convex_client {
     convex_auth auth; /* the fetch callback or the fixed token */
     convex_sub *subs;
     bool more; /* there was more to do than one turn allows */
+    bool slow; /* the last callbacks took long */
 };
 
 /* client.c */

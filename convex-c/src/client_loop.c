@@ -16,12 +16,20 @@
 #include "view.h"
 
 enum { MAX_ROUNDS = 32, MAX_MESSAGES = 64 }; /* of one turn, so that a host loop stays alive */
+enum { SLOW_US = 10000 };                    /* callbacks of one version that take longer */
 
 static int64_t clock_ms(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t cvx_client_now(void)
@@ -76,6 +84,15 @@ static void end_call(convex_client *client, cvx_call *call)
         cvx_call_free(client, call);
 }
 
+static void end_probe(convex_client *client, cvx_probe_call *call)
+{
+    pthread_mutex_lock(&client->lock);
+    client->probes--;
+    pthread_mutex_unlock(&client->lock);
+    call->on_pong(call->probe.status, call->probe.rtt_us, call->user);
+    cvx_free(&client->mem, call);
+}
+
 /* ---- outputs of the state machine ---- */
 
 static void fetch_token(convex_client *client, const cvx_sync_event *event)
@@ -107,6 +124,14 @@ static void lost(convex_client *client, const char *why)
     cvx_sync_closed(client->sync, 1006, "", why, NULL, cvx_client_now());
 }
 
+static void send_ping(convex_client *client, const cvx_sync_event *event)
+{
+    event->probe->sent_us = now_us();
+    if (!cvx_link_ping(&client->link, event->text, event->len))
+        lost(client, "out of memory");
+    cvx_link_flush(&client->link);
+}
+
 static void show_result(const cvx_sync_event *event)
 {
     convex_sub *sub = (convex_sub *)(void *)event->listener;
@@ -136,42 +161,67 @@ static void show_state(convex_client *client)
     client->on_state(&state, client->state_user);
 }
 
+/* True if user code ran. */
+static bool carry_out(convex_client *client, const cvx_sync_event *event)
+{
+    switch (event->kind) {
+    case CVX_SYNC_OPEN:
+        if (cvx_link_open(&client->link) != CONVEX_OK)
+            lost(client, "out of memory");
+        return false;
+    case CVX_SYNC_CLOSE:
+        cvx_link_close(&client->link);
+        return false;
+    case CVX_SYNC_SEND:
+        if (!cvx_link_send(&client->link, event->text, event->len))
+            lost(client, "out of memory");
+        return false;
+    case CVX_SYNC_PING:
+        send_ping(client, event);
+        return false;
+    case CVX_SYNC_RESULT:
+        show_result(event);
+        return true;
+    case CVX_SYNC_VIEW:
+        show_view(event);
+        return true;
+    case CVX_SYNC_DONE:
+        end_call(client, (cvx_call *)(void *)event->request);
+        return true;
+    case CVX_SYNC_PROBED:
+        end_probe(client, (cvx_probe_call *)(void *)event->probe);
+        return true;
+    case CVX_SYNC_FETCH:
+        fetch_token(client, event);
+        return true;
+    case CVX_SYNC_STATE:
+        show_state(client);
+        return true;
+    case CVX_SYNC_NONE:
+        break;
+    }
+    return false;
+}
+
 static void drain(convex_client *client)
+{
+    int64_t began = now_us();
+    cvx_sync_event event;
+    bool told = false;
+
+    while (cvx_sync_next(client->sync, &event) != CVX_SYNC_NONE)
+        told |= carry_out(client, &event);
+    if (told)
+        client->slow = now_us() - began > SLOW_US;
+}
+
+/* Only what concerns the connection; the rest waits, and newer results take the place of older. */
+static void drain_wire(convex_client *client)
 {
     cvx_sync_event event;
 
-    while (cvx_sync_next(client->sync, &event) != CVX_SYNC_NONE) {
-        switch (event.kind) {
-        case CVX_SYNC_OPEN:
-            if (cvx_link_open(&client->link) != CONVEX_OK)
-                lost(client, "out of memory");
-            break;
-        case CVX_SYNC_CLOSE:
-            cvx_link_close(&client->link);
-            break;
-        case CVX_SYNC_SEND:
-            if (!cvx_link_send(&client->link, event.text, event.len))
-                lost(client, "out of memory");
-            break;
-        case CVX_SYNC_RESULT:
-            show_result(&event);
-            break;
-        case CVX_SYNC_VIEW:
-            show_view(&event);
-            break;
-        case CVX_SYNC_DONE:
-            end_call(client, (cvx_call *)(void *)event.request);
-            break;
-        case CVX_SYNC_FETCH:
-            fetch_token(client, &event);
-            break;
-        case CVX_SYNC_STATE:
-            show_state(client);
-            break;
-        case CVX_SYNC_NONE:
-            break;
-        }
-    }
+    while (cvx_sync_next_wire(client->sync, &event) != CVX_SYNC_NONE)
+        carry_out(client, &event);
 }
 
 /* ---- what other threads asked for ---- */
@@ -287,6 +337,9 @@ static void do_op(convex_client *client, cvx_op *op)
         if (take_cancel(client, op->object))
             cvx_sync_cancel(client->sync, &((cvx_call *)op->object)->request);
         break;
+    case CVX_OP_PROBE:
+        cvx_sync_probe(client->sync, &((cvx_probe_call *)op->object)->probe);
+        break;
     case CVX_OP_SET_AUTH:
         do_set_auth(client, op->object);
         break;
@@ -322,6 +375,10 @@ static void refuse_op(convex_client *client, cvx_op *op)
         break;
     case CVX_OP_CANCEL:
         take_cancel(client, call);
+        break;
+    case CVX_OP_PROBE:
+        ((cvx_probe_call *)op->object)->probe.status = CONVEX_ECLOSED;
+        end_probe(client, op->object);
         break;
     case CVX_OP_SET_AUTH:
         cvx_auth_op_free(client, op->object);
@@ -360,34 +417,60 @@ static bool run_ops(convex_client *client)
 
 /* ---- bytes ---- */
 
-/* One message at a time, its callbacks before the next: every version is seen. */
+static cvx_link_kind take_message(convex_client *client)
+{
+    int64_t now = cvx_client_now();
+    cvx_link_event event;
+
+    switch (cvx_link_next(&client->link, now, &event)) {
+    case CVX_LINK_NONE:
+        break;
+    case CVX_LINK_OPENED:
+        cvx_sync_opened(client->sync, now, clock_ms(CLOCK_REALTIME));
+        break;
+    case CVX_LINK_MESSAGE:
+        cvx_sync_message(client->sync, event.text, event.len, now);
+        break;
+    case CVX_LINK_PONG:
+        cvx_sync_pong(client->sync, event.text, event.len, now_us());
+        break;
+    case CVX_LINK_CLOSED:
+        cvx_sync_closed(client->sync, event.code, event.reason, event.detail, event.refusal, now);
+        break;
+    }
+    return event.kind;
+}
+
+/* One message at a time, its callbacks before the next, so that every version is seen. But when
+ * callbacks are slow all that has come is read first: they are shown the newest, not a backlog. */
 static void pump(convex_client *client)
 {
-    cvx_link_event event;
     int messages = 0;
 
-    while (messages < MAX_MESSAGES) {
-        int64_t now = cvx_client_now();
-        cvx_link_kind kind = cvx_link_next(&client->link, now, &event);
-        if (kind == CVX_LINK_NONE)
-            break;
+    while (messages < MAX_MESSAGES && take_message(client) != CVX_LINK_NONE) {
         messages++;
-        if (kind == CVX_LINK_OPENED)
-            cvx_sync_opened(client->sync, now, clock_ms(CLOCK_REALTIME));
-        else if (kind == CVX_LINK_MESSAGE)
-            cvx_sync_message(client->sync, event.text, event.len, now);
-        else if (kind == CVX_LINK_CLOSED)
-            cvx_sync_closed(client->sync, event.code, event.reason, event.detail, event.refusal,
-                            now);
+        drain_wire(client);
+        if (client->slow)
+            continue;
         drain(client);
         if (!run_ops(client))
             break;
         drain(client);
     }
+    if (client->slow)
+        drain(client);
     client->more = messages == MAX_MESSAGES;
 }
 
 /* ---- turns ---- */
+
+/* With the lock held. */
+static void note_metrics(convex_client *client)
+{
+    cvx_sync_metrics(client->sync, &client->metrics);
+    client->metrics.bytes_received = client->link.received;
+    client->metrics.bytes_sent = client->link.sent;
+}
 
 /* True when nothing was asked for in the meantime. */
 static bool finish(convex_client *client, const convex_state *state)
@@ -398,6 +481,7 @@ static bool finish(convex_client *client, const convex_state *state)
     ok = client->ops == NULL;
     if (ok) {
         client->state = *state;
+        note_metrics(client);
         client->finished = true;
     }
     pthread_mutex_unlock(&client->lock);
@@ -407,6 +491,7 @@ static bool finish(convex_client *client, const convex_state *state)
 static void tear_down(convex_client *client)
 {
     cvx_request *request;
+    cvx_probe *probe;
     convex_state state;
 
     cvx_link_close(&client->link);
@@ -414,6 +499,8 @@ static void tear_down(convex_client *client)
         end_sub(client, client->subs, CONVEX_ECLOSED);
     while ((request = cvx_sync_take_request(client->sync)) != NULL)
         end_call(client, (cvx_call *)(void *)request);
+    while ((probe = cvx_sync_take_probe(client->sync)) != NULL)
+        end_probe(client, (cvx_probe_call *)(void *)probe);
     cvx_overlay_clear(client->sync);
     run_ops(client);
     cvx_sync_state(client->sync, cvx_client_now(), &state);
@@ -450,6 +537,7 @@ static void end_turn(convex_client *client)
     if (!client->finished) {
         client->state_at = cvx_client_now();
         cvx_sync_state(client->sync, client->state_at, &client->state);
+        note_metrics(client);
     }
     if (client->ops || client->reconnect || (client->closing && !client->finished))
         client->more = true;

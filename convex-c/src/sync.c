@@ -136,6 +136,7 @@ static void retry_later(cvx_sync *sync, const char *reason, bool ours)
     sync->retries++;
     sync->ever_closed = true;
     cvx_chunks_clear(sync);
+    cvx_probes_lost(sync, CONVEX_ENETWORK);
     cvx_sync_log(sync, CONVEX_LOG_INFO, "connection ended (%s), next attempt in %u ms",
                  sync->last_reason, delay);
 }
@@ -148,8 +149,9 @@ static void close_socket(cvx_sync *sync)
     sync->want_open = false;
 }
 
-void cvx_sync_drop(cvx_sync *sync, const char *reason)
+void cvx_sync_drop(cvx_sync *sync, convex_status why, const char *reason)
 {
+    sync->last_error = why;
     close_socket(sync);
     note_reason(sync, reason, reason);
     retry_later(sync, reason, true);
@@ -160,6 +162,7 @@ void cvx_sync_drop_fatal(cvx_sync *sync)
     while (sync->retries < 31 && (1000u << sync->retries) < sync->config.backoff_max_ms)
         sync->retries++;
     close_socket(sync);
+    sync->last_error = CONVEX_ESERVER;
     note_reason(sync, "FatalError", "FatalError");
     retry_later(sync, "FatalError", false);
 }
@@ -168,6 +171,8 @@ void cvx_sync_stop(cvx_sync *sync)
 {
     close_socket(sync);
     cvx_chunks_clear(sync);
+    cvx_probes_lost(sync, CONVEX_ENETWORK);
+    sync->last_error = CONVEX_EAUTH;
     sync->conn = CVX_STOPPED;
     sync->ever_closed = true;
     cvx_sync_line(sync->last_reason, sizeof sync->last_reason, "identity refused",
@@ -225,6 +230,7 @@ void cvx_sync_closed(cvx_sync *sync, unsigned code, const char *reason, const ch
     if (sync->conn != CVX_OPEN && sync->conn != CVX_CONNECTING)
         return;
     snprintf(by_code, sizeof by_code, "closed with code %u", code);
+    sync->last_error = refusal || *reason ? CONVEX_ESERVER : CONVEX_ENETWORK;
     if (refusal)
         cvx_sync_line(sync->server_error, sizeof sync->server_error, refusal, strlen(refusal));
     note_reason(sync, *reason ? reason : by_code,
@@ -252,6 +258,7 @@ int64_t cvx_sync_deadline(const cvx_sync *sync)
     at = earlier(at, sync->views.retry_at);
     at = earlier(at, sync->refresh_at);
     at = earlier(at, cvx_requests_deadline(sync));
+    at = earlier(at, cvx_probes_deadline(sync));
     return earlier(at, cvx_queries_deadline(sync));
 }
 
@@ -261,16 +268,18 @@ void cvx_sync_tick(cvx_sync *sync, int64_t now_ms)
     cvx_auth_tick(sync);
     cvx_requests_tick(sync);
     cvx_queries_tick(sync);
+    cvx_probes_tick(sync);
     if (sync->conn == CVX_WAITING && now_ms >= sync->retry_at) {
         sync->conn = CVX_CONNECTING;
         sync->want_open = true;
         sync->connect_by = now_ms + sync->config.connect_timeout_ms;
     } else if (sync->conn == CVX_CONNECTING && now_ms >= sync->connect_by) {
         close_socket(sync);
+        sync->last_error = CONVEX_ETIMEOUT;
         note_reason(sync, "closed with code 1006", "connecting took too long");
         retry_later(sync, "", false);
     } else if (sync->conn == CVX_OPEN && now_ms >= sync->active_at + sync->config.inactivity_ms) {
-        cvx_sync_drop(sync, "InactiveServer");
+        cvx_sync_drop(sync, CONVEX_ETIMEOUT, "InactiveServer");
     }
 }
 
@@ -290,24 +299,36 @@ static bool next_wire_event(cvx_sync *sync, cvx_sync_event *ret)
         ret->kind = CVX_SYNC_CLOSE;
     } else if (sync->want_open) {
         sync->want_open = false;
+        sync->metrics.attempts++;
         ret->kind = CVX_SYNC_OPEN;
     } else if (cvx_sync_frame(sync)) {
         ret->kind = CVX_SYNC_SEND;
+        sync->metrics.messages_sent++;
         ret->text = sync->out.data;
         ret->len = sync->out.len;
+    } else if ((ret->probe = cvx_probes_next_unsent(sync)) != NULL) {
+        ret->kind = CVX_SYNC_PING;
+        ret->text = ret->probe->data;
+        ret->len = sizeof ret->probe->data;
     } else if (sync->want_close) {
         return next_wire_event(sync, ret); /* the frame could not be made */
     }
     return ret->kind != CVX_SYNC_NONE;
 }
 
+cvx_sync_kind cvx_sync_next_wire(cvx_sync *sync, cvx_sync_event *ret)
+{
+    *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
+    next_wire_event(sync, ret);
+    return ret->kind;
+}
+
 /* Results before answers: whoever is told that a mutation is done sees its effect. While the
  * identity is being swapped nothing is shown: what comes is still the former one's. */
 cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
 {
-    *ret = (cvx_sync_event){.kind = CVX_SYNC_NONE};
     do {
-        if (next_wire_event(sync, ret))
+        if (cvx_sync_next_wire(sync, ret) != CVX_SYNC_NONE)
             return ret->kind;
         cvx_overlay_settle(sync);
         if (!sync->swapping)
@@ -315,13 +336,18 @@ cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret)
     } while (!sync->swapping && !ret->listener && cvx_view_step(sync, &ret->view));
     if (ret->listener) {
         ret->kind = CVX_SYNC_RESULT;
+        sync->metrics.results_delivered++;
     } else if (ret->view) {
         ret->kind = CVX_SYNC_VIEW;
+        sync->metrics.results_delivered++;
     } else if ((ret->request = cvx_requests_next_done(sync)) != NULL) {
         ret->kind = CVX_SYNC_DONE;
+    } else if ((ret->probe = cvx_probes_next_done(sync)) != NULL) {
+        ret->kind = CVX_SYNC_PROBED;
     } else if (sync->fetch_wanted) {
         sync->fetch_wanted = false;
         ret->kind = CVX_SYNC_FETCH;
+        sync->metrics.token_fetches++;
         ret->generation = sync->generation;
         ret->force = sync->fetch_force;
     } else if (sync->state_changed) {
@@ -345,6 +371,7 @@ void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret)
                           .connections = sync->opened,
                           .retries = sync->retries};
 
+    state.last_error = sync->identity == CONVEX_IDENTITY_REJECTED ? CONVEX_EAUTH : sync->last_error;
     if (sync->conn == CVX_OPEN)
         state.connection = CONVEX_CONNECTION_CONNECTED;
     else if (sync->ever_closed)
@@ -360,6 +387,12 @@ void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret)
     if (cvx_requests_oldest(sync) != INT64_MAX)
         state.oldest_request_ms = now_ms - cvx_requests_oldest(sync);
     *ret = state;
+}
+
+void cvx_sync_metrics(const cvx_sync *sync, convex_metrics *ret)
+{
+    *ret = sync->metrics;
+    ret->connections = sync->opened;
 }
 
 cvx_version cvx_sync_version(const cvx_sync *sync)

@@ -133,6 +133,28 @@ void cvx_sync_cancel(cvx_sync *sync, cvx_request *request);
 /* Gives up the oldest unfinished request: the same, but CONVEX_ECLOSED. */
 cvx_request *cvx_sync_take_request(cvx_sync *sync);
 
+/* ---- probes ---- */
+
+/* A ping that somebody waits for. Lives in the caller; ours from cvx_sync_probe() until it comes
+ * back in a CVX_SYNC_PROBED event or from cvx_sync_take_probe(). */
+typedef struct cvx_probe {
+    int64_t deadline;     /* ms; without a pong by then the connection is dropped */
+    int64_t sent_us;      /* set by the caller when it has sent the ping */
+    convex_status status; /* when done: CONVEX_OK, CONVEX_ETIMEOUT or CONVEX_ENETWORK */
+    unsigned rtt_us;      /* when done with CONVEX_OK */
+
+    /* private */
+    bool sent;
+    char data[4];
+    struct cvx_probe *next;
+} cvx_probe;
+
+void cvx_sync_probe(cvx_sync *sync, cvx_probe *probe);
+/* A pong with the bytes of a ping. */
+void cvx_sync_pong(cvx_sync *sync, const char *data, size_t len, int64_t now_us);
+/* Gives one up: CONVEX_ECLOSED. */
+cvx_probe *cvx_sync_take_probe(cvx_sync *sync);
+
 /* ---- identity ---- */
 
 void cvx_sync_set_auth_none(cvx_sync *sync, int64_t now_ms);
@@ -153,26 +175,33 @@ typedef enum cvx_sync_kind {
     CVX_SYNC_OPEN,   /* make a connection */
     CVX_SYNC_CLOSE,  /* drop the connection; cvx_sync_closed() is not called for it */
     CVX_SYNC_SEND,   /* one text frame; borrowed until the next call */
+    CVX_SYNC_PING,   /* the ping of `probe`, with `text` as its bytes */
     CVX_SYNC_RESULT, /* show `listener` its query's result */
     CVX_SYNC_VIEW,   /* show what `view` has made of its queries */
     CVX_SYNC_DONE,   /* `request` is finished and the caller's again */
+    CVX_SYNC_PROBED, /* `probe` is finished and the caller's again */
     CVX_SYNC_FETCH,  /* get a token; answer with cvx_sync_token() */
     CVX_SYNC_STATE   /* cvx_sync_state() changed */
 } cvx_sync_kind;
 
 typedef struct cvx_sync_event {
     cvx_sync_kind kind;
-    const char *text; /* SEND */
+    const char *text; /* SEND, PING */
     size_t len;
     cvx_listener *listener; /* RESULT */
     cvx_view *view;         /* VIEW */
     cvx_request *request;   /* DONE */
+    cvx_probe *probe;       /* PING, PROBED */
     uint32_t generation;    /* FETCH */
     bool force;             /* FETCH: a cached token will not do */
 } cvx_sync_event;
 
 cvx_sync_kind cvx_sync_next(cvx_sync *sync, cvx_sync_event *ret);
+/* The same, but only what concerns the connection: OPEN, CLOSE, SEND and PING. */
+cvx_sync_kind cvx_sync_next_wire(cvx_sync *sync, cvx_sync_event *ret);
 void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret);
+/* Without the bytes. */
+void cvx_sync_metrics(const cvx_sync *sync, convex_metrics *ret);
 
 /* The delay before the next attempt. `random` is in [0, 1). */
 unsigned cvx_sync_backoff_ms(const cvx_sync_config *config, const char *reason, bool ours,

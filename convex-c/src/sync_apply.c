@@ -241,6 +241,7 @@ static verdict on_transition(cvx_sync *sync, const convex_value *frame)
     }
     for (size_t i = 0; i < count; i++)
         commit_modification(sync, convex_value_at(modifications, i));
+    sync->metrics.transitions++;
     sync->version = end;
     observe(sync, end.ts);
     cvx_auth_transition(sync, &start, &end, field(frame, "clientClockSkew"));
@@ -301,6 +302,7 @@ static verdict on_chunk(cvx_sync *sync, const convex_value *frame)
     cvx_text_add(&sync->chunks, chunk, len);
     if (sync->chunks.status != CONVEX_OK)
         return NO_MEMORY;
+    sync->metrics.chunks++;
     sync->chunks_held++;
     return sync->chunks_held == sync->chunks_total ? join_chunks(sync) : QUIET;
 }
@@ -403,10 +405,11 @@ static void note_health(cvx_sync *sync)
     if (sync->queries.awaited > 0 || sync->requests.older > 0 || sync->auth_awaited)
         return;
     sync->retries = 0;
-    if (sync->server_error[0]) {
-        sync->server_error[0] = '\0';
-        sync->state_changed = true;
-    }
+    if (sync->last_error == CONVEX_OK)
+        return;
+    sync->last_error = CONVEX_OK;
+    sync->server_error[0] = '\0';
+    sync->state_changed = true;
 }
 
 void cvx_sync_message(cvx_sync *sync, const char *text, size_t len, int64_t now_ms)
@@ -420,6 +423,7 @@ void cvx_sync_message(cvx_sync *sync, const char *text, size_t len, int64_t now_
     if (sync->conn != CVX_OPEN)
         return;
     sync->active_at = now_ms;
+    sync->metrics.messages_received++;
     status = convex_value_parse(text, len, CONVEX_ENCODED_JSON, MAX_DEPTH, &sync->config.mem,
                                 &frame, &error);
     if (status == CONVEX_OK)
@@ -432,9 +436,9 @@ void cvx_sync_message(cvx_sync *sync, const char *text, size_t len, int64_t now_
         const char *type = convex_value_string(field(frame, "type"), NULL);
         cvx_sync_log(sync, CONVEX_LOG_WARN, "message breaks the protocol (%.40s): reconnecting",
                      type ? type : error.message);
-        cvx_sync_drop(sync, "ProtocolError");
+        cvx_sync_drop(sync, CONVEX_EPROTOCOL, "ProtocolError");
     }
     if (v == NO_MEMORY)
-        cvx_sync_drop(sync, "OutOfMemory");
+        cvx_sync_drop(sync, CONVEX_ENOMEM, "OutOfMemory");
     convex_value_unref(frame);
 }

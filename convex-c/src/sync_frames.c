@@ -177,6 +177,6 @@ bool cvx_sync_frame(cvx_sync *sync)
         return false;
     if (sync->out.status == CONVEX_OK)
         return true;
-    cvx_sync_drop(sync, "OutOfMemory");
+    cvx_sync_drop(sync, CONVEX_ENOMEM, "OutOfMemory");
     return false;
 }

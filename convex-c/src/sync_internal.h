@@ -73,6 +73,15 @@ typedef struct cvx_requests {
     cvx_heap by_deadline, by_ts;
 } cvx_requests;
 
+typedef struct cvx_probe_list {
+    cvx_probe *first, *last;
+} cvx_probe_list;
+
+typedef struct cvx_probes {
+    cvx_probe_list waiting, done;
+    uint32_t number; /* of the last ping */
+} cvx_probes;
+
 struct cvx_sync {
     cvx_sync_config config;
     char session[CVX_UUID_SIZE];
@@ -93,6 +102,7 @@ struct cvx_sync {
     char close_reason[128]; /* what the next Connect says */
     char last_reason[128];  /* what the state says */
     char server_error[512];
+    convex_status last_error;
 
     cvx_version version;     /* the server's, of this connection */
     uint32_t query_set_sent; /* ours */
@@ -107,6 +117,8 @@ struct cvx_sync {
 
     cvx_queries queries;
     cvx_requests requests;
+    cvx_probes probes;
+    convex_metrics metrics;
     cvx_views views;
     cvx_overlay overlay;
 
@@ -133,7 +145,7 @@ struct cvx_sync {
 
 /* sync.c */
 /* Drops the connection by our own decision; it is made again after a backoff. */
-void cvx_sync_drop(cvx_sync *sync, const char *reason);
+void cvx_sync_drop(cvx_sync *sync, convex_status why, const char *reason);
 /* The same over a FatalError: at the ceiling. */
 void cvx_sync_drop_fatal(cvx_sync *sync);
 /* Drops it until a token is there. */
@@ -175,6 +187,13 @@ int64_t cvx_requests_oldest(const cvx_sync *sync); /* when it began; INT64_MAX: 
 int64_t cvx_requests_deadline(const cvx_sync *sync);
 void cvx_requests_tick(cvx_sync *sync);
 void cvx_requests_free(cvx_sync *sync);
+
+/* sync_probe.c */
+cvx_probe *cvx_probes_next_unsent(cvx_sync *sync);
+cvx_probe *cvx_probes_next_done(cvx_sync *sync);
+void cvx_probes_lost(cvx_sync *sync, convex_status status); /* the connection is */
+int64_t cvx_probes_deadline(const cvx_sync *sync);
+void cvx_probes_tick(cvx_sync *sync);
 
 /* sync_frames.c: the next frame this connection is to be sent; false if none. */
 bool cvx_sync_frame(cvx_sync *sync);

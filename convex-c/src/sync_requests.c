@@ -206,11 +206,31 @@ void cvx_requests_restart(cvx_sync *sync)
     all->unsent = all->wire.first;
 }
 
+static void count(convex_metrics *metrics, const cvx_request *request)
+{
+    switch (request->status) {
+    case CONVEX_OK:
+        metrics->requests_returned += convex_result_success(request->result);
+        metrics->requests_threw += !convex_result_success(request->result);
+        break;
+    case CONVEX_EUNKNOWN:
+        metrics->requests_unknown++;
+        break;
+    case CONVEX_ETIMEOUT:
+        metrics->requests_timed_out++;
+        break;
+    default:
+        metrics->requests_canceled++;
+    }
+}
+
 cvx_request *cvx_requests_next_done(cvx_sync *sync)
 {
     cvx_request *request = sync->requests.done.first;
-    if (request)
+    if (request) {
         take(&sync->requests.done, request);
+        count(&sync->metrics, request);
+    }
     return request;
 }
 
@@ -228,6 +248,7 @@ cvx_request *cvx_sync_take_request(cvx_sync *sync)
         request->status = CONVEX_ECLOSED;
         cvx_overlay_finished(sync, request); /* nothing will show its effect any more */
         request->status = outcome(request, CONVEX_ECLOSED);
+        count(&sync->metrics, request);
     }
     return request;
 }

@@ -31,6 +31,13 @@ static void mark(cvx_sync *sync, cvx_listener *listener)
     all->dirty_last = listener;
 }
 
+/* With a newer result, which the one not seen yet gives way to. */
+static void mark_again(cvx_sync *sync, cvx_listener *listener)
+{
+    sync->metrics.results_skipped += listener->dirty;
+    mark(sync, listener);
+}
+
 static void unmark(cvx_sync *sync, cvx_listener *listener)
 {
     cvx_views *all = &sync->views;
@@ -97,7 +104,7 @@ static void show_other(cvx_sync *sync, cvx_query *query, const convex_result *re
         if (listener->told && listener->told != before && cvx_same_result(listener->told, result))
             unmark(sync, listener);
         else
-            mark(sync, listener);
+            mark_again(sync, listener);
     }
     convex_result_unref(before);
 }

@@ -50,6 +50,8 @@ typedef struct rig {
     int sub_count;
     rig_call calls[MAX_CALLS];
     int call_count;
+    int pings, probed;
+    char ping[4]; /* the bytes of the last one */
     int view_calls;
     void (*on_view)(cvx_view *view);
 } rig;
@@ -116,6 +118,15 @@ static inline void rig_drain(rig *r)
         case CVX_SYNC_SEND:
             assert_true(r->frame_count < MAX_FRAMES);
             r->frames[r->frame_count++] = strndup(event.text, event.len);
+            break;
+        case CVX_SYNC_PING:
+            assert_int_equal(event.len, sizeof r->ping);
+            memcpy(r->ping, event.text, event.len);
+            event.probe->sent_us = r->now * 1000;
+            r->pings++;
+            break;
+        case CVX_SYNC_PROBED:
+            r->probed++;
             break;
         case CVX_SYNC_RESULT:
             sub->count++;

@@ -64,6 +64,11 @@ typedef enum convex_identity_state {
 typedef struct convex_state {
     convex_connection connection;
     convex_identity_state identity;
+    convex_status last_error; /* what went wrong last; CONVEX_OK again once all is answered.
+                                 CONVEX_EAUTH: see auth_error; CONVEX_ESERVER: see server_error and
+                                 close_reason; CONVEX_ENETWORK, CONVEX_ETIMEOUT (silence, or an
+                                 attempt that took too long), CONVEX_EPROTOCOL, CONVEX_ENOMEM: see
+                                 close_reason */
     char close_reason[128]; /* why the last connection ended or could not be made; "" if none did */
     char auth_error[512];   /* last refusal, in the server's words, or why no token could be had;
                                "" once an identity is confirmed */
@@ -170,7 +175,8 @@ CONVEX_API convex_status convex_client_process(convex_client *client);
 /* ---- live queries ---- */
 
 /* `result` is borrowed until the callback returns; keep it by ref. Called once for each
- * distinct result, in order; a slow consumer skips to the newest. */
+ * distinct result, in order. A slow consumer skips to the newest: when the callbacks of one
+ * version took more than 10 ms, all that has come meanwhile is read before the next are called. */
 typedef void convex_result_fn(const convex_result *result, void *user);
 /* Called exactly once, after the last result: free `user` here. `why` is
  * CONVEX_ECANCELED after convex_sub_close() or the last unref, or CONVEX_ECLOSED. */
@@ -294,6 +300,38 @@ CONVEX_API convex_status convex_client_set_auth(convex_client *client, const con
 CONVEX_API void convex_client_state(const convex_client *client, convex_state *ret);
 /* Ends a wait for the next attempt: call when the network is known to be back. */
 CONVEX_API void convex_client_reconnect_now(convex_client *client);
+
+/* Called exactly once.
+ *   status  CONVEX_OK: the server answered. CONVEX_ETIMEOUT: it did not in time, and the connection
+ *           is given up and made again. CONVEX_ENETWORK: there is no connection, or it was lost
+ *           meanwhile. CONVEX_ECLOSED
+ *   rtt_us  microseconds from the ping to its pong; 0 unless CONVEX_OK */
+typedef void convex_probe_fn(convex_status status, unsigned rtt_us, void *user);
+/* Asks the server for a sign of life, with a WebSocket ping: call when the connection may have died
+ * in silence, as after a sleep or a change of network.
+ *   timeout_ms  0: 5000
+ * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY (16 are under way) or
+ * CONVEX_ECLOSED; on error on_pong will not run. */
+CONVEX_API convex_status convex_client_probe(convex_client *client, unsigned timeout_ms,
+                                             convex_probe_fn *on_pong, void *user);
+
+/* Counters since the client was made, as of the end of the loop's last turn. */
+typedef struct convex_metrics {
+    uint64_t bytes_received, bytes_sent; /* of the WebSocket, as compressed; TLS not counted */
+    uint64_t messages_received, messages_sent;
+    uint64_t transitions;       /* sets of results of one version */
+    uint64_t chunks;            /* pieces of large ones */
+    uint64_t results_delivered; /* calls of on_result, and of on_snapshot and the like */
+    uint64_t results_skipped;   /* not delivered, as a newer one came before */
+    uint64_t requests_returned, requests_threw, requests_unknown, requests_timed_out;
+    uint64_t requests_canceled; /* by the caller or the close, never sent */
+    uint64_t attempts;          /* to connect */
+    uint64_t connections;       /* of these, that became a WebSocket */
+    uint64_t token_fetches;
+    uint64_t last_rtt_us; /* of the last probe that was answered; 0: none */
+} convex_metrics;
+
+CONVEX_API void convex_client_metrics(const convex_client *client, convex_metrics *ret);
 
 #ifdef __cplusplus
 }
