@@ -7,6 +7,7 @@ find_package(Threads REQUIRED)
 set(SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
 option(WERROR "Treat warnings as errors" ON)
 option(FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+set(FUZZ_SECONDS 5 CACHE STRING "How long each of them runs as a test")
 
 set(PROJECT_WARNINGS -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes
     -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wno-unused-parameter -Wno-missing-field-initializers)
@@ -60,20 +61,24 @@ function(project_test name)
   target_compile_options(${name} PRIVATE ${PROJECT_WARNINGS})
   target_link_libraries(${name} PRIVATE ${A_LINK} PkgConfig::CMOCKA)
   add_test(NAME ${name} COMMAND ${name} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS "unit;${A_LABELS}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "unit;${A_LABELS}")
 endfunction()
 
-# project_fuzzer(NAME SOURCES ... LINK ...): a libFuzzer target, built with -DFUZZ=ON and clang.
-
+# project_fuzzer(NAME SOURCES ... LINK ... [SEEDS folder]): a libFuzzer target, built with -DFUZZ=ON
+# and clang. What it finds of interest is kept in the build folder, beside the seeds in the tree.
 function(project_fuzzer name)
   if(NOT BUILD_TESTING OR NOT FUZZ)
     return()
   endif()
-  cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(A "" "SEEDS" "SOURCES;LINK" ${ARGN})
+  set(corpus ${CMAKE_BINARY_DIR}/corpus/${name})
+  file(MAKE_DIRECTORY ${corpus})
   add_executable(${name} ${A_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
   target_link_libraries(${name} PRIVATE ${A_LINK} -fsanitize=fuzzer)
   target_compile_options(${name} PRIVATE ${PROJECT_WARNINGS} -fsanitize=fuzzer)
-  add_test(NAME ${name}_smoke COMMAND ${name} -max_total_time=5 -rss_limit_mb=1024)
-  set_tests_properties(${name}_smoke PROPERTIES LABELS "fuzz" TIMEOUT 60)
+  add_test(NAME ${name}_smoke COMMAND ${name} -max_total_time=${FUZZ_SECONDS} -rss_limit_mb=1024
+    -print_final_stats=1 ${corpus} ${A_SEEDS})
+  math(EXPR timeout "${FUZZ_SECONDS} + 60")
+  set_tests_properties(${name}_smoke PROPERTIES LABELS "fuzz" TIMEOUT ${timeout})
 endfunction()

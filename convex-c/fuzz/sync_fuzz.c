@@ -69,7 +69,7 @@ static void begin(session *s)
             CONVEX_OK)
             abort();
         s->calls[i] = (cvx_request){.id = (uint32_t)i,
-                                    .action = i == 1,
+                                    .kind = i == 1 ? CVX_ACTION : CVX_MUTATION,
                                     .at_commit = i == 2,
                                     .body = s->bodies[i],
                                     .body_len = len};

@@ -12,7 +12,7 @@
 
 /* How the token of a query ends when its arguments are {}: what precedes is common to all
  * queries of the path. One in a component ends in its name instead, and is out of reach here. */
-static const char no_args[] = "{}]";
+#define NO_ARGS "{}]"
 
 static convex_status fail(convex_local_store *store, convex_status status, const char *why)
 {
@@ -262,7 +262,7 @@ static convex_status list(convex_local_store *store, const char *path)
 
     if (status != CONVEX_OK)
         return fail(store, status, error.message);
-    len -= sizeof no_args - 1;
+    len -= sizeof NO_ARGS - 1;
     if (store->listed_path && store->listed_path_len == len &&
         memcmp(store->listed_path, text, len) == 0) {
         cvx_free(mem_of(store), text);
