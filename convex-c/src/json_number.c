@@ -213,13 +213,15 @@ typedef struct shortest {
 
 static void set_digits(shortest *s, uint64_t n, int point_from_end)
 {
-    char text[24];
-    int len = snprintf(text, sizeof text, "%llu", (unsigned long long)n);
-    s->point = len + point_from_end;
-    while (len > 1 && text[len - 1] == '0')
-        len--;
-    memcpy(s->digits, text, (size_t)len);
-    s->count = len;
+    char text[20], *at = text + sizeof text;
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    s->count = (int)(text + sizeof text - at);
+    s->point = s->count + point_from_end;
+    memcpy(s->digits, at, (size_t)s->count);
+    while (s->count > 1 && s->digits[s->count - 1] == '0')
+        s->count--;
 }
 
 static bool reads_back(const shortest *s, double d)
@@ -267,6 +269,45 @@ static bool upper_neighbour(shortest *s, double d, int precision)
     return true;
 }
 
+#ifdef __SIZEOF_INT128__
+/* For fractions of ordinary size every step is exact in 128 bits. Four times the mantissa makes
+ * the bounds of what reads back as `d` whole numbers too; all three are brought to 17 digits or
+ * so, and lose digits while a number between the bounds remains. */
+static void shorten(shortest *s, double d)
+{
+    __extension__ typedef unsigned __int128 wide;
+    int exponent, places = 17;
+    uint64_t m = (uint64_t)ldexp(frexp(d, &exponent), 53), power = 1;
+    int shift = 53 - exponent + 2; /* d = 4m / 2^shift */
+    bool even = (m & 1) == 0, nearer = (m & (m - 1)) == 0;
+
+    for (uint64_t whole = (uint64_t)d; whole > 0; whole /= 10)
+        places--;
+    places += d < 1e-1; /* then zeros come first, which are no digits */
+    places += d < 1e-2;
+    places += d < 1e-3;
+    for (int i = 0; i < places && i < WORD_POWER_MAX; i++)
+        power *= 10;
+    wide scale = places > WORD_POWER_MAX ? (wide)power * 10 : power, rest = ((wide)1 << shift) - 1;
+    wide high = (4 * (wide)m + 2) * scale, low = (4 * (wide)m - (nearer ? 1 : 2)) * scale;
+    wide value = 4 * (wide)m * scale;
+    /* Of the bounds themselves only an even mantissa reads back. */
+    uint64_t top = (uint64_t)((high - !even) >> shift);
+    uint64_t bottom = (uint64_t)((low + (even ? rest : rest + 1)) >> shift);
+    uint64_t near = (uint64_t)(value >> shift), unit = 1;
+    while (top / (unit * 10) * (unit * 10) >= bottom)
+        unit *= 10;
+    /* The multiple of `unit` nearest to the value; what was cut off decides, then evenness. */
+    uint64_t down = near / unit * unit, left = near - down, half = unit / 2;
+    bool more = (value & rest) != 0, odd = near / unit % 2;
+    bool up = unit == 1 ? ((value & rest) << 1) > rest + 1 - odd
+                        : left > half || (left == half && (more || odd));
+    if ((up && down + unit <= top) || down < bottom)
+        down += unit;
+    set_digits(s, down, -places);
+}
+#endif
+
 /* `d` is positive and finite. */
 static void find_shortest(shortest *s, double d)
 {
@@ -274,15 +315,12 @@ static void find_shortest(shortest *s, double d)
         set_digits(s, (uint64_t)d, 0);
         return;
     }
-    for (int k = 1; k <= 6 && d >= 1e-5; k++) { /* prices, times with a fraction */
-        double scaled = nearbyint(d * exact_powers[k]);
-        if (scaled >= 1e15)
-            break;
-        if (scaled / exact_powers[k] == d) {
-            set_digits(s, (uint64_t)scaled, -k);
-            return;
-        }
+#ifdef __SIZEOF_INT128__
+    if (d < (double)EXACT_INTEGER_MAX && d >= 1e-4) {
+        shorten(s, d);
+        return;
     }
+#endif
     /* A normal double carries 15 digits; a subnormal one may be shorter. */
     for (int precision = d < 2.2250738585072014e-308 ? 1 : 15; precision <= 17; precision++) {
         round_to(s, d, precision);

@@ -7,6 +7,7 @@
 
 #include "base64.h"
 #include "json_number.h"
+#include "json_scan.h"
 #include "text.h"
 #include "value_tree.h"
 
@@ -32,28 +33,37 @@ static void add_escape(cvx_text *t, unsigned char c)
     }
 }
 
+static inline void add_char(cvx_text *t, char c)
+{
+    if (t->capacity - t->len > 1)
+        t->data[t->len++] = c;
+    else
+        cvx_text_add(t, &c, 1);
+}
+
 void cvx_text_add_json_string(cvx_text *t, const char *data, size_t len)
 {
-    cvx_text_add(t, "\"", 1);
-    size_t clean = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (escapes[(unsigned char)data[i]] == 0)
-            continue;
-        cvx_text_add(t, data + clean, i - clean);
-        add_escape(t, (unsigned char)data[i]);
-        clean = i + 1;
+    const char *end = data + len;
+    bool non_ascii = false;
+    add_char(t, '"');
+    for (;;) {
+        const char *clean = data;
+        data = cvx_json_skip_plain(data, end, &non_ascii);
+        cvx_text_add(t, clean, (size_t)(data - clean));
+        if (data == end)
+            break;
+        add_escape(t, (unsigned char)*data++);
     }
-    cvx_text_add(t, data + clean, len - clean);
-    cvx_text_add(t, "\"", 1);
+    add_char(t, '"');
 }
 
 static void add_base64(cvx_text *t, const void *data, size_t len)
 {
-    cvx_text_add(t, "\"", 1);
+    add_char(t, '"');
     char *room = cvx_text_room(t, CVX_BASE64_SIZE(len));
     if (room != NULL)
         t->len += cvx_base64_encode(data, len, room);
-    cvx_text_add(t, "\"", 1);
+    add_char(t, '"');
 }
 
 static void add_tagged(cvx_text *t, const char *tag, const void *data, size_t len)
@@ -103,31 +113,31 @@ static void add_float64(cvx_text *t, double d, convex_format format)
 static void add_array(cvx_text *t, const convex_value *v, convex_format format)
 {
     size_t count = cvx_len(v);
-    cvx_text_add(t, "[", 1);
+    add_char(t, '[');
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
-            cvx_text_add(t, ",", 1);
+            add_char(t, ',');
         cvx_text_add_value(t, &v->u.nodes[i], format);
     }
-    cvx_text_add(t, "]", 1);
+    add_char(t, ']');
 }
 
 static void add_object(cvx_text *t, const convex_value *v, convex_format format)
 {
     size_t count = cvx_len(v);
     const cvx_key *keys = count > 0 ? cvx_keys(v) : NULL;
-    cvx_text_add(t, "{", 1);
+    add_char(t, '{');
     for (size_t i = 0; i < count; i++) {
         /* Such a name would be read back as a tag. */
         if (format == CONVEX_ENCODED_JSON && keys[i][0] == '$' && t->status == CONVEX_OK)
             t->status = CONVEX_EINVAL;
         if (i > 0)
-            cvx_text_add(t, ",", 1);
+            add_char(t, ',');
         cvx_text_add_json_string(t, keys[i], cvx_key_len(keys[i]));
-        cvx_text_add(t, ":", 1);
+        add_char(t, ':');
         cvx_text_add_value(t, &v->u.nodes[i], format);
     }
-    cvx_text_add(t, "}", 1);
+    add_char(t, '}');
 }
 
 void cvx_text_add_value(cvx_text *t, const convex_value *v, convex_format format)

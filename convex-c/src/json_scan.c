@@ -58,8 +58,7 @@ static const char *skip_blocks(const char *p, const char *end, bool *non_ascii)
 }
 #endif
 
-/* The next quote, backslash or control character, or `end`. */
-static const char *skip_plain(const char *p, const char *end, bool *non_ascii)
+const char *cvx_json_skip_plain(const char *p, const char *end, bool *non_ascii)
 {
     p = skip_blocks(p, end, non_ascii);
     while (p < end && !is_special((unsigned char)*p)) {
@@ -73,7 +72,7 @@ const char *cvx_json_scan(const char *p, const char *end, cvx_span *ret)
 {
     *ret = (cvx_span){.start = p};
     for (;;) {
-        p = skip_plain(p, end, &ret->non_ascii);
+        p = cvx_json_skip_plain(p, end, &ret->non_ascii);
         if (p < end && *p == '"') {
             ret->end = p;
             return p + 1;

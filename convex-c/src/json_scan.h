@@ -12,6 +12,9 @@ typedef struct cvx_span {
     bool non_ascii; /* has a byte above 0x7f; UTF-8 is not checked yet */
 } cvx_span;
 
+/* The next quote, backslash or control character, or `end`. */
+const char *cvx_json_skip_plain(const char *p, const char *end, bool *non_ascii);
+
 /* `p` is past the opening quote. Returns past the closing one, or NULL with ret->end at
  * the control character, or at `end` when there is no closing quote. */
 const char *cvx_json_scan(const char *p, const char *end, cvx_span *ret);

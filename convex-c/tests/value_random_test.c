@@ -293,6 +293,48 @@ TEST(any_double_prints_as_text_that_reads_back_as_itself)
     }
 }
 
+/* The digits of a number without exponent, from the first that is not 0 to the last. */
+static int digits_of(const char *text, char ret[32])
+{
+    int count = 0, last = 0;
+    for (; *text; text++) {
+        if (*text == '.' || (count == 0 && *text == '0'))
+            continue;
+        assert_true(*text >= '0' && *text <= '9' && count < 31);
+        ret[count++] = *text;
+        if (*text != '0')
+            last = count;
+    }
+    ret[last] = '\0';
+    return last;
+}
+
+/* Creation times, prices, halves of large integers: what printf gives for one digit less does not
+ * read back, and for as many it is the same. */
+TEST(any_ordinary_fraction_prints_with_the_fewest_digits_nearest_to_it)
+{
+    uint64_t seed = 9;
+    for (int i = 0; i < 100000; i++) {
+        double whole = (double)draw_below(&seed, UINT64_C(1) << draw_below(&seed, 53));
+        double d = whole + (double)draw(&seed) / 0x1p64;
+        if (i % 3 == 0)
+            d = (double)draw_below(&seed, 100000000) / 10000;
+        char text[64], digits[32], other[64], same[32];
+        if (d < 1e-4 || d >= 0x1p53 || d == floor(d))
+            continue;
+        print_number(d, text, sizeof text);
+        int count = digits_of(text, digits);
+        snprintf(other, sizeof other, "%.*e", count - 1, d);
+        other[strcspn(other, "e")] = '\0';
+        digits_of(other, same);
+        if (!same_bits(parse_number(text), d) || strcmp(digits, same) != 0)
+            fail_msg("%s is not %.17g", text, d);
+        snprintf(other, sizeof other, "%.*e", count - 2, d);
+        if (count > 1 && same_bits(strtod(other, NULL), d))
+            fail_msg("%s is longer than %s", text, other);
+    }
+}
+
 TEST(a_double_is_spelled_as_ecmascript_spells_it)
 {
     static const struct {
@@ -350,6 +392,7 @@ int main(void)
         cmocka_unit_test(any_decimal_reads_as_the_nearest_double),
         cmocka_unit_test(a_decimal_halfway_between_two_doubles_reads_as_the_even_one),
         cmocka_unit_test(any_double_prints_as_text_that_reads_back_as_itself),
+        cmocka_unit_test(any_ordinary_fraction_prints_with_the_fewest_digits_nearest_to_it),
         cmocka_unit_test(a_double_is_spelled_as_ecmascript_spells_it),
         cmocka_unit_test(the_locale_changes_nothing),
     };
