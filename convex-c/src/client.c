@@ -105,6 +105,7 @@ static convex_status build(convex_client *client, const convex_options *o, conve
                                .url = o->url,
                                .client_name = o->client_name ? o->client_name : default_name,
                                .network = &o->network,
+                               .transport = o->transport,
                                .max_message = max_message,
                                .deflate = !o->no_compression,
                                .epoll_fd = client->epoll_fd,

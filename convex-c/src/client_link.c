@@ -73,6 +73,8 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
     const char *fault = cvx_network_fault(config->network, config->url);
     const char *name = config->client_name;
 
+    if (!fault && config->transport)
+        fault = config->transport->fault(config->transport, config->network);
     if (!fault && (!cvx_auth_is_sendable(name) || !strchr(name, '-') || strlen(name) > MAX_NAME))
         fault = "client_name is not of the form name-1.2.3";
     if (fault)
@@ -84,12 +86,14 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
                                      .random = take_random,
                                      .user = link}};
     cvx_ws_init(&link->ws, &link->ws_config);
-    if (copy_settings(link, config))
-        link->transport =
-            cvx_transport_curl_new(&(cvx_transport_config){.mem = config->mem,
-                                                           .epoll_fd = config->epoll_fd,
-                                                           .epoll_tag = config->epoll_tag,
-                                                           .network = &link->network});
+    if (copy_settings(link, config)) {
+        const convex_transport_factory *factory = config->transport;
+        cvx_transport_config how = {.mem = config->mem,
+                                    .epoll_fd = config->epoll_fd,
+                                    .epoll_tag = config->epoll_tag,
+                                    .network = &link->network};
+        link->transport = factory ? factory->make(factory, &how) : cvx_transport_curl_new(&how);
+    }
     if (!link->transport) {
         cvx_link_done(link);
         return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");

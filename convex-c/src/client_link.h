@@ -26,6 +26,7 @@ typedef struct cvx_link_config {
     convex_mem mem;
     const char *url, *client_name;
     const convex_network *network;
+    const convex_transport_factory *transport; /* NULL: libcurl */
     size_t max_message;
     bool deflate; /* offer compressed messages */
     int epoll_fd;

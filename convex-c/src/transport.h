@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "convex/error.h"
+#include "convex/client.h"
 #include "convex/mem.h"
 #include "convex/network.h"
 
@@ -55,6 +55,15 @@ typedef struct cvx_transport_config {
     uint64_t epoll_tag;            /* goes into data.u64 of every descriptor registered */
     const convex_network *network; /* borrowed for the transport's life */
 } cvx_transport_config;
+
+/* Another implementation, as the options of a client name it. */
+struct convex_transport_factory {
+    /* NULL, or what it cannot do of this, in words for a person. */
+    const char *(*fault)(const convex_transport_factory *factory, const convex_network *network);
+    /* NULL when memory or descriptors are short. */
+    cvx_transport *(*make)(const convex_transport_factory *factory,
+                           const cvx_transport_config *config);
+};
 
 /* libcurl: DNS, proxies and TLS are its business. NULL when memory is short. */
 cvx_transport *cvx_transport_curl_new(const cvx_transport_config *config);

@@ -194,10 +194,10 @@ static inline bool server_accept(server *s, char *head, size_t size)
     return server_take(s) && server_secure(s) && server_head(s, head, size);
 }
 
-/* Answers the request of an upgrade. */
-static inline bool server_upgrade(server *s, const char *head)
+/* Answers the request of an upgrade; `lines` are further headers. */
+static inline bool server_upgrade_with(server *s, const char *head, const char *lines)
 {
-    char key[32] = "", accept_key[29], answer[256], line[128];
+    char key[32] = "", accept_key[29], answer[512], line[128];
     const char *at = strstr(head, "Sec-WebSocket-Key: ");
 
     s->version = (cvx_version){0};
@@ -208,9 +208,14 @@ static inline bool server_upgrade(server *s, const char *head)
     cvx_ws_accept(key, accept_key);
     snprintf(answer, sizeof answer,
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: %s\r\n\r\n",
-             accept_key);
+             "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+             accept_key, lines);
     return server_write(s, answer, strlen(answer));
+}
+
+static inline bool server_upgrade(server *s, const char *head)
+{
+    return server_upgrade_with(s, head, "");
 }
 
 /* Takes the next connection and upgrades it. */

@@ -6,14 +6,16 @@
 #include <time.h>
 
 #include "client_server.h"
+#include "story_loop.h"
 
 /* What the callbacks saw; any thread may look while holding the lock. */
 typedef struct story {
     convex_client *client;
+    story_loop *loop;
     convex_sub *sub;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int results, ends, dones, closed_states, rejected;
+    int results, ends, dones, states, closed_states, rejected;
     convex_status end_why, done_status;
     char last[256], done_result[256], auth_error[512];
     convex_state state;
@@ -86,6 +88,7 @@ static inline void on_state(const convex_state *state, void *user)
     story *s = user;
     pthread_mutex_lock(&s->lock);
     s->state = *state;
+    s->states++;
     s->closed_states += state->connection == CONVEX_CONNECTION_CLOSED;
     s->rejected += state->identity == CONVEX_IDENTITY_REJECTED;
     if (state->auth_error[0])
@@ -102,6 +105,7 @@ static inline convex_options options_for(story *s, const char *url)
     options.state_user = s;
     options.backoff_initial_ms = 1;
     options.backoff_max_ms = 20;
+    story_loop_prepare(&options);
     return options;
 }
 
@@ -117,6 +121,7 @@ static inline void begin_with(story *s, const convex_options *options)
     convex_error error = {0};
     if (convex_client_new(options, &s->client, &error) != CONVEX_OK)
         fail_msg("%s", error.message);
+    s->loop = story_loop_attach(s->client);
 }
 
 static inline void begin(story *s, const char *url)
@@ -145,18 +150,13 @@ static inline void mutate(story *s, unsigned flags)
 static inline void run_until(story *s, const int *seen, int want)
 {
     time_t limit = time(NULL) + 30;
-    struct pollfd wait = {.fd = convex_client_fd(s->client), .events = POLLIN};
-
     while (*seen < want) {
         if (time(NULL) > limit)
             fail_msg(
                 "waited in vain; last reason: %s, connection %d, retries %u, results %d, dones %d",
                 s->state.close_reason, (int)s->state.connection, s->state.retries, s->results,
                 s->dones);
-        if (convex_client_process(s->client) == CONVEX_ECLOSED || *seen >= want)
-            break;
-        int timeout = convex_client_timeout_ms(s->client);
-        poll(&wait, 1, timeout < 0 || timeout > 1000 ? 1000 : timeout);
+        story_loop_turn(s->client);
     }
     assert_true(*seen >= want);
 }
@@ -176,6 +176,7 @@ static inline void await(story *s, const int *seen, int want)
 
 static inline void finish(story *s)
 {
+    story_loop_detach(s->loop);
     convex_sub_unref(s->sub);
     convex_client_unref(s->client);
     pthread_mutex_destroy(&s->lock);

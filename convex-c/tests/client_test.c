@@ -24,6 +24,7 @@ static void a_query_and_a_mutation_work_in_a_host_loop(void **state)
     server_join(peer);
 }
 
+#ifndef STORY_LWS
 static void a_query_and_a_mutation_work_in_an_own_thread(void **state)
 {
     server *peer = server_start(script_ordinary, 0);
@@ -44,6 +45,8 @@ static void a_query_and_a_mutation_work_in_an_own_thread(void **state)
     finish(&s);
     server_join(peer);
 }
+
+#endif
 
 static void script_commit_first(server *s)
 {
@@ -181,7 +184,7 @@ static void a_refused_upgrade_is_told_in_the_servers_words_and_tried_again(void 
     begin(&s, peer->url);
     watch(&s);
     while (!s.state.server_error[0])
-        run_until(&s, &(int){0}, 0), convex_client_process(s.client);
+        story_loop_turn(s.client);
     assert_non_null(strstr(s.state.server_error, "HTTP 400: {\"code\":\"InvalidClientVersion\""));
     run_until(&s, &s.results, 1);
     mutate(&s, 0);
@@ -197,7 +200,7 @@ static void an_unreachable_server_is_named_and_tried_again(void **state)
     begin(&s, "http://127.0.0.1:1");
     watch(&s);
     while (s.state.retries < 3)
-        run_until(&s, &(int){0}, 0), convex_client_process(s.client);
+        story_loop_turn(s.client);
     assert_int_equal(s.state.connection, CONVEX_CONNECTION_RECONNECTING);
     assert_non_null(strstr(s.state.close_reason, "connecting failed"));
     finish(&s);
@@ -270,7 +273,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_query_and_a_mutation_work_in_a_host_loop),
+#ifndef STORY_LWS
         T(a_query_and_a_mutation_work_in_an_own_thread),
+#endif
         T(a_mutation_at_commit_is_told_with_the_response),
         T(results_in_fragments_and_single_bytes_arrive),
         T(a_reply_cut_at_any_byte_costs_exactly_one_resend),

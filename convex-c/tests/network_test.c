@@ -1,4 +1,5 @@
-/* network_test.c - the ways to a server, each walked by the live client and by an HTTP call. */
+/* network_test.c - the ways to a server, each walked by the live client and by an HTTP call, or by
+ * the live client over libwebsockets. */
 #include "client_story.h"
 #include "convex/http.h"
 #include "network_internal.h"
@@ -58,6 +59,7 @@ static void script_prefix(server *s)
     script_query(s);
 }
 
+#ifndef STORY_LWS
 static void script_proxy(server *s)
 {
     static const char yes[] = "HTTP/1.1 200 Go ahead\r\n\r\n";
@@ -80,6 +82,8 @@ static void script_proxy_refuses(server *s)
         server_write(s, no, sizeof no - 1);
 }
 
+#endif
+
 /* ---- two clients ---- */
 
 static void on_failed_state(const convex_state *state, void *user)
@@ -93,7 +97,7 @@ static void on_failed_state(const convex_state *state, void *user)
 static bool try_live(const char *url, const convex_network *network, char words[512])
 {
     story s;
-    int seen = 0;
+    int seen;
     bool answered;
 
     story_init(&s);
@@ -102,12 +106,8 @@ static bool try_live(const char *url, const convex_network *network, char words[
     options.on_state = on_failed_state;
     begin_with(&s, &options);
     watch(&s);
-    for (struct pollfd wait = {.fd = convex_client_fd(s.client), .events = POLLIN}; seen == 0;) {
-        convex_client_process(s.client);
-        seen = s.results + s.rejected;
-        if (seen == 0)
-            assert_true(poll(&wait, 1, convex_client_timeout_ms(s.client)) >= 0);
-    }
+    while ((seen = s.results + s.rejected) == 0)
+        story_loop_turn(s.client);
     answered = s.results > 0;
     if (answered)
         assert_string_equal(s.last, "\"v0\"");
@@ -116,6 +116,7 @@ static bool try_live(const char *url, const convex_network *network, char words[
     return answered;
 }
 
+#ifndef STORY_LWS
 static bool try_http(const char *url, const convex_network *network, char words[512])
 {
     convex_http_options options = CONVEX_HTTP_OPTIONS_INIT;
@@ -141,24 +142,38 @@ static bool try_http(const char *url, const convex_network *network, char words[
 
 typedef bool way(const char *url, const convex_network *network, char words[512]);
 static way *const ways[] = {try_live, try_http};
+static const char misnamed[] = "subject name matches target host name '127.0.0.1'";
+#else
+typedef bool way(const char *url, const convex_network *network, char words[512]);
+static way *const ways[] = {try_live};
+static const char misnamed[] = "'127.0.0.1': IP address mismatch";
+#endif
 
-/* One way, one connection. `expected` NULL: it works; else a part of the words of its failure. */
-static void walk(way *try, server *peer, const char *url, const convex_network *network,
-                 const char *expected)
+enum { WAYS = sizeof ways / sizeof ways[0] };
+
+/* `expected` NULL: it works; else a part of the words of its failure. */
+static void walk_to(way *try, const char *url, const convex_network *network, const char *expected)
 {
     char words[512];
-    bool answered = try(url ? url : peer->url, network, words);
+    bool answered = try(url, network, words);
 
     if (expected && (answered || !strstr(words, expected)))
         fail_msg("'%s' lacks '%s'", words, expected);
     if (!expected && !answered)
         fail_msg("%s", words);
+}
+
+/* One connection to this peer; `url` NULL: the peer's. */
+static void walk(way *try, server *peer, const char *url, const convex_network *network,
+                 const char *expected)
+{
+    walk_to(try, url ? url : peer->url, network, expected);
     server_join(peer);
 }
 
 static void walk_tls(SSL_CTX *tls, const convex_network *network, const char *expected)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < WAYS; i++)
         walk(ways[i], server_start_at(script_query, 0, tls, NULL), NULL, network, expected);
     SSL_CTX_free(tls);
 }
@@ -182,11 +197,11 @@ static void a_certificate_of_another_name_is_refused(void **state)
     convex_network network = {.ca_file = ca.ca, .proxy = ""};
     SSL_CTX *tls = tls_server(&ca, ca.server, false, 0);
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WAYS; i++) {
         char url[64];
         server *peer = server_start_at(script_query, 0, tls, NULL);
         snprintf(url, sizeof url, "https://127.0.0.1:%s", strrchr(peer->url, ':') + 1);
-        walk(ways[i], peer, url, &network, "subject name matches target host name '127.0.0.1'");
+        walk(ways[i], peer, url, &network, misnamed);
     }
     SSL_CTX_free(tls);
 }
@@ -197,11 +212,20 @@ static void an_expired_certificate_is_refused(void **state)
              &(convex_network){.ca_file = ca.ca, .proxy = ""}, "certificate has expired");
 }
 
+/* libcurl reads files when the connection stands, the other transport before. */
+static void walk_without_file(const convex_network *network, const char *expected)
+{
+#ifdef STORY_LWS
+    walk_to(try_live, "https://localhost:1", network, expected);
+#else
+    walk_tls(tls_server(&ca, ca.server, false, 0), network, expected);
+#endif
+}
+
 static void a_ca_file_that_cannot_be_read_is_named(void **state)
 {
-    walk_tls(tls_server(&ca, ca.server, false, 0),
-             &(convex_network){.ca_file = "/nonexistent/ca.pem", .proxy = ""},
-             "/nonexistent/ca.pem");
+    walk_without_file(&(convex_network){.ca_file = "/nonexistent/ca.pem", .proxy = ""},
+                      "/nonexistent/ca.pem");
 }
 
 static void a_pinned_key_must_be_the_servers(void **state)
@@ -237,16 +261,17 @@ static void a_client_certificate_is_shown_when_asked_for(void **state)
                  &(convex_network){.ca_file = ca.ca, .proxy = ""}, "client certificate");
     }
     network.client_key_file = "/nonexistent/key.pem";
-    walk_tls(tls_server(&ca, ca.server, true, 0), &network, "/nonexistent/key.pem");
+    walk_without_file(&network, "/nonexistent/key.pem");
 }
 
 /* ---- proxies, sockets, prefixes ---- */
 
+#ifndef STORY_LWS
 static void a_proxy_is_asked_to_connect(void **state)
 {
     SSL_CTX *tls = tls_server(&ca, ca.server, false, 0);
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WAYS; i++) {
         server *peer = server_start_at(script_proxy, 0, tls, NULL);
         char proxy[64];
         snprintf(proxy, sizeof proxy, "http://127.0.0.1:%s", strrchr(peer->url, ':') + 1);
@@ -266,18 +291,46 @@ static void a_proxy_of_the_environment_is_used_unless_excluded(void **state)
     server *peer = server_start(script_proxy, 0);
     setenv("http_proxy", peer->url, 1);
     walk(try_live, peer, "http://localhost:9", &(convex_network){0}, NULL);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < WAYS; i++)
         walk(ways[i], server_start(script_query, 0), NULL, &(convex_network){.proxy = ""}, NULL);
     unsetenv("http_proxy");
 }
 
 static void a_proxy_that_refuses_is_quoted(void **state)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WAYS; i++) {
         server *peer = server_start(script_proxy_refuses, 0);
         walk(ways[i], peer, "https://localhost:9", &(convex_network){.proxy = peer->url}, "407");
     }
 }
+
+#else
+static void a_proxy_is_refused(void **state)
+{
+    story s;
+    convex_error error = {0};
+    story_init(&s);
+    convex_options options = options_for(&s, "http://localhost:9");
+    options.network.proxy = "http://localhost:8";
+    assert_int_equal(convex_client_new(&options, &s.client, &error), CONVEX_EINVAL);
+    assert_non_null(strstr(error.message, "network.proxy"));
+    assert_null(s.client);
+}
+
+static void a_client_driven_on_another_thread_says_so(void **state)
+{
+    story s;
+    begin(&s, "http://127.0.0.1:1");
+    story_loop_detach(s.loop);
+    s.loop = NULL;
+    assert_int_equal(convex_client_start_thread(s.client), CONVEX_OK);
+    while (!s.state.close_reason[0])
+        await(&s, &s.states, s.states + 1);
+    assert_non_null(strstr(s.state.close_reason, "on the thread of its libwebsockets context"));
+    convex_client_join(s.client);
+    finish(&s);
+}
+#endif
 
 static void a_unix_socket_takes_the_place_of_the_host(void **state)
 {
@@ -286,7 +339,7 @@ static void a_unix_socket_takes_the_place_of_the_host(void **state)
 
     snprintf(path, sizeof path, "%s/socket", ca.dir);
     setenv("http_proxy", "http://127.0.0.1:1", 1); /* not to be asked */
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < WAYS; i++) {
         walk(ways[i], server_start_at(script_query, 0, NULL, path), NULL,
              &(convex_network){.unix_socket = path}, NULL);
         unlink(path);
@@ -303,7 +356,7 @@ static void a_path_prefix_of_the_url_comes_before_the_api(void **state)
     static const char *const ends[] = {"/some/base", "/some/base/", "/some/base//"};
 
     for (size_t end = 0; end < 3; end++)
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < WAYS; i++) {
             char url[128];
             server *peer = server_start(script_prefix, 0);
             snprintf(url, sizeof url, "%s%s", peer->url, ends[end]);
@@ -398,9 +451,14 @@ int main(void)
         cmocka_unit_test(a_ca_file_that_cannot_be_read_is_named),
         cmocka_unit_test(a_pinned_key_must_be_the_servers),
         cmocka_unit_test(a_client_certificate_is_shown_when_asked_for),
+#ifndef STORY_LWS
         cmocka_unit_test(a_proxy_is_asked_to_connect),
         cmocka_unit_test(a_proxy_of_the_environment_is_used_unless_excluded),
         cmocka_unit_test(a_proxy_that_refuses_is_quoted),
+#else
+        cmocka_unit_test(a_proxy_is_refused),
+        cmocka_unit_test(a_client_driven_on_another_thread_says_so),
+#endif
         cmocka_unit_test(a_unix_socket_takes_the_place_of_the_host),
         cmocka_unit_test(a_path_prefix_of_the_url_comes_before_the_api),
         cmocka_unit_test(a_setting_that_makes_no_sense_is_named),

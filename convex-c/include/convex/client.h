@@ -39,8 +39,9 @@
 extern "C" {
 #endif
 
-typedef struct convex_client convex_client; /* opaque, counted */
-typedef struct convex_sub convex_sub;       /* opaque, counted */
+typedef struct convex_client convex_client;                       /* opaque, counted */
+typedef struct convex_sub convex_sub;                             /* opaque, counted */
+typedef struct convex_transport_factory convex_transport_factory; /* opaque */
 
 /* ---- state ---- */
 
@@ -117,7 +118,10 @@ typedef struct convex_options {
                                  comes in pieces may have eight times as much. Beyond: reconnect */
     int no_compression;       /* not 0: compressed messages (permessage-deflate) are not offered */
 
-    convex_network network; /* copied */
+    convex_network network;                    /* copied */
+    const convex_transport_factory *transport; /* borrowed for the client's life; who opens and
+                                                  serves the connection, such as convex/lws.h; NULL:
+                                                  libcurl */
 } convex_options;
 
 #ifdef __cplusplus
