@@ -1,6 +1,6 @@
 /* convex/convex.h - everything that libconvex offers.
  *
- * Separate, as they need a library of their own: convex/outbox.h and the event
+ * Separate, as they need a library of their own: convex/outbox.h, convex/lws.h and the event
  * loops in convex/adapters/. */
 #ifndef CONVEX_CONVEX_H
 #define CONVEX_CONVEX_H
