@@ -16,6 +16,7 @@ import { Discord, snowflakeTime, type Message } from "./discord";
 import { Latency } from "./latency";
 import { playLoad } from "./load";
 import type { Options } from "./options";
+import { purchaseAndRefund, type Turn } from "./payments";
 import { CHANNELS, COMMUNITY, ROOT, SELLAPP_SECRET, type Stack } from "./stack";
 
 const SETTLE_MS = 60_000; // how long the ends may take to be equal
@@ -375,6 +376,30 @@ async function webhookArrives(check: Check, stack: Stack): Promise<void> {
   );
 }
 
+async function paymentsDecide(
+  check: Check,
+  stack: Stack,
+  discord: Discord,
+): Promise<void> {
+  const said = ({ roleMs, feedMs }: Turn) =>
+    `role after ${roleMs} ms, feed after ${feedMs} ms`;
+  try {
+    const { bought, refunded } = await purchaseAndRefund(stack, discord);
+    check.claim(
+      `with the website down a signed purchase opens the feed and gives the role (${said(bought)})`,
+      true,
+    );
+    check.claim(
+      `its refund closes the feed and takes the role (${said(refunded)})`,
+      true,
+    );
+  } catch (error) {
+    check.claim("a purchase and its refund decide about feed and role", [
+      (error as Error).message,
+    ]);
+  }
+}
+
 async function daemonsSay(check: Check, stack: Stack): Promise<void> {
   const rows = (await stack.table("services")) as {
     service: string;
@@ -408,6 +433,7 @@ export async function runCheck(
     );
     await feedArrives(check, stack, discord, page, options);
     await webhookArrives(check, stack);
+    await paymentsDecide(check, stack, discord);
     await daemonsSay(check, stack);
     await measure(check, stack, discord, page, options);
     check.claim("the page has logged no error", page.problems);

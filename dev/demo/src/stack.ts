@@ -37,7 +37,10 @@ export const CHANNELS = ["vip-signals", "scalps", "market-talk"].map(
     mirror: `12000000000000001${String(i + 1).padStart(2, "0")}`,
   }),
 );
-const GUILDS = {
+export const STRIPE_SECRET = "whsec_demo_stripe_signing_secret_0123456789";
+export const PRODUCT = "prod_demo";
+export const MEMBER_ROLE = "1200000000000000201"; // Premium, of the fake's own scenario
+export const GUILDS = {
   source: "1100000000000000001",
   customer: "1200000000000000001",
 };
@@ -211,11 +214,7 @@ export class Stack {
     await this.children.get("bot")?.stop();
     await this.children.get("discord")?.stop();
     await this.children.get("backend")?.stop();
-    const web = this.web;
-    if (web) {
-      web.closeAllConnections();
-      await new Promise((resolve) => web.close(resolve));
-    }
+    await this.stopWeb();
     if (this.owner) rmSync(join(this.dir, "demo.pid"), { force: true });
   }
 
@@ -388,6 +387,14 @@ export class Stack {
       name: "Demo Signals",
       sourceGuildId: GUILDS.source,
       customerGuildId: GUILDS.customer,
+      memberRoleIds: [MEMBER_ROLE],
+    });
+    await this.callInternal("plans:map", {
+      community: COMMUNITY,
+      source: "stripe",
+      product: PRODUCT,
+      name: "Demo plan",
+      days: 30,
     });
     for (const channel of CHANNELS)
       await this.callInternal("channels:setUp", {
@@ -459,6 +466,12 @@ export class Stack {
             provider: "sellapp",
             secrets: [{ id: "demo", secret_env: "SELLAPP_SECRET" }],
           },
+          {
+            community: COMMUNITY,
+            source: "stripe",
+            provider: "stripe",
+            secrets: [{ id: "demo", secret_env: "STRIPE_SECRET" }],
+          },
         ],
       }),
     );
@@ -492,6 +505,7 @@ export class Stack {
           LISTEN: `127.0.0.1:${this.options.ports.webhooks}`,
           SOURCES_FILE: sources,
           SELLAPP_SECRET,
+          STRIPE_SECRET,
         },
         cwd: this.dir,
         ready: async () => (await fetch(`${this.webhookUrl}/healthz`)).ok,
@@ -535,7 +549,15 @@ export class Stack {
     }
   }
 
-  private async startWeb(): Promise<void> {
+  async stopWeb(): Promise<void> {
+    const web = this.web;
+    this.web = null;
+    if (web === null) return;
+    web.closeAllConnections();
+    await new Promise((resolve) => web.close(resolve));
+  }
+
+  async startWeb(): Promise<void> {
     const config = { convexUrl: this.backendUrl, community: COMMUNITY };
     this.web = await serveStatic(
       join(ROOT, "web/dist"),
