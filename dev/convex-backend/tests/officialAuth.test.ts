@@ -1,14 +1,11 @@
-// Convex Auth with passwords on the built program, whose own site is then
+// apps/auth: Convex Auth with passwords on the built program, whose own site is then
 // the identity provider: sign-up, sign-in, refresh, sign-out.
 
 import assert from "node:assert/strict";
-import { cpSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { ConvexHttpClient } from "convex/browser";
-import { exportJWK, exportPKCS8, generateKeyPair } from "jose";
-import { Backend, buildProgram, Project } from "./official/backend.js";
-import { action, liveClient, query, Watched } from "./official/clients.js";
+import { App, authVariables } from "./official/app.js";
+import { action, mutation, query, Watched } from "./official/clients.js";
 
 interface SignedIn {
   tokens: { token: string; refreshToken: string } | null;
@@ -16,39 +13,14 @@ interface SignedIn {
 
 const ACCOUNT = { email: "ann@example.test", password: "correct horse" };
 
-let program: Awaited<ReturnType<typeof buildProgram>>;
-let backend: Backend;
-let project: Project;
+let app: App;
 
 before(async () => {
-  program = await buildProgram();
-  backend = await Backend.start(program.main);
-  project = new Project(backend);
-  const app = fileURLToPath(new URL("./official/authApp", import.meta.url));
-  cpSync(app, project.folder, { recursive: true });
-  const pair = await generateKeyPair("RS256", { extractable: true });
-  const pem = (await exportPKCS8(pair.privateKey)).trimEnd();
-  const jwk = { use: "sig", ...(await exportJWK(pair.publicKey)) };
-  project.write(
-    "variables",
-    [
-      `JWT_PRIVATE_KEY="${pem.replaceAll("\n", " ")}"`,
-      `JWKS='${JSON.stringify({ keys: [jwk] })}'`,
-      "SITE_URL=http://127.0.0.1:5180",
-    ].join("\n"),
-  );
-  for (const done of [
-    await project.convex("env", "set", "--from-file", "variables"),
-    await project.deploy(),
-  ]) {
-    assert.equal(done.status, 0, done.stderr);
-  }
+  app = await App.start("auth", await authVariables());
 });
 
 after(async () => {
-  project?.remove();
-  await backend?.remove();
-  program?.remove();
+  await app?.close();
 });
 
 const password = (flow: string, change: object = {}) => ({
@@ -57,7 +29,7 @@ const password = (flow: string, change: object = {}) => ({
 });
 
 async function signIn(args: Record<string, unknown>): Promise<SignedIn> {
-  const http = new ConvexHttpClient(backend.url);
+  const http = new ConvexHttpClient(app.backend.url);
   return (await http.action(action("auth:signIn"), args as never)) as SignedIn;
 }
 
@@ -65,22 +37,18 @@ describe("Convex Auth", { timeout: 120_000 }, () => {
   test("sign-up gives tokens that the site itself vouches for", async () => {
     const { tokens } = await signIn(password("signUp"));
     assert.ok(tokens);
-    const http = new ConvexHttpClient(backend.url);
+    const http = new ConvexHttpClient(app.backend.url);
     http.setAuth(tokens.token);
     assert.equal(await http.query(query("people:me"), {}), ACCOUNT.email);
   });
 
   test("sign-in over the socket turns a subscription into the user's", async () => {
     const { tokens } = await signIn(password("signIn"));
-    const live = liveClient(backend.url);
-    try {
-      const watched = new Watched<string | null>(live, "people:me");
-      await watched.until((email) => email === null);
-      live.setAuth(async () => tokens?.token);
-      await watched.until((email) => email === ACCOUNT.email);
-    } finally {
-      await live.close();
-    }
+    const live = app.live();
+    const watched = new Watched<string | null>(live, "people:me");
+    await watched.until((email) => email === null);
+    live.setAuth(async () => tokens?.token);
+    await watched.until((email) => email === ACCOUNT.email);
   });
 
   test("a wrong password is refused", async () => {
@@ -94,7 +62,7 @@ describe("Convex Auth", { timeout: 120_000 }, () => {
     const { tokens } = await signIn(password("signIn"));
     const renewed = await signIn({ refreshToken: tokens?.refreshToken });
     assert.ok(renewed.tokens);
-    const http = new ConvexHttpClient(backend.url);
+    const http = new ConvexHttpClient(app.backend.url);
     http.setAuth(renewed.tokens.token);
     await http.action(action("auth:signOut"), {});
     const refused = await signIn({ refreshToken: renewed.tokens.refreshToken });
@@ -103,10 +71,68 @@ describe("Convex Auth", { timeout: 120_000 }, () => {
 
   test("the discovery documents are on the site", async () => {
     const response = await fetch(
-      `${backend.siteUrl}/.well-known/openid-configuration`,
+      `${app.backend.siteUrl}/.well-known/openid-configuration`,
     );
     assert.equal(response.status, 200);
     const { issuer } = (await response.json()) as { issuer: string };
-    assert.equal(issuer, backend.siteUrl);
+    assert.equal(issuer, app.backend.siteUrl);
+  });
+});
+
+describe("an app with accounts", { timeout: 120_000 }, () => {
+  const signedIn = async (args: Record<string, unknown>) => {
+    const { tokens } = await signIn(args);
+    const http = new ConvexHttpClient(app.backend.url, { logger: false });
+    http.setAuth(tokens!.token);
+    const call = (kind: "query" | "mutation", name: string, more = {}) =>
+      (kind === "query"
+        ? http.query(query(name), more as never)
+        : http.mutation(mutation(name), more as never)) as Promise<never>;
+    return call;
+  };
+
+  test("everyone sees their own, and nobody anything when signed out", async () => {
+    const bo = await signedIn(
+      password("signUp", { email: "Bo@Example.test", name: "Bo" }),
+    );
+    const guest = await signedIn({ provider: "anonymous" });
+    const noteId = await bo("mutation", "notes:add", { text: "mine" });
+    assert.deepEqual(
+      ((await bo("query", "notes:list")) as { text: string }[]).map(
+        (n) => n.text,
+      ),
+      ["mine"],
+    );
+    assert.deepEqual(await guest("query", "notes:list"), []);
+    await assert.rejects(guest("mutation", "notes:remove", { noteId }), {
+      data: { code: "NOT_YOURS" },
+    });
+    await assert.rejects(app.query("notes:list"), {
+      data: { code: "SIGNED_OUT" },
+    });
+    assert.deepEqual(await bo("query", "people:profile"), {
+      name: "Bo",
+      isAnonymous: false,
+      hasSession: true,
+    });
+    const { isAnonymous } = await guest("query", "people:profile");
+    assert.equal(isAnonymous, true);
+  });
+
+  test("the app's own rules for passwords and addresses hold", async () => {
+    await assert.rejects(
+      signIn(password("signUp", { email: "c@x.test", password: "short" })),
+      { data: "A password has 10 characters or more" },
+    );
+    assert.ok(await signedIn(password("signIn", { email: "BO@example.test" })));
+    await assert.rejects(
+      signIn(
+        password("signUp", {
+          email: "bo@example.test",
+          password: "another one",
+        }),
+      ),
+      /already exists/,
+    );
   });
 });

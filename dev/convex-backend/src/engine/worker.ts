@@ -1,5 +1,7 @@
 /* worker.ts - entry of the engine's threads: one role each, see run/. */
 
+import { readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { ActionWorker } from "./run/actions.js";
 import type { FromWorker, ToWorker, WorkerStart } from "./run/protocol.js";
@@ -45,6 +47,14 @@ type CheckpointStart = {
   gate: SharedArrayBuffer;
 };
 
+function threadNumber(): string | null {
+  try {
+    return basename(readlinkSync("/proc/thread-self"));
+  } catch {
+    return null; // not Linux
+  }
+}
+
 const start = workerData as WorkerStart | AnalyzerStart | CheckpointStart;
 if (start.role === "checkpoints") {
   const gate = new Gate(start.gate);
@@ -54,5 +64,5 @@ if (start.role === "checkpoints") {
   port.postMessage(await new Analyzer(start).analyze());
 } else {
   await (start.role === "transactions" ? transactions(start) : actions(start));
-  send({ type: "ready" });
+  send({ type: "ready", thread: threadNumber() });
 }

@@ -102,10 +102,12 @@ export class Backend {
     readonly main: string,
     readonly port: number,
     readonly sitePort: number,
+    readonly moreFlags: string[],
   ) {}
 
-  static async start(main: string): Promise<Backend> {
-    const backend = new Backend(main, ...(await freePorts()));
+  static async start(main: string, flags: string[] = []): Promise<Backend> {
+    const [port, sitePort] = await freePorts();
+    const backend = new Backend(main, port, sitePort, flags);
     await backend.start();
     return backend;
   }
@@ -130,6 +132,7 @@ export class Backend {
       `${this.sitePort}`,
       "--data",
       this.data,
+      ...this.moreFlags,
     ];
   }
 

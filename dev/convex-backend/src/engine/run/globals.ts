@@ -7,6 +7,7 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import * as timers from "node:timers";
 import { makeConsole, type LogLines } from "./console.js";
+import { MODULE_SCHEME } from "./errors.js";
 import type { Random } from "./random.js";
 
 export type Ambient = {
@@ -28,8 +29,8 @@ export type Frozen = {
 };
 
 /*
- * Node's own fetch, Request and Response use these as globals, so threads of actions keep them:
- * there, unlike in the real backend, functions see them too.
+ * Not there for functions. Node's own fetch, Request and Response use some of these as globals
+ * whenever they run, so they stay, and only code of functions is told that there are none.
  */
 const HIDDEN = [
   "Buffer",
@@ -61,6 +62,28 @@ export function installGlobals(ambient: Ambient): void {
   define("AsyncResource", AsyncResource);
   define("console", makeConsole(ambient.logs));
   define("process", { env: environmentProxy(ambient) });
+  for (const name of HIDDEN) hide(name);
+}
+
+function hide(name: string): void {
+  const real = (globalThis as Record<string, unknown>)[name];
+  if (real === undefined) return;
+  let theirs: unknown;
+  Object.defineProperty(globalThis, name, {
+    get: () => (isAskedByFunction() ? theirs : real),
+    set: (value: unknown) => (theirs = value),
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+/** Whether the code that reads a global is a deployed function's. */
+function isAskedByFunction(): boolean {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 3; // this function, the getter, the reader
+  const { stack } = new Error();
+  Error.stackTraceLimit = limit;
+  return stack?.includes(MODULE_SCHEME) ?? false;
 }
 
 function environmentProxy(ambient: Ambient): object {
@@ -137,7 +160,6 @@ function forbidden(what: string): (...args: unknown[]) => never {
 
 /** Makes this thread fit for queries and mutations: frozen time, seeded chance, no I/O. */
 export function freeze(frozen: Frozen): void {
-  for (const name of HIDDEN) Reflect.deleteProperty(globalThis, name);
   for (const name of ["setTimeout", "setInterval"])
     define(name, forbidden(name));
   for (const name of ["clearTimeout", "clearInterval"])

@@ -150,7 +150,8 @@ export type ToWorker =
   | { type: "ping" };
 
 export type FromWorker =
-  | { type: "ready" }
+  /** `thread`: its number to the system, where it has one. */
+  | { type: "ready"; thread: string | null }
   | { type: "pong" }
   | TransactionDone
   | TransactionNeedsTable

@@ -3,4 +3,5 @@ import { auth } from "./auth";
 
 const http = httpRouter();
 auth.addHttpRoutes(http);
+
 export default http;
