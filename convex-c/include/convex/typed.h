@@ -19,6 +19,7 @@
 #include "convex/error.h"
 #include "convex/http.h"
 #include "convex/mem.h"
+#include "convex/pages.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -197,7 +198,17 @@ typedef struct convex_function {
     bool internal; /* over HTTP such a one needs a call of its own kind */
     convex_slot args, returns;
     convex_deliver_fn *deliver;
+    const convex_shape *page;        /* of a paginated query: the list of its items; else NULL */
+    convex_deliver_fn *deliver_page; /* its value is a convex_any_pages */
 } convex_function;
+
+/* One state of a paginated list, its items of no type yet. */
+typedef struct convex_any_pages {
+    convex_pages_status status;
+    const void *items;
+    size_t count;
+    const convex_page_list *list;
+} convex_any_pages;
 
 /* As the calls of client.h and http.h, with `args` a C value; NULL means {} where it may. An
  * argument that is not set is CONVEX_EINVAL. A result that the function's validator does not allow
@@ -212,6 +223,11 @@ CONVEX_API convex_status convex_typed_call(convex_client *client, const convex_f
                                            const void *args, const convex_call_options *options,
                                            convex_any_fn *on_done, void *user, uint32_t *ret_id,
                                            convex_error *reterr);
+CONVEX_API convex_status convex_typed_paginate(convex_client *client,
+                                               const convex_function *function, const void *args,
+                                               uint32_t page_size, convex_any_fn *on_pages,
+                                               convex_end_fn *on_end, void *user,
+                                               convex_pages **ret, convex_error *reterr);
 CONVEX_API convex_status convex_typed_http(convex_http *http, const convex_function *function,
                                            const void *args,
                                            const convex_http_call_options *options,
