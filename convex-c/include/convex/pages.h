@@ -24,8 +24,10 @@ extern "C" {
 
 /* ---- one state of the list: immutable, counted; any thread may read one ---- */
 
+/* The items so far. */
 typedef struct convex_page_list convex_page_list;
 
+/* Where reading stands. */
 typedef enum convex_pages_status {
     CONVEX_PAGES_LOADING_FIRST = 0, /* reading has begun anew; no item yet */
     CONVEX_PAGES_LOADING_MORE,      /* the items so far; the next page is on its way */
@@ -37,6 +39,7 @@ typedef enum convex_pages_status {
 CONVEX_API convex_page_list *convex_page_list_ref(const convex_page_list *list); /* owned */
 CONVEX_API void convex_page_list_unref(const convex_page_list *list);            /* NULL is fine */
 
+/* Where reading stands, for this list. */
 CONVEX_API convex_pages_status convex_page_list_status(const convex_page_list *list);
 CONVEX_API size_t convex_page_list_count(const convex_page_list *list); /* items */
 /* Item `i`, borrowed from the list; NULL past the end. */
@@ -77,6 +80,7 @@ CONVEX_API convex_status convex_client_paginate(convex_client *client, const cha
  * counts is the status of the list that on_list was given last. */
 CONVEX_API convex_status convex_pages_load_more(convex_pages *pages, uint32_t count);
 
+/* Returns its argument. */
 CONVEX_API convex_pages *convex_pages_ref(convex_pages *pages);
 CONVEX_API void convex_pages_unref(convex_pages *pages); /* the last one closes; NULL is fine */
 /* As convex_sub_close(). */

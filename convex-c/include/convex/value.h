@@ -21,6 +21,7 @@
 extern "C" {
 #endif
 
+/* One value: a node of a tree. */
 typedef struct convex_value convex_value;
 
 /* In Convex's order: every value of an earlier type sorts before any of a later one. */
@@ -36,6 +37,7 @@ typedef enum convex_type {
     CONVEX_OBJECT
 } convex_type;
 
+/* How a value is spelt as JSON. */
 typedef enum convex_format {
     CONVEX_ENCODED_JSON = 0, /* lossless: {"$integer"}, {"$float"}, {"$bytes"} */
     CONVEX_PLAIN_JSON        /* Convex's "json": readable; int64, bytes, NaN and infinities
@@ -47,6 +49,7 @@ CONVEX_API convex_value *convex_value_ref(const convex_value *value); /* owned; 
 CONVEX_API void convex_value_unref(const convex_value *value);        /* NULL is fine */
 
 /* ---- reading ---- */
+/* CONVEX_ABSENT for NULL. */
 CONVEX_API convex_type convex_value_type(const convex_value *value);
 CONVEX_API const char *convex_type_name(convex_type type); /* "string", ... */
 
@@ -90,6 +93,7 @@ CONVEX_API convex_status convex_value_print(const convex_value *value, convex_fo
 CONVEX_API void convex_text_free(char *text, const convex_mem *mem);
 
 /* ---- relations ---- */
+/* Deep equality: convex_value_compare() finds no difference. */
 CONVEX_API bool convex_value_equal(const convex_value *a, const convex_value *b);
 /* Convex's total order over all values; absent first. <0, 0, >0. */
 CONVEX_API int convex_value_compare(const convex_value *a, const convex_value *b);
