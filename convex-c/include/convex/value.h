@@ -71,11 +71,22 @@ CONVEX_API const convex_value *convex_value_field(const convex_value *value, con
 /* A path such as "user.roles[0].name"; NULL when any step is absent. A name that holds a
  * dot or a bracket is out of its reach. */
 CONVEX_API const convex_value *convex_value_get(const convex_value *value, const char *path);
+/* The readers above, at a path; `fallback` when it is absent or of another type. */
+CONVEX_API bool convex_value_get_bool(const convex_value *value, const char *path, bool fallback);
+CONVEX_API int64_t convex_value_get_int64(const convex_value *value, const char *path,
+                                          int64_t fallback);
+CONVEX_API double convex_value_get_float64(const convex_value *value, const char *path,
+                                           double fallback);
+CONVEX_API const char *convex_value_get_string(const convex_value *value, const char *path,
+                                               size_t *len);
+CONVEX_API const uint8_t *convex_value_get_bytes(const convex_value *value, const char *path,
+                                                 size_t *len);
 
 /* ---- JSON ---- */
 /* Parses one complete JSON text. ENCODED is strict: exactly what both the
  * official client and the backend accept. PLAIN reads ordinary JSON (every
- * number a float64). The text is not kept.
+ * number a float64). Of equal keys the last wins, and what it replaces need only be JSON.
+ * The text is not kept.
  *   max_depth  0 means Convex's limit for values (64), at most 512. Above 64 the outer
  *              max_depth - 64 levels count as an envelope (a frame around values), whose
  *              arrays and objects may hold more than a value's may
