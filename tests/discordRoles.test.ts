@@ -305,6 +305,33 @@ test("a role above the bot's own is named, and the mirror goes on", async () => 
   });
 });
 
+test("a monitor sees that the bot lives, is ready, and what it has done", async () => {
+  const watched = start({ INSTANCE: "watched", STATUS_LISTEN: "127.0.0.1:0" });
+  await until("its address", () => /status=\S+/.test(watched.log));
+  const at = `http://${/status=(\S+)/.exec(watched.log)![1]}`;
+  assert.equal(await (await fetch(`${at}/healthz`)).text(), "ok\n");
+  await until("it to be ready", async () => (await fetch(`${at}/readyz`)).ok);
+  const metrics = await (await fetch(`${at}/metrics`)).text();
+  for (const name of [
+    "posts_total",
+    "roles_given_total",
+    "roles_drifted_total",
+  ])
+    assert.match(metrics, new RegExp(`^${name} \\d+$`, "m"));
+  assert.match(metrics, /^source_to_posted_seconds_bucket\{le="\+Inf"\} \d+$/m);
+  await backend.end("SIGKILL");
+  await until("it to say that the backend is away", async () => {
+    const answer = await fetch(`${at}/readyz`);
+    return answer.status === 503 && /backend/.test(await answer.text());
+  });
+  await backend.open();
+  await until(
+    "it to be ready again",
+    async () => (await fetch(`${at}/readyz`)).ok,
+  );
+  await watched.stop();
+});
+
 test("a dry run says what it would do, and does nothing", async () => {
   await bot.stop();
   const { email, discordId } = await person();

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "convex/identity.h"
+#include "daemon/address.h"
 #include "daemon/backoff.h"
 #include "daemon/log.h"
+#include "daemon/status.h"
 
 enum { HEARTBEAT_MS = 30000, AUTH_RETRY_BASE_MS = 1000, AUTH_RETRY_CAP_MS = 60000 };
 
@@ -18,6 +20,7 @@ struct service_link {
     service_link_options options;
     convex_identity *identity;
     convex_client *client;
+    daemon_status *status; /* NULL: none was asked for */
     daemon_timer *heartbeat;
     daemon_timer *auth_retry;
     backoff auth_backoff;
@@ -89,6 +92,13 @@ static void log_connection(service_link *self, const convex_state *state)
         daemon_log(DAEMON_INFO, "backend connected", "url=%s", self->options.settings->convex_url);
 }
 
+static void tell_monitor(service_link *self)
+{
+    bool serves = strcmp(self->state, "ready") == 0 || strcmp(self->state, "degraded") == 0;
+    daemon_status_set(self->status, self->ready && serves,
+                      self->ready ? self->state : "the backend is not connected");
+}
+
 static void on_state(const convex_state *state, void *user)
 {
     service_link *self = user;
@@ -104,6 +114,7 @@ static void on_state(const convex_state *state, void *user)
     if (ready == self->ready)
         return;
     self->ready = ready;
+    tell_monitor(self);
     if (ready) {
         self->was_confirmed = true;
         backoff_reset(&self->auth_backoff);
@@ -194,6 +205,7 @@ void service_link_report(service_link *self, const char *state, const char *deta
         return;
     strncpy(self->state, state, sizeof self->state - 1);
     strncpy(self->detail, detail, sizeof self->detail - 1);
+    tell_monitor(self);
     if (self->ready)
         beat(self);
 }
@@ -249,6 +261,23 @@ static int open_client(service_link *self)
                               loop_process, self);
 }
 
+static int open_status(service_link *self)
+{
+    const char *listen = self->options.settings->status_listen;
+    char reason[200];
+    if (!listen)
+        return 0;
+    if (!daemon_address_valid(listen))
+        daemon_misconfigured("status-listen", "expected ADDRESS:PORT, such as 127.0.0.1:9464");
+    int r = daemon_status_open(listen, self->options.metrics, &self->status, reason, sizeof reason);
+    if (r == -ENOMEM)
+        return r;
+    if (r != 0)
+        daemon_misconfigured("status-listen", "%s", reason);
+    daemon_log(DAEMON_INFO, "answering monitors", "status=%s", daemon_status_address(self->status));
+    return 0;
+}
+
 int service_link_open(const service_link_options *options, service_link **ret)
 {
     service_link *self = calloc(1, sizeof *self);
@@ -261,6 +290,8 @@ int service_link_open(const service_link_options *options, service_link **ret)
     int r = daemon_timer_new(options->loop, on_heartbeat_due, self, &self->heartbeat);
     if (r == 0)
         r = daemon_timer_new(options->loop, present_again, self, &self->auth_retry);
+    if (r == 0)
+        r = open_status(self);
     if (r == 0)
         r = open_client(self);
     if (r != 0) {
@@ -282,6 +313,7 @@ void service_link_close(service_link *self)
         convex_client_join(self->client);
         convex_client_unref(self->client);
     }
+    daemon_status_close(self->status);
     daemon_timer_free(self->heartbeat);
     daemon_timer_free(self->auth_retry);
     convex_identity_free(self->identity);

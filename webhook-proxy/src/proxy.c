@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/address.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -57,7 +58,7 @@ static void spool_path(const proxy_config *config, char *ret, size_t size)
 
 void proxy_check(const proxy_config *config)
 {
-    if (!server_address_valid(config->listen))
+    if (!daemon_address_valid(config->listen))
         daemon_misconfigured("listen",
                              "is \"%.80s\": expected ADDRESS:PORT, such as 127.0.0.1:8787",
                              config->listen);

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/address.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "request.h"
@@ -400,72 +401,6 @@ void server_sweep(server *self)
 
 /* ---- life ---- */
 
-/* Splits "127.0.0.1:8787" or "[::1]:8787" and resolves it as numbers. */
-static struct addrinfo *parse_address(const char *listen)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    const char *colon = strrchr(listen, ':');
-    char host[64];
-    size_t size = colon ? (size_t)(colon - listen) : 0;
-
-    if (size == 0 || size >= sizeof(host))
-        return NULL;
-    memcpy(host, listen, size);
-    host[size] = '\0';
-    if (host[0] == '[' && host[size - 1] == ']') {
-        host[size - 1] = '\0';
-        memmove(host, host + 1, size - 1);
-    } else if (strchr(host, ':')) {
-        return NULL;
-    }
-    return getaddrinfo(host, colon + 1, &hints, &found) == 0 ? found : NULL;
-}
-
-bool server_address_valid(const char *listen)
-{
-    struct addrinfo *found = parse_address(listen);
-
-    if (found)
-        freeaddrinfo(found);
-    return found != NULL;
-}
-
-static int open_socket(const char *address, char *reason, size_t reason_size)
-{
-    struct addrinfo *to = parse_address(address);
-    int fd = -1, on = 1, r = to ? 0 : -EINVAL;
-
-    if (r == 0) {
-        fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-            bind(fd, to->ai_addr, to->ai_addrlen) != 0 || listen(fd, 1024) != 0)
-            r = -errno;
-        freeaddrinfo(to);
-    }
-    if (r < 0) {
-        snprintf(reason, reason_size, "cannot listen at %s: %s", address, strerror(-r));
-        if (fd >= 0)
-            close(fd);
-        return r;
-    }
-    return fd;
-}
-
-static void name_address(int fd, char *ret, size_t size)
-{
-    struct sockaddr_storage address;
-    socklen_t length = sizeof(address);
-    char host[INET6_ADDRSTRLEN] = "", port[8] = "";
-
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    getnameinfo((struct sockaddr *)&address, length, host, sizeof(host), port, sizeof(port),
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(ret, size, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
 /* Paths are compared as they were sent. */
 static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *text)
 {
@@ -512,10 +447,10 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
     self->sources = sources_ref(options->sources);
     self->latency = daemon_histogram_new(options->metrics, "webhook_acknowledge_seconds", NULL,
                                          "From the head of a request to its durable answer.");
-    fd = open_socket(options->listen, reason, reason_size);
+    fd = daemon_address_listen(options->listen, reason, reason_size);
     r = fd < 0 ? fd : make_answers(self, options->metrics);
     if (r == 0) {
-        name_address(fd, self->address, sizeof(self->address));
+        daemon_address_name(fd, self->address, sizeof(self->address));
         self->daemon = start_library(self, fd);
         if (self->daemon == NULL) {
             snprintf(reason, reason_size, "the HTTP server does not start at %s", options->listen);

@@ -33,9 +33,6 @@ typedef struct server_options {
     daemon_metrics *metrics; /* borrowed for the server's life */
 } server_options;
 
-/* "HOST:PORT" with a numeric address; false if it is not. */
-bool server_address_valid(const char *listen);
-
 /* ret: owned, release with server_free(). `reason`: what failed, one line. Returns 0 or a negative
  * errno. */
 int server_new(const server_options *options, server **ret, char *reason, size_t reason_size);

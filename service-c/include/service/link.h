@@ -3,7 +3,7 @@
  * One live Convex connection under the daemon's own service identity, driven by
  * the daemon's loop, with its state in the log and in the `services` table. Used by
  * collector, bot and webhook-proxy, so that all three treat a refused identity, a
- * lost backend and a heartbeat alike.
+ * lost backend, a heartbeat and a monitor's questions (daemon/status.h) alike.
  *
  * Called from the loop thread only; so are its callbacks. */
 #ifndef SERVICE_LINK_H
@@ -29,6 +29,7 @@ typedef struct service_settings {
     const char *key_id;
     const char *issuer;
     const char *audience;
+    const char *status_listen; /* NULL: no status server */
 } service_settings;
 
 /* clang-format off */
@@ -45,7 +46,10 @@ typedef struct service_settings {
      offsetof(config, member) + offsetof(service_settings, issuer), 0, 0},                         \
     {"service-audience", "SERVICE_AUDIENCE", "signals-services", "NAME",                           \
      "audience of the service tokens, as deployed", DAEMON_STRING, 0,                              \
-     offsetof(config, member) + offsetof(service_settings, audience), 0, 0}
+     offsetof(config, member) + offsetof(service_settings, audience), 0, 0},                       \
+    {"status-listen", "STATUS_LISTEN", NULL, "ADDRESS:PORT",                                       \
+     "where to answer /healthz, /readyz and /metrics, such as 127.0.0.1:9464; has no password",    \
+     DAEMON_STRING, 0, offsetof(config, member) + offsetof(service_settings, status_listen), 0, 0}
 /* clang-format on */
 
 typedef struct service_link service_link; /* opaque, one owner */
@@ -74,7 +78,8 @@ void service_link_close(service_link *link);
 convex_client *service_link_client(service_link *link);
 bool service_link_is_ready(const service_link *link);
 
-/* What the program says of itself: sent at once when it changed, and every 30 s.
+/* What the program says of itself: sent at once when it changed, and every 30 s. A monitor is told
+ * "ready" in the states "ready" and "degraded" while the backend is connected.
  *   state   "starting", "ready", "degraded" or "stopping"
  *   detail  copied, one line; may be "" */
 void service_link_report(service_link *link, const char *state, const char *detail);
