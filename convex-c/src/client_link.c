@@ -13,6 +13,8 @@
 #include "network_internal.h"
 #include "sync_internal.h"
 
+enum { MAX_NAME = 128 };
+
 /* Masks need to be unpredictable, and a system call for each would be dear. */
 static void take_random(void *user, void *ret, size_t len)
 {
@@ -73,7 +75,7 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
 
     if (!fault && config->transport)
         fault = config->transport->fault(config->transport, config->network);
-    if (!fault && !cvx_auth_is_client_name(name))
+    if (!fault && (!cvx_auth_is_sendable(name) || !strchr(name, '-') || strlen(name) > MAX_NAME))
         fault = "client_name is not of the form name-1.2.3";
     if (fault)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);
@@ -120,7 +122,7 @@ convex_status cvx_link_open(cvx_link *link)
 
     cvx_ws_done(&link->ws);
     cvx_ws_init(&link->ws, &link->ws_config);
-    link->started = false;
+    link->started = link->broken = false;
     link->active = status == CONVEX_OK;
     return status;
 }
@@ -168,12 +170,16 @@ void cvx_link_flush(cvx_link *link)
         link->sent += sent;
     }
     if (!data)
-        ops->send(link->transport, "", 0, &sent); /* what the transport itself holds back */
+        io = ops->send(link->transport, "", 0, &sent); /* what the transport itself holds back */
+    if (io == CVX_IO_BROKEN)
+        link->broken = true;
     ops->want_write(link->transport, data != NULL);
 }
 
 int64_t cvx_link_deadline(const cvx_link *link)
 {
+    if (link->active && link->broken)
+        return 0; /* no descriptor may tell of it any more */
     return link->active ? link->transport->ops->deadline(link->transport) : INT64_MAX;
 }
 
@@ -265,6 +271,8 @@ cvx_link_kind cvx_link_next(cvx_link *link, int64_t now_ms, cvx_link_event *ret)
         return CVX_LINK_NONE;
     switch (ops->process(link->transport, now_ms)) {
     case CVX_TRANSPORT_OPEN:
+        if (link->broken)
+            return closed(link, ret, 1006, ops->error(link->transport));
         break;
     case CVX_TRANSPORT_FAILED:
         return closed(link, ret, 1006, ops->error(link->transport));

@@ -16,6 +16,7 @@ typedef struct cvx_link {
     cvx_ws ws;
     bool active;             /* connecting or open */
     bool started;            /* the upgrade was asked for */
+    bool broken;             /* a write failed; not told yet */
     uint64_t received, sent; /* bytes of all connections, TLS not counted */
     uint8_t pool[256];
     size_t pooled; /* unpredictable bytes left in the pool */
