@@ -215,6 +215,15 @@ void cvx_client_append(convex_client *client, cvx_op *op)
     wake(client);
 }
 
+void cvx_client_send(convex_client *client, cvx_errand *errand)
+{
+    errand->op = (cvx_op){.kind = CVX_OP_ERRAND, .object = errand};
+    pthread_mutex_lock(&client->lock);
+    if (!client->closing)
+        cvx_client_append(client, &errand->op);
+    pthread_mutex_unlock(&client->lock);
+}
+
 void convex_client_close(convex_client *client)
 {
     if (!client)

@@ -18,7 +18,8 @@ typedef enum cvx_op_kind {
     CVX_OP_REQUEST,
     CVX_OP_CANCEL,
     CVX_OP_PROBE,
-    CVX_OP_SET_AUTH
+    CVX_OP_SET_AUTH,
+    CVX_OP_ERRAND
 } cvx_op_kind;
 
 typedef struct cvx_op {
@@ -79,6 +80,13 @@ typedef struct cvx_auth_op {
     cvx_op op;
     convex_auth auth;
 } cvx_auth_op;
+
+/* Something to be called on the loop thread. */
+typedef struct cvx_errand {
+    cvx_op op;
+    void (*run)(void *user);
+    void *user;
+} cvx_errand;
 
 /* A session that outlives the process: the server knows a mutation by (session, number), so one
  * sent under both again after a restart takes effect once. */
@@ -167,6 +175,9 @@ convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
 convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
                                      size_t body_len, const convex_call_options *options,
                                      convex_done_fn *on_done, void *user, convex_error *reterr);
+/* Has it run on the loop thread, with no lock held; not at all when the client closes before. It
+ * must live until it has run or the client has finished. */
+void cvx_client_send(convex_client *client, cvx_errand *errand);
 
 /* client_loop.c */
 int64_t cvx_client_now(void);

@@ -343,6 +343,9 @@ static void do_op(convex_client *client, cvx_op *op)
     case CVX_OP_SET_AUTH:
         do_set_auth(client, op->object);
         break;
+    case CVX_OP_ERRAND:
+        ((cvx_errand *)op->object)->run(((cvx_errand *)op->object)->user);
+        break;
     }
 }
 
@@ -382,6 +385,8 @@ static void refuse_op(convex_client *client, cvx_op *op)
         break;
     case CVX_OP_SET_AUTH:
         cvx_auth_op_free(client, op->object);
+        break;
+    case CVX_OP_ERRAND:
         break;
     }
 }

@@ -14,7 +14,6 @@
 extern "C" {
 #endif
 
-/* A client in a loop; its parts are private. */
 typedef struct convex_uv {
     uv_poll_t poll;
     uv_timer_t timer;
