@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "result_internal.h"
+#include "value_tree.h"
 
 /* The envelope of a Transition is this much deeper than the values in it. */
 enum { MAX_DEPTH = 64 + 8 };
+enum { LARGE_FRAME = 16 * 1024 }; /* bytes as a tree */
 
 typedef enum verdict {
     APPLIED,
@@ -48,21 +50,25 @@ static bool lines_ok(const convex_value *lines)
     return true;
 }
 
-/* Refs to the parts of the frame: nothing is copied. */
+/* The parts of a frame that are kept. They are copied out when they take less than `limit` bytes,
+ * else they keep the frame. */
 static verdict make_result(cvx_sync *sync, bool success, const convex_value *value,
-                           const convex_value *data, const convex_value *lines, convex_result **ret)
+                           const convex_value *data, const convex_value *lines, size_t limit,
+                           convex_result **ret)
 {
+    const convex_value *parts[3];
+    convex_value *kept[3];
+
     if (!lines_ok(lines) || (!success && convex_value_type(value) != CONVEX_STRING))
         return BROKEN;
     if (!value)
         value = sync->null_value;
-    lines = convex_value_count(lines) > 0 ? lines : NULL;
-    if (success)
-        *ret =
-            cvx_result_success(convex_value_ref(value), convex_value_ref(lines), &sync->config.mem);
-    else
-        *ret = cvx_result_failure(convex_value_ref(value), convex_value_ref(data),
-                                  convex_value_ref(lines), &sync->config.mem);
+    parts[0] = value;
+    parts[1] = success ? NULL : data;
+    parts[2] = convex_value_count(lines) > 0 ? lines : NULL;
+    cvx_values_keep(parts, 3, limit, &sync->config.mem, kept);
+    *ret = success ? cvx_result_success(kept[0], kept[2], &sync->config.mem)
+                   : cvx_result_failure(kept[0], kept[1], kept[2], &sync->config.mem);
     return *ret ? APPLIED : NO_MEMORY;
 }
 
@@ -125,7 +131,7 @@ static bool read_version(const convex_value *value, cvx_version *ret)
            cvx_ts_read(field(value, "ts"), &ret->ts);
 }
 
-static verdict read_modification(cvx_sync *sync, const convex_value *modification)
+static verdict read_modification(cvx_sync *sync, const convex_value *modification, size_t limit)
 {
     change kind;
     uint32_t id;
@@ -137,9 +143,9 @@ static verdict read_modification(cvx_sync *sync, const convex_value *modificatio
         return BROKEN;
     if (kind == REMOVED)
         return APPLIED;
-    v = make_result(sync, kind == UPDATED,
-                    field(modification, kind == UPDATED ? "value" : "errorMessage"),
-                    field(modification, "errorData"), field(modification, "logLines"), &result);
+    v = make_result(
+        sync, kind == UPDATED, field(modification, kind == UPDATED ? "value" : "errorMessage"),
+        field(modification, "errorData"), field(modification, "logLines"), limit, &result);
     query = cvx_queries_find(sync, id);
     if (v == APPLIED && query) {
         convex_result_unref(query->incoming);
@@ -152,13 +158,16 @@ static verdict read_modification(cvx_sync *sync, const convex_value *modificatio
 
 static void keep_journal(cvx_sync *sync, cvx_query *query, const convex_value *journal)
 {
+    bool null = convex_value_type(journal) == CONVEX_NULL;
+    convex_value *kept;
+
     if (!journal)
         return;
-    if (convex_value_type(journal) == CONVEX_NULL)
-        journal = sync->null_value; /* not the one that would keep the frame */
-    journal = convex_value_ref(journal);
+    if (null)
+        journal = sync->null_value; /* one for all of them */
+    cvx_values_keep(&journal, 1, null ? 0 : SIZE_MAX, &sync->config.mem, &kept);
     convex_value_unref(query->journal);
-    query->journal = journal;
+    query->journal = kept;
 }
 
 static void commit_result(cvx_sync *sync, cvx_query *query)
@@ -218,10 +227,18 @@ static void forget_incoming(cvx_sync *sync, const convex_value *modifications, s
     }
 }
 
+/* A result that is held keeps no frame alive of which it is less than three quarters. The only one
+ * of a large frame is nearly all of it, and need not be measured. */
+static size_t copy_limit(const convex_value *frame, size_t results)
+{
+    size_t size = cvx_tree_size(frame);
+    return results == 1 && size >= LARGE_FRAME ? 0 : size / 4 * 3;
+}
+
 static verdict on_transition(cvx_sync *sync, const convex_value *frame)
 {
     const convex_value *modifications = field(frame, "modifications");
-    size_t count = convex_value_count(modifications), read = 0;
+    size_t count = convex_value_count(modifications), read = 0, limit;
     cvx_version start, end, now = sync->version;
     verdict v = APPLIED;
 
@@ -233,8 +250,9 @@ static verdict on_transition(cvx_sync *sync, const convex_value *frame)
         return BROKEN;
     if (end.query_set < start.query_set || end.identity < start.identity || end.ts < start.ts)
         return BROKEN;
+    limit = copy_limit(frame, count);
     while (read < count && v == APPLIED)
-        v = read_modification(sync, convex_value_at(modifications, read++));
+        v = read_modification(sync, convex_value_at(modifications, read++), limit);
     if (v != APPLIED) {
         forget_incoming(sync, modifications, read);
         return v;
@@ -323,7 +341,7 @@ static verdict on_response(cvx_sync *sync, const convex_value *frame, bool actio
         (success && !action && !cvx_ts_read(field(frame, "ts"), &ts)))
         return BROKEN;
     v = make_result(sync, success, field(frame, "result"), field(frame, "errorData"),
-                    field(frame, "logLines"), &result);
+                    field(frame, "logLines"), 0, &result);
     if (v != APPLIED)
         return v;
     if (success && !action)

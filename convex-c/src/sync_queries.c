@@ -17,10 +17,14 @@ enum { MAX_LINGERING = 256 };
 cvx_query *cvx_query_new(const convex_mem *mem, char *token, size_t token_len)
 {
     cvx_query *query = cvx_alloc(mem, sizeof *query);
+    char *exact;
+
     if (!query) {
         cvx_free(mem, token);
         return NULL;
     }
+    exact = cvx_realloc(mem, token, token_len + 1); /* it grew by doubling, and is kept for long */
+    token = exact ? exact : token;
     *query = (cvx_query){.token = token, .token_len = token_len};
     return query;
 }

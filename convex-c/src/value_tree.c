@@ -18,9 +18,12 @@ struct cvx_tree {
     atomic_size_t refs;
     convex_mem mem;
     cvx_chunk *chunks; /* newest first */
+    size_t size;       /* of all of them */
 };
 
-enum { CHUNK_MIN = 256, CHUNK_MAX_GROWTH = 1 << 20 };
+static_assert(sizeof(cvx_chunk) + sizeof(cvx_tree) + 16 <= CVX_TREE_HEAD, "room for the rest");
+
+enum { CHUNK_MIN = 64, CHUNK_MAX_GROWTH = 1 << 20 };
 
 /* ---- counting ---- */
 
@@ -39,6 +42,11 @@ static void tree_free(cvx_tree *tree)
         cvx_free(&mem, chunk);
         chunk = next;
     }
+}
+
+size_t cvx_tree_size(const convex_value *value)
+{
+    return tree_of(value)->size;
 }
 
 convex_value *convex_value_ref(const convex_value *value)
@@ -98,7 +106,9 @@ static bool add_chunk(cvx_writer *w, size_t room)
         atomic_init(&w->tree->refs, 1);
         w->tree->mem = w->mem;
         w->tree->chunks = NULL;
+        w->tree->size = 0;
     }
+    w->tree->size += size;
     chunk->tree = w->tree;
     chunk->next = w->tree->chunks;
     w->tree->chunks = chunk;

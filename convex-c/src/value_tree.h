@@ -21,6 +21,7 @@ enum {
     CVX_LIMIT_ITEMS = 8192,
     CVX_LIMIT_NAME = 1024,
     CVX_DEPTH_MAX = 512, /* of any tree, so that readers may recurse */
+    CVX_TREE_HEAD = 88,  /* what a tree of one chunk takes beside its nodes and texts, at most */
 };
 
 /* 16 bytes. `tag` holds the type and a length: of text or bytes, or the count of
@@ -81,6 +82,15 @@ static inline int cvx_key_compare(cvx_key a, cvx_key b)
 
 /* convex_value_check(), whose error calls the value `name`, as in "args.list[3]"; NULL: none. */
 convex_status cvx_value_check(const convex_value *value, const char *name, convex_error *reterr);
+
+/* Bytes that the whole tree of this node holds. */
+size_t cvx_tree_size(const convex_value *value);
+
+/* References to some parts of a tree: to copies of them, which together are a tree of their own,
+ * when that takes less than `limit` bytes; else, or when memory is short, to the parts themselves.
+ *   parts  NULL stays NULL */
+void cvx_values_keep(const convex_value *const *parts, size_t count, size_t limit,
+                     const convex_mem *mem, convex_value **ret);
 
 /* ---- writing ---- */
 
