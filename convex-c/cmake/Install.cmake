@@ -1,7 +1,12 @@
 # The shared libraries, what `cmake --install` puts where, and the Debian packages.
 # Instrumented builds are for tests only, and install nothing.
+# The target "docs" writes the API reference to docs/html in the build folder.
 if(SANITIZE OR FUZZ)
   return()
+endif()
+find_program(DOXYGEN doxygen)
+if(DOXYGEN AND NOT TARGET docs)
+  add_custom_target(docs COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/docs/reference.sh ${CMAKE_BINARY_DIR}/docs VERBATIM)
 endif()
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

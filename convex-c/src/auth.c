@@ -19,6 +19,25 @@ bool cvx_auth_is_sendable(const char *token)
     return true;
 }
 
+bool cvx_auth_is_client_name(const char *name)
+{
+    enum { NAME_MAX_LEN = 200 };
+    static const char digits[] = "0123456789";
+    if (!cvx_auth_is_sendable(name) || strlen(name) > NAME_MAX_LEN)
+        return false;
+    for (const char *dash = strchr(name, '-'); dash != NULL; dash = strchr(dash + 1, '-')) {
+        const char *p = dash + 1;
+        int numbers = 0;
+        for (size_t len; dash > name && (len = strspn(p, digits)) > 0; p += len + 1) {
+            if (++numbers == 3)
+                return true;
+            if (p[len] != '.')
+                break;
+        }
+    }
+    return false;
+}
+
 static bool is_identity_object(const char *json, const convex_mem *mem)
 {
     convex_value *value = NULL;

@@ -14,6 +14,10 @@ void cvx_auth_done(convex_auth *auth, const convex_mem *mem);
 /* Whether `token` can go into a header line: printable ASCII, not empty. */
 bool cvx_auth_is_sendable(const char *token);
 
+/* Whether `name` can be sent as Convex-Client: "<name>-1.2.3". The server takes names of its own
+ * clients without a version for too old ones. */
+bool cvx_auth_is_client_name(const char *name);
+
 /* Adds "Authorization: ..." for the credential, or nothing when it is anonymous.
  *   fetched  FETCH: the token, NULL when signed out; else ignored */
 void cvx_auth_header(const convex_auth *auth, const char *fetched, cvx_text *ret);

@@ -13,8 +13,6 @@
 #include "network_internal.h"
 #include "sync_internal.h"
 
-enum { MAX_NAME = 128 };
-
 /* Masks need to be unpredictable, and a system call for each would be dear. */
 static void take_random(void *user, void *ret, size_t len)
 {
@@ -75,7 +73,7 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
 
     if (!fault && config->transport)
         fault = config->transport->fault(config->transport, config->network);
-    if (!fault && (!cvx_auth_is_sendable(name) || !strchr(name, '-') || strlen(name) > MAX_NAME))
+    if (!fault && !cvx_auth_is_client_name(name))
         fault = "client_name is not of the form name-1.2.3";
     if (fault)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);

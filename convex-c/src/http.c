@@ -11,20 +11,14 @@
 #include "http_internal.h"
 #include "network_internal.h"
 
-enum {
-    CONNECT_TIMEOUT_MS = 10 * 1000,
-    STALL_TIMEOUT_MS = 30 * 1000,
-    REPLY_BYTES = 32 << 20,
-    CLIENT_NAME_MAX = 200
-};
+enum { CONNECT_TIMEOUT_MS = 10 * 1000, STALL_TIMEOUT_MS = 30 * 1000, REPLY_BYTES = 32 << 20 };
 
 static const char default_name[] = "convex-c-" CONVEX_VERSION;
 
 static const char *fault_of(const convex_http_options *options)
 {
     const char *name = options->client_name;
-    if (name != NULL && (!cvx_auth_is_sendable(name) || strchr(name, '-') == NULL ||
-                         strlen(name) > CLIENT_NAME_MAX))
+    if (name != NULL && !cvx_auth_is_client_name(name))
         return "client_name is not of the form name-1.2.3";
     return cvx_network_fault(&options->network, options->url);
 }

@@ -12,6 +12,7 @@
 #include "error_internal.h"
 #include "http_internal.h"
 #include "utf8.h"
+#include "value_tree.h"
 
 enum {
     TIMEOUT_MS = 60 * 1000,
@@ -58,7 +59,7 @@ static convex_status check(const char *path, const convex_value *args, convex_er
         return cvx_fail(reterr, CONVEX_EINVAL, "path names no function");
     if (args != NULL && convex_value_type(args) != CONVEX_OBJECT)
         return cvx_fail(reterr, CONVEX_EINVAL, "args is no object");
-    return args == NULL ? CONVEX_OK : convex_value_check(args, reterr);
+    return args == NULL ? CONVEX_OK : cvx_value_check(args, "args", reterr);
 }
 
 /* {"path":...,"format":...,"args":[{...}] and left open for more. */

@@ -576,16 +576,9 @@ static convex_status finish(parser *p, const convex_value *root, convex_value **
     return CONVEX_OK;
 }
 
-convex_status convex_value_parse(const char *json, size_t len, convex_format format,
-                                 unsigned max_depth, const convex_mem *mem, convex_value **ret,
-                                 convex_error *reterr)
+static convex_status parse(const char *json, size_t len, convex_format format, unsigned max_depth,
+                           const convex_mem *mem, convex_value **ret, convex_error *reterr)
 {
-    if (json == NULL || ret == NULL)
-        return cvx_fail(reterr, CONVEX_EINVAL, "no text, or no place for the value");
-    if (max_depth == 0)
-        max_depth = CVX_LIMIT_NESTING;
-    if (max_depth > CVX_DEPTH_MAX)
-        return cvx_fail(reterr, CONVEX_EINVAL, "max_depth is above %d", CVX_DEPTH_MAX);
     parser p; /* large, and only what is read before it is written gets a first value */
     p.text = p.p = json;
     p.end = json + len;
@@ -601,5 +594,50 @@ convex_status convex_value_parse(const char *json, size_t len, convex_format for
     convex_status status =
         read_text(&p, &root) ? finish(&p, &root, ret, reterr) : report(&p, reterr);
     cvx_writer_done(&p.w);
+    return status;
+}
+
+/* What breaks a rule of Convex's may be a field that a later one of its name replaces: both
+ * official sides read JSON first, and look at the values that are left. Rare, and so done in their
+ * two steps. */
+static convex_status parse_what_is_left(const char *json, size_t len, unsigned max_depth,
+                                        const convex_mem *mem, convex_value **ret)
+{
+    convex_value *plain = NULL;
+    char *text = NULL;
+    size_t text_len = 0;
+    convex_status status = parse(json, len, CONVEX_PLAIN_JSON, CVX_DEPTH_MAX, mem, &plain, NULL);
+    if (status == CONVEX_OK)
+        status = convex_value_print(plain, CONVEX_PLAIN_JSON, mem, &text, &text_len);
+    convex_value_unref(plain);
+    if (status == CONVEX_OK)
+        status = parse(text, text_len, CONVEX_ENCODED_JSON, max_depth, mem, ret, NULL);
+    convex_text_free(text, mem);
+    return status;
+}
+
+convex_status convex_value_parse(const char *json, size_t len, convex_format format,
+                                 unsigned max_depth, const convex_mem *mem, convex_value **ret,
+                                 convex_error *reterr)
+{
+    if (json == NULL || ret == NULL)
+        return cvx_fail(reterr, CONVEX_EINVAL, "no text, or no place for the value");
+    if (max_depth == 0)
+        max_depth = CVX_LIMIT_NESTING;
+    if (max_depth > CVX_DEPTH_MAX)
+        return cvx_fail(reterr, CONVEX_EINVAL, "max_depth is above %d", CVX_DEPTH_MAX);
+    convex_error error;
+    convex_status status = parse(json, len, format, max_depth, mem, ret, &error);
+    if (status == CONVEX_OK)
+        return CONVEX_OK;
+    if (format == CONVEX_ENCODED_JSON && status != CONVEX_ENOMEM) {
+        convex_status second = parse_what_is_left(json, len, max_depth, mem, ret);
+        if (second == CONVEX_OK)
+            return CONVEX_OK;
+        if (second == CONVEX_ENOMEM)
+            return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    }
+    if (reterr != NULL)
+        *reterr = error;
     return status;
 }

@@ -93,5 +93,10 @@ void cvx_store_begin(cvx_sync *sync, cvx_update *update);
 /* Ends the update that runs: keeps what it wrote, or takes it back if any call failed. */
 convex_status cvx_store_end(cvx_sync *sync);
 void cvx_store_forget_list(convex_local_store *store);
+const convex_mem *cvx_store_mem(const convex_local_store *store);
+/* Notes the update's first failure; returns `status`. */
+convex_status cvx_store_fail(convex_local_store *store, convex_status status, const char *why);
+/* The first failure of the update that runs; CONVEX_EINVAL when none runs. */
+convex_status cvx_store_status(const convex_local_store *store);
 
 #endif

@@ -14,16 +14,21 @@
  * queries of the path. One in a component ends in its name instead, and is out of reach here. */
 #define NO_ARGS "{}]"
 
-static convex_status fail(convex_local_store *store, convex_status status, const char *why)
+convex_status cvx_store_fail(convex_local_store *store, convex_status status, const char *why)
 {
     if (store->status == CONVEX_OK)
         store->status = cvx_fail(&store->error, status, "%s", why);
     return status;
 }
 
-static const convex_mem *mem_of(const convex_local_store *store)
+const convex_mem *cvx_store_mem(const convex_local_store *store)
 {
     return &store->sync->config.mem;
+}
+
+convex_status cvx_store_status(const convex_local_store *store)
+{
+    return store->running ? store->status : CONVEX_EINVAL;
 }
 
 void cvx_local_free(cvx_sync *sync, cvx_local *local)
@@ -115,10 +120,10 @@ static convex_status find(convex_local_store *store, const char *path, const con
     found f = {0};
     convex_error error = {0};
     convex_status status =
-        cvx_call_text(mem_of(store), path, NULL, args, true, &f.token, &f.token_len, &error);
+        cvx_call_text(cvx_store_mem(store), path, NULL, args, true, &f.token, &f.token_len, &error);
 
     if (status != CONVEX_OK)
-        return fail(store, status, error.message);
+        return cvx_store_fail(store, status, error.message);
     f.hash = cvx_hash_bytes(f.token, f.token_len);
     f.query = cvx_queries_find_token(store->sync, f.token, f.token_len, f.hash);
     if (f.query) {
@@ -146,7 +151,7 @@ const convex_value *convex_local_store_get(convex_local_store *store, const char
 
     if (!store || !store->running || find(store, path, args, &f) != CONVEX_OK)
         return NULL;
-    cvx_free(mem_of(store), f.token);
+    cvx_free(cvx_store_mem(store), f.token);
     return value_of(f.query, f.local);
 }
 
@@ -156,7 +161,7 @@ const convex_value *convex_local_store_get(convex_local_store *store, const char
 static cvx_local *make_local(convex_local_store *store, found *f)
 {
     cvx_overlay *all = &store->sync->overlay;
-    cvx_local *local = cvx_alloc(mem_of(store), sizeof *local);
+    cvx_local *local = cvx_alloc(cvx_store_mem(store), sizeof *local);
 
     if (!local)
         return NULL;
@@ -206,13 +211,13 @@ convex_status convex_local_store_set(convex_local_store *store, const char *path
     if (status != CONVEX_OK)
         return status;
     if (value)
-        result = cvx_result_success(convex_value_ref(value), NULL, mem_of(store));
+        result = cvx_result_success(convex_value_ref(value), NULL, cvx_store_mem(store));
     if ((value && !result) || (!f.local && !(f.local = make_local(store, &f)))) {
         convex_result_unref(result);
-        cvx_free(mem_of(store), f.token);
-        return fail(store, CONVEX_ENOMEM, "out of memory");
+        cvx_free(cvx_store_mem(store), f.token);
+        return cvx_store_fail(store, CONVEX_ENOMEM, "out of memory");
     }
-    cvx_free(mem_of(store), f.token);
+    cvx_free(cvx_store_mem(store), f.token);
     write_local(store, f.local, result);
     return CONVEX_OK;
 }
@@ -223,8 +228,8 @@ void cvx_store_forget_list(convex_local_store *store)
 {
     if (!store->sync)
         return; /* never used */
-    cvx_free(mem_of(store), store->listed_path);
-    cvx_free(mem_of(store), store->listed);
+    cvx_free(cvx_store_mem(store), store->listed_path);
+    cvx_free(cvx_store_mem(store), store->listed);
     store->listed_path = NULL;
     store->listed = NULL;
     store->listed_count = store->listed_capacity = 0;
@@ -241,9 +246,9 @@ static convex_status add_listed(convex_local_store *store, cvx_query *query, cvx
     if (store->listed_count == store->listed_capacity) {
         size_t capacity = store->listed_capacity ? store->listed_capacity * 2 : 16;
         cvx_listed *grown =
-            cvx_realloc(mem_of(store), store->listed, capacity * sizeof *store->listed);
+            cvx_realloc(cvx_store_mem(store), store->listed, capacity * sizeof *store->listed);
         if (!grown)
-            return fail(store, CONVEX_ENOMEM, "out of memory");
+            return cvx_store_fail(store, CONVEX_ENOMEM, "out of memory");
         store->listed = grown;
         store->listed_capacity = capacity;
     }
@@ -258,14 +263,14 @@ static convex_status list(convex_local_store *store, const char *path)
     size_t len = 0;
     convex_error error = {0};
     convex_status status =
-        cvx_call_text(mem_of(store), path, NULL, NULL, true, &text, &len, &error);
+        cvx_call_text(cvx_store_mem(store), path, NULL, NULL, true, &text, &len, &error);
 
     if (status != CONVEX_OK)
-        return fail(store, status, error.message);
+        return cvx_store_fail(store, status, error.message);
     len -= sizeof NO_ARGS - 1;
     if (store->listed_path && store->listed_path_len == len &&
         memcmp(store->listed_path, text, len) == 0) {
-        cvx_free(mem_of(store), text);
+        cvx_free(cvx_store_mem(store), text);
         return CONVEX_OK;
     }
     cvx_store_forget_list(store);
@@ -303,9 +308,9 @@ static const convex_value *args_of(convex_local_store *store, const cvx_listed *
     if (*args)
         return *args;
     status = convex_value_parse(token + store->listed_path_len, len - store->listed_path_len - 1,
-                                CONVEX_ENCODED_JSON, 0, mem_of(store), &parsed, NULL);
+                                CONVEX_ENCODED_JSON, 0, cvx_store_mem(store), &parsed, NULL);
     if (status != CONVEX_OK) {
-        fail(store, status, "arguments cannot be read");
+        cvx_store_fail(store, status, "arguments cannot be read");
         return NULL;
     }
     *args = parsed;

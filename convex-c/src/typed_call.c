@@ -2,6 +2,8 @@
  * Owns what a call under way needs to reach its callback in its own type; released in its last
  * callback. Threads as the call it stands on.
  * Invariant: each callback gets a value of the function's own type, or a failure, never both. */
+#include <stdio.h>
+
 #include "client_internal.h"
 #include "http_internal.h"
 #include "typed_internal.h"
@@ -101,6 +103,33 @@ static void on_done(convex_status status, const convex_result *result, void *use
     free_call(c);
 }
 
+/* The failure of a page comes with the items before it. */
+static void on_list(const convex_page_list *list, void *user)
+{
+    const call *c = user;
+    const cvx_span *items = NULL;
+    const convex_result *thrown = convex_page_list_error(list);
+    convex_error error = {0};
+    convex_status status = cvx_typed_decode_items(c->function->page, list, &c->mem, &items, &error);
+    char message[sizeof error.message];
+    snprintf(message, sizeof message, "%s: unexpected result: %.400s", c->function->path,
+             error.message);
+    convex_failure failure = {status, message, NULL, NULL};
+    if (status == CONVEX_EINVAL)
+        failure.status = CONVEX_EPROTOCOL;
+    if (status == CONVEX_OK && thrown != NULL)
+        failure = (convex_failure){CONVEX_ESERVER, convex_result_error_message(thrown, NULL),
+                                   convex_result_error_data(thrown), thrown};
+    convex_any_pages pages = {.status = convex_page_list_status(list), .list = list};
+    if (items != NULL) {
+        pages.items = items->data;
+        pages.count = items->len;
+    }
+    c->function->deliver_page(c->fn, items != NULL ? &pages : NULL,
+                              failure.status != CONVEX_OK ? &failure : NULL, c->user);
+    convex_typed_unref(items);
+}
+
 /* ---- calls ---- */
 
 convex_status convex_typed_subscribe(convex_client *client, const convex_function *function,
@@ -120,6 +149,58 @@ convex_status convex_typed_subscribe(convex_client *client, const convex_functio
         c->on_end = end;
         status = convex_client_subscribe(client, function->path, value, on_result, on_end, c, ret,
                                          reterr);
+    }
+    if (status != CONVEX_OK)
+        free_call(c);
+    convex_value_unref(value);
+    return status;
+}
+
+/* The client adds the page's own options. */
+static convex_status without_options(convex_value **args, const convex_mem *mem,
+                                     convex_error *reterr)
+{
+    convex_value *bare = NULL;
+    convex_builder *b = convex_builder_new(mem);
+    if (b == NULL)
+        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    convex_builder_begin_object(b);
+    for (size_t i = 0; i < convex_value_count(*args); i++) {
+        size_t len = 0;
+        const char *key = convex_value_key_at(*args, i, &len);
+        if (strcmp(key, "paginationOpts") == 0)
+            continue;
+        convex_builder_key_n(b, key, len);
+        convex_builder_value(b, convex_value_at(*args, i));
+    }
+    convex_builder_end(b);
+    convex_status status = convex_builder_finish(b, &bare, reterr);
+    convex_builder_free(b);
+    if (status == CONVEX_OK) {
+        convex_value_unref(*args);
+        *args = bare;
+    }
+    return status;
+}
+
+convex_status convex_typed_paginate(convex_client *client, const convex_function *function,
+                                    const void *args, uint32_t page_size, convex_any_fn *fn,
+                                    convex_end_fn *end, void *user, convex_pages **ret,
+                                    convex_error *reterr)
+{
+    convex_value *value = NULL;
+    call *c = NULL;
+    if (client == NULL || fn == NULL)
+        return cvx_fail(reterr, CONVEX_EINVAL, "a NULL client or callback");
+    convex_status status = encode_args(function, args, &client->mem, &value, reterr);
+    if (status == CONVEX_OK)
+        status = without_options(&value, &client->mem, reterr);
+    if (status == CONVEX_OK && (c = new_call(&client->mem, function, fn, user)) == NULL)
+        status = cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
+    if (status == CONVEX_OK) {
+        c->on_end = end;
+        status = convex_client_paginate(client, function->path, value, page_size, on_list, on_end,
+                                        c, ret, reterr);
     }
     if (status != CONVEX_OK)
         free_call(c);

@@ -17,7 +17,8 @@ typedef struct block {
 typedef struct held {
     convex_mem mem;
     atomic_uint refs;
-    convex_value *tree;
+    convex_value *tree; /* either of these has the texts */
+    const convex_page_list *list;
     block *blocks; /* the rest of the arena */
 } held;
 
@@ -52,6 +53,7 @@ static void release(held *h)
 {
     convex_mem mem = h->mem;
     convex_value_unref(h->tree);
+    convex_page_list_unref(h->list);
     for (block *b = h->blocks, *next; b != NULL; b = next) {
         next = b->next;
         cvx_free(&mem, b);
@@ -382,32 +384,68 @@ static convex_status decode(decoder *d, const convex_shape *shape, const convex_
     return CONVEX_EINVAL;
 }
 
+/* Room for what is counted, with `size` zeroed bytes at its root; NULL when memory is short. */
+static char *begin(decoder *d, const convex_mem *mem, size_t size)
+{
+    convex_mem resolved = cvx_mem(mem);
+    size_t head = aligned(sizeof(held)), root = aligned(size);
+    d->held = cvx_alloc(&resolved, head + root + FIRST_BLOCK);
+    if (d->held == NULL)
+        return NULL;
+    memset((void *)d->held, 0, head + root);
+    d->held->mem = resolved;
+    atomic_init(&d->held->refs, 1);
+    d->next_size = FIRST_BLOCK;
+    d->left = FIRST_BLOCK;
+    d->room = (char *)d->held + head + root;
+    return (char *)d->held + head;
+}
+
 convex_status convex_typed_decode(const convex_slot *slot, const convex_value *value,
                                   const convex_mem *mem, const void **ret, convex_error *reterr)
 {
-    convex_mem resolved = cvx_mem(mem);
-    decoder d = {.next_size = FIRST_BLOCK, .reterr = reterr};
+    decoder d = {.reterr = reterr};
     if (value == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "missing");
     if ((slot->flags & CONVEX_NULLABLE) != 0 && cvx_type(value) == CONVEX_NULL) {
         *ret = NULL;
         return CONVEX_OK;
     }
-    size_t head = aligned(sizeof(held)), root = aligned(slot->shape->size);
-    d.held = cvx_alloc(&resolved, head + root + FIRST_BLOCK);
-    if (d.held == NULL)
+    char *root = begin(&d, mem, slot->shape->size);
+    if (root == NULL)
         return no_memory(&d);
-    memset((void *)d.held, 0, head + root);
-    d.held->mem = resolved;
-    atomic_init(&d.held->refs, 1);
     d.held->tree = convex_value_ref(value);
-    d.room = (char *)d.held + head + root;
-    d.left = FIRST_BLOCK;
-    convex_status status = decode(&d, slot->shape, value, (char *)d.held + head, NULL);
+    convex_status status = decode(&d, slot->shape, value, root, NULL);
+    if (status != CONVEX_OK)
+        release(d.held);
+    else
+        *ret = root;
+    return status;
+}
+
+convex_status cvx_typed_decode_items(const convex_shape *array, const convex_page_list *list,
+                                     const convex_mem *mem, const cvx_span **ret,
+                                     convex_error *reterr)
+{
+    decoder d = {.reterr = reterr};
+    cvx_span span = {NULL, convex_page_list_count(list)};
+    char *root = begin(&d, mem, sizeof span);
+    if (root == NULL)
+        return no_memory(&d);
+    d.held->list = convex_page_list_ref(list);
+    char *items = take(&d, span.len, array->stride);
+    convex_status status = items != NULL ? CONVEX_OK : no_memory(&d);
+    for (size_t i = 0; status == CONVEX_OK && i < span.len; i++) {
+        cvx_step step = {.index = i};
+        status = decode_slot(&d, array->slots, convex_page_list_at(list, i),
+                             items + i * array->stride, &step);
+    }
     if (status != CONVEX_OK) {
         release(d.held);
         return status;
     }
-    *ret = (char *)d.held + head;
+    span.data = items;
+    memcpy(root, &span, sizeof span);
+    *ret = (const cvx_span *)(const void *)root;
     return CONVEX_OK;
 }

@@ -27,4 +27,9 @@ convex_status cvx_fail_at(convex_error *reterr, convex_status status, const cvx_
 bool cvx_slot_has_null(const convex_slot *slot);
 bool cvx_literal_equal(const convex_literal *literal, const convex_value *value);
 
+/* The items of a list, as a counted cvx_span of C values. The list is held. */
+convex_status cvx_typed_decode_items(const convex_shape *array, const convex_page_list *list,
+                                     const convex_mem *mem, const cvx_span **ret,
+                                     convex_error *reterr);
+
 #endif

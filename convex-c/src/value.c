@@ -148,6 +148,34 @@ const convex_value *convex_value_get(const convex_value *value, const char *path
     return value;
 }
 
+bool convex_value_get_bool(const convex_value *value, const char *path, bool fallback)
+{
+    convex_value_bool(convex_value_get(value, path), &fallback);
+    return fallback;
+}
+
+int64_t convex_value_get_int64(const convex_value *value, const char *path, int64_t fallback)
+{
+    convex_value_int64(convex_value_get(value, path), &fallback);
+    return fallback;
+}
+
+double convex_value_get_float64(const convex_value *value, const char *path, double fallback)
+{
+    convex_value_float64(convex_value_get(value, path), &fallback);
+    return fallback;
+}
+
+const char *convex_value_get_string(const convex_value *value, const char *path, size_t *len)
+{
+    return convex_value_string(convex_value_get(value, path), len);
+}
+
+const uint8_t *convex_value_get_bytes(const convex_value *value, const char *path, size_t *len)
+{
+    return convex_value_bytes(convex_value_get(value, path), len);
+}
+
 /* ---- relations ---- */
 
 /* IEEE 754 totalOrder as an order of integers. */

@@ -73,14 +73,27 @@ static convex_status check(const convex_value *value, unsigned depth, const step
     return status;
 }
 
+/* Names the innermost value that is too large by itself. */
+static convex_status fail_size(const convex_value *value, const step *at, convex_error *reterr)
+{
+    bool object = cvx_type(value) == CONVEX_OBJECT;
+    for (size_t i = 0; i < convex_value_count(value); i++) {
+        step here = {.up = at, .key = object ? cvx_keys(value)[i] : NULL, .index = i};
+        if (convex_value_size(&value->u.nodes[i]) > CALL_SIZE_MAX)
+            return fail_size(&value->u.nodes[i], &here, reterr);
+    }
+    return fail_at(reterr, CONVEX_ELIMIT, at, "larger than 16 MiB");
+}
+
 convex_status cvx_value_check(const convex_value *value, const char *name, convex_error *reterr)
 {
     if (value == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "no value");
     step top = {.key = name};
-    convex_status status = check(value, 1, name != NULL ? &top : NULL, reterr);
+    const step *at = name != NULL ? &top : NULL;
+    convex_status status = check(value, 1, at, reterr);
     if (status == CONVEX_OK && convex_value_size(value) > CALL_SIZE_MAX)
-        return cvx_fail(reterr, CONVEX_ELIMIT, "the value is larger than 16 MiB");
+        return fail_size(value, at, reterr);
     return status;
 }
 

@@ -70,6 +70,26 @@ TEST(a_path_leads_through_fields_and_items)
     convex_value_unref(v);
 }
 
+TEST(a_reader_at_a_path_gives_what_is_there_or_the_fallback)
+{
+    convex_value *v = parse("{\"u\":{\"name\":\"a\\u0000b\",\"on\":true,\"n\":[2.5],"
+                            "\"id\":{\"$integer\":\"AQAAAAAAAAA=\"},\"b\":{\"$bytes\":\"AQI=\"}}}");
+    size_t len = 0;
+    assert_memory_equal(convex_value_get_string(v, "u.name", &len), "a\0b", 4);
+    assert_int_equal(len, 3);
+    assert_true(convex_value_get_bool(v, "u.on", false));
+    assert_true(convex_value_get_float64(v, "u.n[0]", 0) == 2.5);
+    assert_int_equal(convex_value_get_int64(v, "u.id", 0), 1);
+    assert_memory_equal(convex_value_get_bytes(v, "u.b", &len), "\1\2", 2);
+    assert_int_equal(len, 2);
+    assert_null(convex_value_get_string(v, "u.on", NULL));
+    assert_null(convex_value_get_bytes(NULL, "u", NULL));
+    assert_true(convex_value_get_bool(v, "u.name", true));
+    assert_true(convex_value_get_float64(v, "u.id", -1) == -1);
+    assert_int_equal(convex_value_get_int64(v, "u.n[0]", -1), -1);
+    convex_value_unref(v);
+}
+
 TEST(any_field_of_a_large_object_is_found)
 {
     convex_builder *b = convex_builder_new(NULL);
@@ -252,6 +272,84 @@ TEST(check_names_the_path_that_breaks_a_limit)
     assert_int_equal(len, (16u << 20) - 1);
     convex_value_unref(v);
     free(big);
+}
+
+static void assert_limit(const char *head, size_t repeats, const char *part, const char *tail,
+                         const char *message)
+{
+    size_t len = strlen(head), part_len = strlen(part);
+    char *json = malloc(len + repeats * part_len + strlen(tail) + 1);
+    convex_value *v = NULL;
+    convex_error error = {0};
+    memcpy(json, head, len);
+    for (size_t i = 0; i < repeats; i++, len += part_len)
+        memcpy(json + len, part, part_len);
+    strcpy(json + len, tail);
+    assert_int_equal(convex_value_parse(json, strlen(json), CONVEX_PLAIN_JSON, 512, NULL, &v, NULL),
+                     CONVEX_OK);
+    assert_int_equal(convex_value_check(v, &error), CONVEX_ELIMIT);
+    assert_string_equal(error.message, message);
+    convex_value_unref(v);
+    free(json);
+}
+
+TEST(each_limit_names_the_path_of_what_is_beyond_it)
+{
+    assert_limit("{\"a\":[0,[0", 8192, ",0", "]]}", "an array has more than 8192 items, at a[1]");
+    assert_limit("{\"a\":{\"\":[[\"", 16 << 20, "x", "\"]]}}", "larger than 16 MiB, at a.[0][0]");
+    assert_limit("{\"b\":[\"\"", 1 << 13, ",\"\"", "]}", "an array has more than 8192 items, at b");
+    char *name = calloc(1, 1100);
+    memset(name, 'n', 1025);
+    char head[1200];
+    snprintf(head, sizeof head, "{\"c\":{\"%s\":1}}", name);
+    assert_limit(head, 0, "", "", "a field name is longer than 1024 bytes, at c");
+    free(name);
+}
+
+TEST(a_deep_value_is_refused_with_its_path)
+{
+    convex_value *v = NULL;
+    convex_error error = {0};
+    char json[256] = "{\"a\":";
+    for (int i = 0; i < 64; i++)
+        strcat(json, "[");
+    for (int i = 0; i < 64; i++)
+        strcat(json, "]");
+    strcat(json, "}");
+    assert_int_equal(convex_value_parse(json, strlen(json), CONVEX_PLAIN_JSON, 512, NULL, &v, NULL),
+                     CONVEX_OK);
+    assert_int_equal(convex_value_check(v, &error), CONVEX_ELIMIT);
+    assert_non_null(strstr(error.message, "nested more than 64 deep, at a[0][0]"));
+    convex_value_unref(v);
+}
+
+TEST(what_a_later_field_replaces_need_only_be_json)
+{
+    static const char *const left[][2] = {
+        {"{\"a\":{\"$integer\":\"x\"},\"a\":1}", "{\"a\":1}"},
+        {"{\"a\":{\"$x\":1},\"b\":-0.0,\"a\":{\"$integer\":\"AQAAAAAAAAA=\"}}",
+         "{\"a\":{\"$integer\":\"AQAAAAAAAAA=\"},\"b\":{\"$float\":\"AAAAAAAAAIA=\"}}"},
+        {"[{\"a\":{\"\xc3\xa9\":1},\"a\":\"\\u0000\\ud83d\\ude00\"}]",
+         "[{\"a\":\"\\u0000\xf0\x9f\x98\x80\"}]"},
+    };
+    static const char *const refused[] = {
+        "{\"a\":1,\"a\":{\"$integer\":\"x\"}}",
+        "{\"a\":{\"$x\":1},\"b\":1}",
+        "{\"a\":{\"$x\":1},\"a\":1",
+        "{\"a\":1e999,\"a\":1}",
+    };
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        convex_value *v = parse(left[i][0]);
+        assert_prints(v, left[i][1]);
+        convex_value_unref(v);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        convex_value *v = NULL;
+        assert_int_equal(convex_value_parse(refused[i], strlen(refused[i]), CONVEX_ENCODED_JSON, 0,
+                                            NULL, &v, NULL),
+                         CONVEX_EINVAL);
+        assert_null(v);
+    }
 }
 
 TEST(long_strings_and_bytes_keep_their_length)
@@ -481,16 +579,27 @@ static void fail_each_allocation(convex_status (*work)(const convex_mem *mem))
         convex_status status = work(&mem);
         assert_int_equal(counter.live, 0);
         if (status == CONVEX_OK) {
-            assert_true(n > 4);
+            assert_true(n > 2);
             return;
         }
         assert_int_equal(status, CONVEX_ENOMEM);
     }
 }
 
+static convex_status parse_replaced(const convex_mem *mem)
+{
+    static const char json[] = "{\"a\":{\"$integer\":\"x\"},\"a\":[[1],\"two\"]}";
+    convex_value *v = NULL;
+    convex_status status =
+        convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, mem, &v, NULL);
+    convex_value_unref(v);
+    return status;
+}
+
 TEST(when_any_allocation_fails_parsing_and_printing_fail_cleanly)
 {
     fail_each_allocation(parse_and_print);
+    fail_each_allocation(parse_replaced);
 }
 
 TEST(when_any_allocation_fails_building_fails_cleanly)
@@ -525,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_reader_takes_absent_for_an_answer),
         cmocka_unit_test(a_getter_refuses_a_value_of_another_type),
         cmocka_unit_test(a_path_leads_through_fields_and_items),
+        cmocka_unit_test(a_reader_at_a_path_gives_what_is_there_or_the_fallback),
         cmocka_unit_test(any_field_of_a_large_object_is_found),
         cmocka_unit_test(a_string_keeps_its_nul_bytes),
         cmocka_unit_test(a_ref_on_a_child_keeps_the_whole_tree),
@@ -533,6 +643,9 @@ int main(void)
         cmocka_unit_test(an_error_message_is_cut_at_a_character),
         cmocka_unit_test(levels_above_the_limit_of_values_are_an_envelope_without_counts),
         cmocka_unit_test(check_names_the_path_that_breaks_a_limit),
+        cmocka_unit_test(each_limit_names_the_path_of_what_is_beyond_it),
+        cmocka_unit_test(a_deep_value_is_refused_with_its_path),
+        cmocka_unit_test(what_a_later_field_replaces_need_only_be_json),
         cmocka_unit_test(long_strings_and_bytes_keep_their_length),
         cmocka_unit_test(a_built_value_prints_what_was_written_in_key_order),
         cmocka_unit_test(of_equal_keys_the_last_written_wins),

@@ -16,6 +16,7 @@
 extern "C" {
 #endif
 
+/* How a client proves who it is. */
 typedef enum convex_auth_kind {
     CONVEX_AUTH_NONE = 0,   /* anonymous */
     CONVEX_AUTH_USER_TOKEN, /* a fixed JWT, sent as "Bearer"; never refreshed */
@@ -35,6 +36,7 @@ typedef enum convex_auth_kind {
 typedef convex_status convex_fetch_token_fn(void *user, int force_refresh, char **ret_token,
                                             convex_error *reterr);
 
+/* A credential. Zero is anonymous. */
 typedef struct convex_auth {
     convex_auth_kind kind;
     const char *token;            /* USER_TOKEN: the JWT */

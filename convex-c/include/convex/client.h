@@ -45,6 +45,7 @@ typedef struct convex_transport_factory convex_transport_factory; /* opaque */
 
 /* ---- state ---- */
 
+/* Where the connection stands. */
 typedef enum convex_connection {
     CONVEX_CONNECTION_CONNECTING = 0, /* the first attempt */
     CONVEX_CONNECTION_CONNECTED,      /* the WebSocket is open */
@@ -52,6 +53,7 @@ typedef enum convex_connection {
     CONVEX_CONNECTION_CLOSED          /* convex_client_close(); final */
 } convex_connection;
 
+/* Where the identity stands. */
 typedef enum convex_identity_state {
     CONVEX_IDENTITY_NONE = 0,  /* anonymous, by choice */
     CONVEX_IDENTITY_PENDING,   /* being fetched, or sent and not yet confirmed */
@@ -90,6 +92,7 @@ typedef void convex_state_fn(const convex_state *state, void *user);
 
 /* ---- options ---- */
 
+/* How a client is made; begin with CONVEX_OPTIONS_INIT. */
 typedef struct convex_options {
     size_t size;               /* set by CONVEX_OPTIONS_INIT */
     const char *url;           /* copied; the deployment: "https://happy-animal-1.convex.cloud" */
@@ -301,6 +304,7 @@ CONVEX_API void convex_client_cancel(convex_client *client, uint32_t id);
  * `user` must live until the next set_auth has been processed or the client is closed.
  * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM or CONVEX_ECLOSED. */
 CONVEX_API convex_status convex_client_set_auth(convex_client *client, const convex_auth *auth);
+/* What on_state was told last, with ages and counts as they are now. */
 CONVEX_API void convex_client_state(const convex_client *client, convex_state *ret);
 /* Ends a wait for the next attempt: call when the network is known to be back. */
 CONVEX_API void convex_client_reconnect_now(convex_client *client);
@@ -335,6 +339,7 @@ typedef struct convex_metrics {
     uint64_t last_rtt_us; /* of the last probe that was answered; 0: none */
 } convex_metrics;
 
+/* A copy of the counters. */
 CONVEX_API void convex_client_metrics(const convex_client *client, convex_metrics *ret);
 
 #ifdef __cplusplus

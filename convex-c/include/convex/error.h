@@ -17,6 +17,7 @@ extern "C" {
 #define CONVEX_API
 #endif
 
+/* What a call came to. */
 typedef enum convex_status {
     CONVEX_OK = 0,
     CONVEX_EINVAL,    /* an argument or the input is malformed; the error says where */

@@ -33,6 +33,7 @@ extern "C" {
 
 typedef struct convex_http convex_http; /* one owner */
 
+/* How a client is made. */
 typedef struct convex_http_options {
     const char *url;         /* copied; "https://happy-animal-1.convex.cloud", a path prefix and a
                                 trailing slash are fine; not the .convex.site address */
@@ -102,6 +103,7 @@ CONVEX_API convex_status convex_http_function(convex_http *http, const char *pat
                                               const convex_value *args, convex_result **ret,
                                               convex_error *reterr);
 
+/* What is called. */
 typedef enum convex_http_kind {
     CONVEX_HTTP_QUERY = 0,
     CONVEX_HTTP_MUTATION,
@@ -183,6 +185,7 @@ typedef struct convex_upload {
     unsigned timeout_ms; /* the whole upload; 0: 300 000, as long as the server waits */
 } convex_upload;
 
+/* What was stored. */
 typedef struct convex_uploaded {
     char storage_id[CONVEX_STORAGE_ID_SIZE]; /* the Id<"_storage"> to give to a mutation */
     uint64_t size;
@@ -198,6 +201,7 @@ typedef struct convex_uploaded {
 CONVEX_API convex_status convex_http_upload(convex_http *http, const convex_upload *upload,
                                             convex_uploaded *ret, convex_error *reterr);
 
+/* Where a file comes from and goes to. */
 typedef struct convex_download {
     const char *url; /* borrowed; what the app's storage.getUrl() gave */
 
@@ -216,6 +220,7 @@ typedef struct convex_download {
     unsigned timeout_ms; /* the whole download; 0: none, but for silences (stall_timeout_ms) */
 } convex_download;
 
+/* What was read. */
 typedef struct convex_downloaded {
     char *data;    /* memory: owned, NUL-terminated, release with convex_text_free() and the
                       client's mem; else NULL */

@@ -15,6 +15,7 @@ extern "C" {
 /* Room for the longest id and its NUL. */
 #define CONVEX_ID_SIZE 38
 
+/* An id taken apart. */
 typedef struct convex_id {
     uint32_t table_number; /* never 0; above 10000 for an application's own tables */
     uint8_t internal[16];

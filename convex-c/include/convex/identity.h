@@ -34,6 +34,7 @@ extern "C" {
 
 /* ---- keys ---- */
 
+/* What a key signs with. */
 typedef enum convex_key_algorithm {
     CONVEX_KEY_ES256 = 0, /* EC, curve P-256: small and fast */
     CONVEX_KEY_RS256      /* RSA of 2048 bits */
@@ -83,6 +84,7 @@ typedef struct convex_claim {
     const char *value;
 } convex_claim;
 
+/* Whom tokens speak for, and the key that signs them. */
 typedef struct convex_identity_options {
     /* One of both: a private key in PEM, without a passphrase. EC P-256 signs ES256,
      * RSA of 2048 bits and more RS256. A file must be closed to others and not writable by

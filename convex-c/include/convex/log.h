@@ -6,6 +6,7 @@
 extern "C" {
 #endif
 
+/* How much a line matters. */
 typedef enum convex_log_level {
     CONVEX_LOG_ERROR = 0,
     CONVEX_LOG_WARN,

@@ -62,6 +62,7 @@ CONVEX_API bool convex_local_store_at(convex_local_store *store, const char *pat
 /* `args` are those of the mutation, borrowed; NULL if it was given none. */
 typedef void convex_optimistic_fn(convex_local_store *store, const convex_value *args, void *user);
 
+/* An update, as the options of a mutation take it. */
 typedef struct convex_optimistic {
     convex_optimistic_fn *update;
     void *user;                    /* passed back untouched */

@@ -24,8 +24,10 @@ extern "C" {
 
 /* ---- one state of the list: immutable, counted; any thread may read one ---- */
 
+/* The items so far. */
 typedef struct convex_page_list convex_page_list;
 
+/* Where reading stands. */
 typedef enum convex_pages_status {
     CONVEX_PAGES_LOADING_FIRST = 0, /* reading has begun anew; no item yet */
     CONVEX_PAGES_LOADING_MORE,      /* the items so far; the next page is on its way */
@@ -37,6 +39,7 @@ typedef enum convex_pages_status {
 CONVEX_API convex_page_list *convex_page_list_ref(const convex_page_list *list); /* owned */
 CONVEX_API void convex_page_list_unref(const convex_page_list *list);            /* NULL is fine */
 
+/* Where reading stands, for this list. */
 CONVEX_API convex_pages_status convex_page_list_status(const convex_page_list *list);
 CONVEX_API size_t convex_page_list_count(const convex_page_list *list); /* items */
 /* Item `i`, borrowed from the list; NULL past the end. */
@@ -77,10 +80,49 @@ CONVEX_API convex_status convex_client_paginate(convex_client *client, const cha
  * counts is the status of the list that on_list was given last. */
 CONVEX_API convex_status convex_pages_load_more(convex_pages *pages, uint32_t count);
 
+/* Returns its argument. */
 CONVEX_API convex_pages *convex_pages_ref(convex_pages *pages);
 CONVEX_API void convex_pages_unref(convex_pages *pages); /* the last one closes; NULL is fine */
 /* As convex_sub_close(). */
 CONVEX_API void convex_pages_close(convex_pages *pages); /* NULL is fine */
+
+/* ---- optimistic updates of paginated lists ----
+ *
+ * For use inside a convex_optimistic_fn. Each looks at all pages of the query `path` that are
+ * loaded, of every reading of it whose arguments have the fields of `match` with equal values;
+ * NULL: of every reading. They return CONVEX_OK (also when there was nothing to change), or what
+ * convex_local_store_set() returns. */
+
+/* Puts `item` (kept by ref) before the first item of the list. */
+CONVEX_API convex_status convex_pages_insert_at_top(convex_local_store *store, const char *path,
+                                                    const convex_value *match,
+                                                    const convex_value *item);
+/* Puts it behind the last item of lists that are loaded to their end. Of others nobody can tell
+ * yet where that is. */
+CONVEX_API convex_status convex_pages_insert_at_bottom(convex_local_store *store, const char *path,
+                                                       const convex_value *match,
+                                                       const convex_value *item);
+
+/* Negative, 0 or positive as `a` comes before, with or after `b` in the list. */
+typedef int convex_item_compare_fn(const convex_value *a, const convex_value *b, void *user);
+/* Puts it where it belongs in a list that the server keeps in the same order, behind its equals;
+ * nowhere if that is not loaded. */
+CONVEX_API convex_status convex_pages_insert_in_order(convex_local_store *store, const char *path,
+                                                      const convex_value *match,
+                                                      const convex_value *item,
+                                                      convex_item_compare_fn *compare, void *user);
+
+typedef enum convex_item_change {
+    CONVEX_ITEM_KEPT = 0,
+    CONVEX_ITEM_REPLACED, /* by *ret, which the callback gave; taken */
+    CONVEX_ITEM_REMOVED
+} convex_item_change;
+typedef convex_item_change convex_item_fn(const convex_value *item, convex_value **ret, void *user);
+/* Asks of each item what becomes of it. A NULL for one that is replaced means that memory was
+ * short: CONVEX_ENOMEM. */
+CONVEX_API convex_status convex_pages_update_items(convex_local_store *store, const char *path,
+                                                   const convex_value *match,
+                                                   convex_item_fn *change, void *user);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* A query and its arguments. */
 typedef struct convex_query_spec {
     const char *path;         /* "module:function" */
     const convex_value *args; /* an object; NULL means {} */

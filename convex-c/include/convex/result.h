@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/* What a function returned, or that it threw. */
 typedef struct convex_result convex_result;
 
 CONVEX_API convex_result *convex_result_ref(const convex_result *result); /* owned; NULL: NULL */

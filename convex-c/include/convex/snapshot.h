@@ -22,11 +22,13 @@ extern "C" {
 
 /* ---- one snapshot: immutable, counted; any thread may read one ---- */
 
+/* The results of one version. */
 typedef struct convex_snapshot convex_snapshot;
 
 CONVEX_API convex_snapshot *convex_snapshot_ref(const convex_snapshot *snapshot); /* owned */
 CONVEX_API void convex_snapshot_unref(const convex_snapshot *snapshot);           /* NULL is fine */
 
+/* How many results it has: as many as there are queries. */
 CONVEX_API size_t convex_snapshot_count(const convex_snapshot *snapshot);
 /* Result of query `i`, in the order they were given; that of a query that threw says so. Borrowed
  * from the snapshot; NULL past the end. */

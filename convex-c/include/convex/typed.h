@@ -19,6 +19,7 @@
 #include "convex/error.h"
 #include "convex/http.h"
 #include "convex/mem.h"
+#include "convex/pages.h"
 #include "convex/result.h"
 #include "convex/value.h"
 
@@ -35,6 +36,7 @@ typedef struct convex_str {
     size_t len;
 } convex_str;
 
+/* Bytes with a length. */
 typedef struct convex_bytes {
     const uint8_t *data; /* NULL: not there */
     size_t len;
@@ -56,31 +58,37 @@ static inline bool convex_str_equal(convex_str str, const char *text)
            (str.len == 0 || memcmp(str.data, text, str.len) == 0);
 }
 
+/* An array of booleans. */
 typedef struct convex_bool_list {
     const bool *items;
     size_t count;
 } convex_bool_list;
 
+/* An array of int64s. */
 typedef struct convex_int64_list {
     const int64_t *items;
     size_t count;
 } convex_int64_list;
 
+/* An array of float64s. */
 typedef struct convex_float64_list {
     const double *items;
     size_t count;
 } convex_float64_list;
 
+/* An array of texts. */
 typedef struct convex_str_list {
     const convex_str *items;
     size_t count;
 } convex_str_list;
 
+/* An array of bytes. */
 typedef struct convex_bytes_list {
     const convex_bytes *items;
     size_t count;
 } convex_bytes_list;
 
+/* An array of any values. */
 typedef struct convex_value_list {
     const convex_value *const *items;
     size_t count;
@@ -89,6 +97,7 @@ typedef struct convex_value_list {
 /* Stands where something must stand that can have one value only: an item that is always null. */
 typedef char convex_unit;
 
+/* An array of such. */
 typedef struct convex_unit_list {
     const convex_unit *items;
     size_t count;
@@ -108,6 +117,7 @@ typedef struct convex_failure {
 
 /* ---- for generated code: tables ---- */
 
+/* What a validator allows, and the C type for it. */
 typedef enum convex_shape_kind {
     CONVEX_SHAPE_ANY,     /* const convex_value * */
     CONVEX_SHAPE_NULL,    /* nothing */
@@ -144,6 +154,7 @@ typedef struct convex_slot {
     unsigned flags;
 } convex_slot;
 
+/* One value that a validator names. */
 typedef struct convex_literal {
     convex_type type;
     const char *text; /* what it says; of no string: its JSON */
@@ -152,6 +163,7 @@ typedef struct convex_literal {
     double number;
 } convex_literal;
 
+/* What a validator allows, with the layout of its C type. */
 struct convex_shape {
     convex_shape_kind kind;
     size_t size;                    /* of the C type; 0: it has none */
@@ -191,13 +203,24 @@ typedef void convex_any_fn(void); /* a callback of the function's own type */
 typedef void convex_deliver_fn(convex_any_fn *fn, const void *value, const convex_failure *failure,
                                void *user);
 
+/* A function of the app, as its calls need it. */
 typedef struct convex_function {
     const char *path;
     convex_http_kind kind;
     bool internal; /* over HTTP such a one needs a call of its own kind */
     convex_slot args, returns;
     convex_deliver_fn *deliver;
+    const convex_shape *page;        /* of a paginated query: the list of its items; else NULL */
+    convex_deliver_fn *deliver_page; /* its value is a convex_any_pages */
 } convex_function;
+
+/* One state of a paginated list, its items of no type yet. */
+typedef struct convex_any_pages {
+    convex_pages_status status;
+    const void *items;
+    size_t count;
+    const convex_page_list *list;
+} convex_any_pages;
 
 /* As the calls of client.h and http.h, with `args` a C value; NULL means {} where it may. An
  * argument that is not set is CONVEX_EINVAL. A result that the function's validator does not allow
@@ -212,6 +235,11 @@ CONVEX_API convex_status convex_typed_call(convex_client *client, const convex_f
                                            const void *args, const convex_call_options *options,
                                            convex_any_fn *on_done, void *user, uint32_t *ret_id,
                                            convex_error *reterr);
+CONVEX_API convex_status convex_typed_paginate(convex_client *client,
+                                               const convex_function *function, const void *args,
+                                               uint32_t page_size, convex_any_fn *on_pages,
+                                               convex_end_fn *on_end, void *user,
+                                               convex_pages **ret, convex_error *reterr);
 CONVEX_API convex_status convex_typed_http(convex_http *http, const convex_function *function,
                                            const void *args,
                                            const convex_http_call_options *options,

@@ -21,6 +21,7 @@
 extern "C" {
 #endif
 
+/* One value: a node of a tree. */
 typedef struct convex_value convex_value;
 
 /* In Convex's order: every value of an earlier type sorts before any of a later one. */
@@ -36,6 +37,7 @@ typedef enum convex_type {
     CONVEX_OBJECT
 } convex_type;
 
+/* How a value is spelt as JSON. */
 typedef enum convex_format {
     CONVEX_ENCODED_JSON = 0, /* lossless: {"$integer"}, {"$float"}, {"$bytes"} */
     CONVEX_PLAIN_JSON        /* Convex's "json": readable; int64, bytes, NaN and infinities
@@ -47,6 +49,7 @@ CONVEX_API convex_value *convex_value_ref(const convex_value *value); /* owned; 
 CONVEX_API void convex_value_unref(const convex_value *value);        /* NULL is fine */
 
 /* ---- reading ---- */
+/* CONVEX_ABSENT for NULL. */
 CONVEX_API convex_type convex_value_type(const convex_value *value);
 CONVEX_API const char *convex_type_name(convex_type type); /* "string", ... */
 
@@ -68,11 +71,22 @@ CONVEX_API const convex_value *convex_value_field(const convex_value *value, con
 /* A path such as "user.roles[0].name"; NULL when any step is absent. A name that holds a
  * dot or a bracket is out of its reach. */
 CONVEX_API const convex_value *convex_value_get(const convex_value *value, const char *path);
+/* The readers above, at a path; `fallback` when it is absent or of another type. */
+CONVEX_API bool convex_value_get_bool(const convex_value *value, const char *path, bool fallback);
+CONVEX_API int64_t convex_value_get_int64(const convex_value *value, const char *path,
+                                          int64_t fallback);
+CONVEX_API double convex_value_get_float64(const convex_value *value, const char *path,
+                                           double fallback);
+CONVEX_API const char *convex_value_get_string(const convex_value *value, const char *path,
+                                               size_t *len);
+CONVEX_API const uint8_t *convex_value_get_bytes(const convex_value *value, const char *path,
+                                                 size_t *len);
 
 /* ---- JSON ---- */
 /* Parses one complete JSON text. ENCODED is strict: exactly what both the
  * official client and the backend accept. PLAIN reads ordinary JSON (every
- * number a float64). The text is not kept.
+ * number a float64). Of equal keys the last wins, and what it replaces need only be JSON.
+ * The text is not kept.
  *   max_depth  0 means Convex's limit for values (64), at most 512. Above 64 the outer
  *              max_depth - 64 levels count as an envelope (a frame around values), whose
  *              arrays and objects may hold more than a value's may
@@ -90,6 +104,7 @@ CONVEX_API convex_status convex_value_print(const convex_value *value, convex_fo
 CONVEX_API void convex_text_free(char *text, const convex_mem *mem);
 
 /* ---- relations ---- */
+/* Deep equality: convex_value_compare() finds no difference. */
 CONVEX_API bool convex_value_equal(const convex_value *a, const convex_value *b);
 /* Convex's total order over all values; absent first. <0, 0, >0. */
 CONVEX_API int convex_value_compare(const convex_value *a, const convex_value *b);

@@ -33,7 +33,7 @@ static const char *const function_names[] = {TYPE_NAMES("_args"),
                                              "_action",
                                              "_http",
                                              "_paginate",
-                                             "_page_fn",
+                                             "_pages_fn",
                                              "_function",
                                              "_deliver",
                                              "_deliver_page",
@@ -43,6 +43,15 @@ static const char *const function_names[] = {TYPE_NAMES("_args"),
 bool slot_is_pointer(const slot *s)
 {
     return (s->optional || s->nullable) && !type_is_unit(s->type) && !type_has_null(s->type);
+}
+
+const type *function_page(const function *f)
+{
+    const type *t = f->returns.type;
+    size_t i = 0;
+    while (strcmp(t->slots[i].name, "page") != 0)
+        i++;
+    return t->slots[i].type;
 }
 
 bool function_takes_args(const function *f)

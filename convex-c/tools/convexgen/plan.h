@@ -33,6 +33,8 @@ bool plan_make(plan *ret, const spec *s, const char *prefix, given_name *given, 
 
 /* Whether its calls take arguments at all. */
 bool function_takes_args(const function *f);
+/* Of a paginated one: the array of a page's items. */
+const type *function_page(const function *f);
 /* Whether a place of this shape is declared as a pointer to it. */
 bool slot_is_pointer(const slot *s);
 

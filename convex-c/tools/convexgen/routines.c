@@ -121,6 +121,22 @@ static void add_subscribe(const plan *p, const function *f, routine_list *ret)
                          f->base, passed_args(f));
 }
 
+static void add_paginate(const plan *p, const function *f, routine_list *ret)
+{
+    static const char *const rest[] = {"convex_end_fn *on_end", "void *user", "convex_pages **ret",
+                                       "convex_error *reterr", NULL};
+    routine *r = add_call(p, f, "convex_client *client", "paginate", ret);
+    parameter(r, "uint32_t page_size");
+    parameter(r, pool_print(p->pool, "%s_pages_fn *on_pages", f->base));
+    parameters(r, rest);
+    r->body =
+        pool_print(p->pool,
+                   "    return convex_typed_paginate(client, &%s_function, %s, page_size,\n"
+                   "                                 (convex_any_fn *)on_pages, on_end, user, "
+                   "ret, reterr);\n",
+                   f->base, passed_args(f));
+}
+
 static void add_set_args(const plan *p, const function *f, routine_list *ret)
 {
     routine *r = add_call(p, f, "convex_sub *sub", "set_args", ret);
@@ -181,6 +197,8 @@ void routines_of_calls(const plan *p, const function *f, routine_list *ret)
         add_subscribe(p, f, ret);
     if (f->kind == FUNCTION_QUERY && function_takes_args(f))
         add_set_args(p, f, ret);
+    if (f->paginated)
+        add_paginate(p, f, ret);
     add_one_call(p, f, kinds[f->kind], ret);
     add_http(p, f, ret);
 }

@@ -332,7 +332,7 @@ static bool is_paginated(const function *f)
     const slot *page = field_of(f->returns.type, "page");
     return f->kind == FUNCTION_QUERY && options != NULL && field_of(options->type, "cursor") &&
            field_of(options->type, "numItems") && page != NULL && page->type->kind == TYPE_ARRAY &&
-           !page->optional && !page->nullable;
+           !page->optional && !page->nullable && !f->returns.nullable;
 }
 
 static bool read_function(reader *r, const convex_value *json, const step *at, function *ret)

@@ -315,6 +315,20 @@ static void put_callback(FILE *out, const plan *p, const function *f)
     fputs(";\n", out);
 }
 
+/* One state of a paginated list. */
+static void put_pages(FILE *out, const plan *p, const function *f)
+{
+    routine r = {.type = "typedef void",
+                 .name = pool_print(p->pool, "%s_pages_fn", f->base),
+                 .parameters = {pool_print(p->pool, "const %s_pages *pages", f->base),
+                                "const convex_failure *failure", "void *user"}};
+    fprintf(out, "typedef struct %s_pages {\n    convex_pages_status status;\n", f->base);
+    fprintf(out, "    %s items;\n    const convex_page_list *list;\n} %s_pages;\n\n",
+            function_page(f)->c_type, f->base);
+    put_prototype(out, &r);
+    fputs(";\n", out);
+}
+
 static void put_function(FILE *out, plan *p, function *f)
 {
     const char *args = pool_print(p->pool, "%s_args", f->base);
@@ -323,6 +337,8 @@ static void put_function(FILE *out, plan *p, function *f)
     put_title(out, p, f);
     declare_root(out, p, &f->args, args);
     declare_root(out, p, &f->returns, result);
+    if (f->paginated)
+        put_pages(out, p, f);
     put_callback(out, p, f);
     routines_of_calls(p, f, &calls);
     put_routines(out, &calls);

@@ -253,6 +253,27 @@ static void put_deliver(FILE *out, const plan *p, const function *f)
                   : "value, ");
 }
 
+static void put_deliver_page(FILE *out, const plan *p, const function *f)
+{
+    routine r = {.type = "static void",
+                 .name = pool_print(p->pool, "%s_deliver_page", f->base),
+                 .parameters = {"convex_any_fn *fn", "const void *value",
+                                "const convex_failure *failure", "void *user"}};
+    put_prototype(out, &r);
+    fprintf(out,
+            "\n{\n"
+            "    const convex_any_pages *any = value;\n"
+            "    %s_pages pages = {CONVEX_PAGES_FAILED, {NULL, 0}, NULL};\n"
+            "    if (any) {\n"
+            "        pages.status = any->status;\n"
+            "        pages.items.items = any->items;\n"
+            "        pages.items.count = any->count;\n"
+            "        pages.list = any->list;\n"
+            "    }\n"
+            "    ((%s_pages_fn *)fn)(any ? &pages : NULL, failure, user);\n}\n\n",
+            f->base, f->base);
+}
+
 static void put_description(FILE *out, const plan *p, const function *f)
 {
     static const char *const kinds[] = {"QUERY", "MUTATION", "ACTION"};
@@ -265,7 +286,11 @@ static void put_description(FILE *out, const plan *p, const function *f)
     put_slot(out, p, &f->args, NULL);
     fputs(",\n    .returns = ", out);
     put_slot(out, p, &f->returns, NULL);
-    fprintf(out, ",\n    .deliver = %s_deliver,\n};\n\n", f->base);
+    fprintf(out, ",\n    .deliver = %s_deliver,\n", f->base);
+    if (f->paginated)
+        fprintf(out, "    .page = &%s,\n    .deliver_page = %s_deliver_page,\n",
+                shape_of(p, function_page(f)), f->base);
+    fputs("};\n\n", out);
 }
 
 static void put_root(FILE *out, plan *p, const function *f, const slot *s, const char *part,
@@ -286,6 +311,8 @@ static void put_function(FILE *out, plan *p, function *f)
     define_type(out, p, f->args.type);
     define_type(out, p, f->returns.type);
     put_deliver(out, p, f);
+    if (f->paginated)
+        put_deliver_page(out, p, f);
     put_description(out, p, f);
     put_enums(out, p, f->args.type);
     put_enums(out, p, f->returns.type);

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* A client in a loop; its parts are private. */
 typedef struct convex_event {
     struct event *ready, *timer;
     convex_client *client; /* held */

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* A client in a loop; its parts are private. */
 typedef struct convex_glib {
     GSource source;
     convex_client *client; /* held */

@@ -17,6 +17,7 @@
 extern "C" {
 #endif
 
+/* A client in a loop; its parts are private. */
 typedef struct convex_lws {
     lws_sorted_usec_list_t timer; /* first: its callback is given this */
     struct lws_context *context;
@@ -65,6 +66,7 @@ static inline void convex_lws_timed_(lws_sorted_usec_list_t *timer)
     convex_lws_run_((convex_lws *)timer);
 }
 
+/* Of the protocol below; libwebsockets calls it. */
 static inline int convex_lws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
                                       void *in, size_t len)
 {

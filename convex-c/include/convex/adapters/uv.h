@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* A client in a loop; its parts are private. */
 typedef struct convex_uv {
     uv_poll_t poll;
     uv_timer_t timer;

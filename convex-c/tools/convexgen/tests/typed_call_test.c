@@ -184,6 +184,82 @@ TEST(the_arguments_of_a_live_query_change_and_one_is_asked_once)
     server_join(remote);
 }
 
+static void on_items(const kinds_paged_items_pages *pages, const convex_failure *failure,
+                     void *user)
+{
+    seen *a = user;
+    note_failure(a, failure);
+    a->number = pages != NULL ? (double)pages->items.count : -1;
+    a->text[0] = '\0';
+    for (size_t i = 0; pages != NULL && i < pages->items.count; i++)
+        strcat(a->text, pages->items.items[i].title.data);
+    a->s.results++;
+}
+
+#define PAGE(items)                                                                                \
+    "{\"page\":[" items "],\"isDone\":true,\"continueCursor\":\"c\",\"splitCursor\":null,"         \
+    "\"pageStatus\":null}"
+
+static void script_pages(server *s)
+{
+    if (!server_open(s) || !server_expect(s, "\"type\":\"Connect\"") ||
+        !server_expect(s, "\"udfPath\":\"paged:items\""))
+        return;
+    if (!strstr(s->frame, "\"cursor\":null") || !strstr(s->frame, "\"numItems\":3") ||
+        !strstr(s->frame, "\"room\":\"r\""))
+        server_wrong(s, "asked for %s", s->frame);
+    server_transition(s, 1, 0, 10,
+                      SERVER_UPDATED(0, PAGE("{\"_id\":\"1\",\"title\":\"a\"},"
+                                             "{\"_id\":\"2\",\"title\":\"b\"}")));
+    if (!server_expect(s, "m:x"))
+        return;
+    server_transition(s, 1, 0, 20, SERVER_UPDATED(0, PAGE("{\"_id\":\"1\"}")));
+    if (!server_expect(s, "m:x"))
+        return;
+    server_transition(s, 1, 0, 30, FAILED(0, "no", "\"why\""));
+    server_receive(s);
+}
+
+/* The next step of the script. */
+static void go_on(seen *a)
+{
+    kinds_m_x_args args = {.text = convex_str_of("on")};
+    assert_int_equal(kinds_m_x_mutation(a->s.client, &args, NULL, NULL, NULL, NULL, NULL),
+                     CONVEX_OK);
+}
+
+TEST(a_paginated_list_has_typed_items)
+{
+    server *remote = server_start(script_pages, 0);
+    seen a = {.number = 0};
+    convex_pages *pages = NULL;
+    kinds_paged_items_args args = {.room = kinds_rooms_id_of("r")};
+    begin(&a.s, remote->url);
+    assert_int_equal(
+        kinds_paged_items_paginate(a.s.client, NULL, 3, on_items, NULL, &a, &pages, NULL),
+        CONVEX_EINVAL);
+    assert_int_equal(
+        kinds_paged_items_paginate(a.s.client, &args, 3, on_items, end_of, &a, &pages, NULL),
+        CONVEX_OK);
+    run_until(&a.s, &a.s.results, 1);
+    assert_true(a.number == 2 && a.status == CONVEX_OK);
+    assert_string_equal(a.text, "ab");
+    go_on(&a);
+    run_until(&a.s, &a.s.results, 2);
+    assert_int_equal(a.status, CONVEX_EPROTOCOL);
+    assert_string_equal(a.message, "paged:items: unexpected result: [0].title: missing");
+    assert_true(a.number == -1);
+    go_on(&a);
+    run_until(&a.s, &a.s.results, 3);
+    assert_int_equal(a.status, CONVEX_ESERVER);
+    assert_string_equal(a.data, "why");
+    assert_true(a.number == 0); /* nothing before the page that failed */
+    convex_pages_unref(pages);
+    finish(&a.s);
+    assert_int_equal(a.s.ends, 1);
+    server_join(remote);
+}
+
 TEST(what_was_never_sent_fails_without_an_answer)
 {
     seen a = {.number = 0};
@@ -341,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_live_query_and_a_mutation_speak_the_types_of_their_validators),
         cmocka_unit_test(a_function_that_threw_is_a_failure_with_its_words),
         cmocka_unit_test(the_arguments_of_a_live_query_change_and_one_is_asked_once),
+        cmocka_unit_test(a_paginated_list_has_typed_items),
         cmocka_unit_test(what_was_never_sent_fails_without_an_answer),
         cmocka_unit_test(every_allocation_of_a_typed_call_may_fail),
         cmocka_unit_test(calls_over_http_give_structs_that_outlive_them),
