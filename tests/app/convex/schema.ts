@@ -6,4 +6,8 @@ export default defineSchema({
     key: v.string(),
     value: v.any(),
   }).index("by_key", ["key"]),
+  ledger: defineTable({
+    position: v.number(),
+    n: v.number(),
+  }).index("by_position", ["position"]),
 });
