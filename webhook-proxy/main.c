@@ -1,6 +1,7 @@
 /* main.c - webhook-proxy: takes payment providers' webhooks, keeps them, brings them to Convex. */
 #include <stdlib.h>
 
+#include "src/commands.h"
 #include "src/proxy.h"
 
 static const daemon_option options[] = {
@@ -23,10 +24,22 @@ static const daemon_option options[] = {
      offsetof(proxy_config, spool_entries), 1, 1000000000},
     {"spool-bytes", "SPOOL_BYTES", "4294967296", "BYTES", "bytes kept at most", DAEMON_INTEGER, 0,
      offsetof(proxy_config, spool_bytes), 1048576, INT64_C(1) << 50},
+    {"since", NULL, NULL, "TIME", "with replay: all dead letters received since then",
+     DAEMON_STRING, 0, offsetof(proxy_config, since), 0, 0},
+    {"failed", NULL, NULL, NULL, "with replay: all dead letters", DAEMON_BOOLEAN, 0,
+     offsetof(proxy_config, failed), 0, 0},
+    {"dry-run", NULL, NULL, NULL, "with replay: say which, and do nothing", DAEMON_BOOLEAN, 0,
+     offsetof(proxy_config, dry_run), 0, 0},
     DAEMON_OPTIONS_END};
 
 static const daemon_command commands[] = {
+    {"sources", NULL, "lists who may send what, and which secrets are valid now", 0, true},
     {"events", NULL, "lists what is stored and not yet delivered, dead letters included", 0, true},
+    {"show", "ID", "prints one of these with its headers, its body and its last error", 1, true},
+    {"replay", "[ID]", "delivers dead letters again: one, or those of --since or --failed", 1,
+     true},
+    {"verify", "FILE", "says whether a captured request (- for stdin) was signed by a source", 1,
+     true},
     {NULL, NULL, NULL, 0, false}};
 
 static const daemon_program program = {
@@ -56,8 +69,9 @@ int main(int argc, char **argv)
     proxy *self = NULL;
     int status = DAEMON_EXIT_FAILED;
 
-    if (daemon_init(argc, argv, &program, options, &config) > 0)
-        return proxy_list_events(&config);
+    int operands = daemon_init(argc, argv, &program, options, &config);
+    if (operands > 0)
+        return command_run(&config, argv[1], argv + 2, operands - 1);
     if (daemon_checking_config()) {
         proxy_check(&config);
         daemon_config_checked();

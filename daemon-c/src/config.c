@@ -230,6 +230,8 @@ static void read_environment(void)
 {
     for (size_t o = 0; o < option_count(); o++) {
         const daemon_option *option = &self.options[o];
+        if (!option->env)
+            continue;
         const char *value = getenv(option->env);
         char *file_name = format_text("%s_FILE", option->env);
         const char *path = option->type == DAEMON_SECRET ? getenv(file_name) : NULL;
@@ -253,6 +255,8 @@ static void take_entry(const char *key, const char *value, int line, void *user)
 
     for (size_t o = 0; o < option_count(); o++) {
         const daemon_option *option = &self.options[o];
+        if (!option->env)
+            continue;
         size_t length = strlen(option->env);
         bool is_path = option->type == DAEMON_SECRET && strncmp(key, option->env, length) == 0 &&
                        strcmp(key + length, "_FILE") == 0;
@@ -371,7 +375,8 @@ static void store(size_t o, const char *text)
     if (option->type == DAEMON_SECRET)
         leave(DAEMON_EXIT_NOT_CONFIGURED, "%s (%s) is invalid: expected %s", option->env,
               self.origin[o], expected);
-    leave(DAEMON_EXIT_NOT_CONFIGURED, "%s is \"%s\" (%s): expected %s", option->env, shown(text),
+    leave(option->env ? DAEMON_EXIT_NOT_CONFIGURED : DAEMON_EXIT_USAGE,
+          "%s is \"%s\" (%s): expected %s", option->env ? option->env : option->name, shown(text),
           self.origin[o], expected);
 }
 

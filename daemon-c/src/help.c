@@ -43,6 +43,8 @@ static void print_environment(FILE *out, const daemon_option *options)
           "  An empty variable counts as not set.\n",
           out);
     for (const daemon_option *option = options; option->name; option++) {
+        if (!option->env)
+            continue;
         if (option->type == DAEMON_SECRET)
             fprintf(out, "  %s, or %s_FILE naming a file\n      %s\n", option->env, option->env,
                     option->help);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
 #include "daemon/address.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -34,6 +35,7 @@ struct proxy {
     server *server;
     service_link *link;
     forwarder *forwarder;
+    control *control;
     bool connected, stopping, announced;
     int exit_status;
     int64_t stop_by; /* monotonic */
@@ -95,6 +97,25 @@ static int open_server(proxy *self)
     else
         daemon_log(DAEMON_INFO, "listening", "address=%s sources=%zu", server_address(self->server),
                    sources_count(self->sources));
+    return r;
+}
+
+static int revive(int64_t id, void *user)
+{
+    proxy *self = user;
+
+    daemon_log(DAEMON_INFO, "a dead letter is delivered again", "id=%lld", (long long)id);
+    return spool_settle(self->spool, id, SPOOL_REVIVE, 0, NULL);
+}
+
+static int open_control(proxy *self)
+{
+    control_options options = {self->loop, self->config->daemon.state_directory, revive, self};
+    int r = control_open(&options, &self->control);
+
+    if (r < 0)
+        daemon_log(DAEMON_ERROR, "the command line's socket cannot be opened", "error=%s",
+                   strerror(-r));
     return r;
 }
 
@@ -248,6 +269,8 @@ int proxy_open(proxy **ret, const proxy_config *config)
     if (r == 0)
         r = open_spool(self);
     if (r == 0)
+        r = open_control(self); /* the spool's lock says that no other proxy has it */
+    if (r == 0)
         r = open_server(self);
     return r;
 }
@@ -267,6 +290,7 @@ void proxy_close(proxy *self)
     if (self == NULL)
         return;
     server_free(self->server);
+    control_close(self->control);
     service_link_close(self->link); /* runs the last callbacks of the forwarder's */
     forwarder_free(self->forwarder);
     spool_close(self->spool);
@@ -275,38 +299,4 @@ void proxy_close(proxy *self)
     daemon_metrics_free(self->metrics);
     sources_unref(self->sources);
     free(self);
-}
-
-/* ---- events ---- */
-
-static bool print_entry(const outbox_entry *entry, void *user)
-{
-    int64_t *last = user;
-
-    printf("%lld %s %s attempts=%lld size=%zu", (long long)entry->id,
-           entry->dead_at ? "dead" : "waiting", entry->key, (long long)entry->attempts,
-           entry->size);
-    if (*entry->last_error)
-        printf(" error=%.*s", (int)strcspn(entry->last_error, "\r\n"), entry->last_error);
-    putchar('\n');
-    *last = entry->id;
-    return true;
-}
-
-int proxy_list_events(const proxy_config *config)
-{
-    enum { PAGE = 1000 };
-    outbox_error error = {""};
-    char path[4096];
-    int64_t last = 0, before;
-    int r;
-
-    spool_path(config, path, sizeof(path));
-    do { /* in pages, so that the daemon's log is not held back */
-        before = last;
-        r = outbox_inspect(path, before, PAGE, print_entry, &last, &error);
-    } while (r == 0 && last != before);
-    if (r < 0)
-        fprintf(stderr, "webhook-proxy: %s\n", error.text);
-    return r == 0 && fflush(stdout) == 0 ? DAEMON_EXIT_DONE : DAEMON_EXIT_FAILED;
 }

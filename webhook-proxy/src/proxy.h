@@ -2,6 +2,9 @@
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "daemon/config.h"
 #include "service/link.h"
 
@@ -11,6 +14,8 @@ typedef struct proxy_config {
     const char *listen, *sources_file;
     int64_t body_bytes, connections, connections_per_ip, request_ms;
     int64_t spool_entries, spool_bytes;
+    const char *since; /* these three with `replay` */
+    bool failed, dry_run;
 } proxy_config;
 
 typedef struct proxy proxy;
@@ -22,10 +27,6 @@ void proxy_close(proxy *self);
 
 /* What --check-config has to say beyond the table. */
 void proxy_check(const proxy_config *config);
-
-/* `webhook-proxy events`: what the spool holds, one line each, on stdout. Returns an exit status.
- */
-int proxy_list_events(const proxy_config *config);
 
 #define PROXY_VERSION "0.1.0"
 

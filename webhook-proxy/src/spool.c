@@ -185,6 +185,8 @@ static int apply(spool *self, const settlement *s)
         return outbox_retry(self->box, s->id, s->due, s->reason);
     case SPOOL_DEAD:
         return outbox_bury(self->box, s->id, daemon_wall_ms(), s->reason);
+    case SPOOL_REVIVE:
+        return outbox_revive(self->box, s->id, daemon_wall_ms());
     case SPOOL_POSTPONE:
         return 0;
     }

@@ -47,7 +47,8 @@ typedef enum spool_verdict {
     SPOOL_DELIVERED, /* forget it */
     SPOOL_RETRY,     /* one more failed attempt, due again later */
     SPOOL_POSTPONE,  /* not its fault: due again later */
-    SPOOL_DEAD       /* to the dead letters */
+    SPOOL_DEAD,      /* to the dead letters */
+    SPOOL_REVIVE     /* back from there, due at once, its attempts forgotten */
 } spool_verdict;
 
 /* Called on the writer's thread with a list of deliveries. */

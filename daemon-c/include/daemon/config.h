@@ -63,7 +63,7 @@ enum {
 
 typedef struct daemon_option {
     const char *name;     /* "convex-url": the flag --convex-url */
-    const char *env;      /* "CONVEX_URL" */
+    const char *env;      /* "CONVEX_URL"; NULL: only a flag, as for a command; no secret then */
     const char *fallback; /* the default, as text; "%H" is the host name; NULL: none */
     const char *operand;  /* "URL" in --help; NULL: taken from the type */
     const char *help;     /* one sentence without a full stop */
