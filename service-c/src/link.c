@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "convex/identity.h"
 #include "daemon/address.h"
 #include "daemon/backoff.h"
@@ -132,63 +133,77 @@ static void on_state(const convex_state *state, void *user)
 
 /* ---- heartbeat ---- */
 
+enum { COUNTER_NAME_SIZE = 160 };
+
+/* The counters as the heartbeat takes them; their names lie in `names`. */
+typedef struct counters {
+    api_counter *items;
+    char (*names)[COUNTER_NAME_SIZE];
+    size_t count, cap;
+    bool failed;
+} counters;
+
+static bool grow_counters(counters *list)
+{
+    size_t cap = list->cap ? list->cap * 2 : 32;
+    api_counter *items = realloc(list->items, cap * sizeof *items);
+    list->items = items ? items : list->items;
+    char(*names)[COUNTER_NAME_SIZE] = items ? realloc(list->names, cap * sizeof *names) : NULL;
+    list->names = names ? names : list->names;
+    list->cap = names ? cap : list->cap;
+    return names != NULL;
+}
+
 static void add_counter(const char *name, const char *labels, int64_t value, void *user)
 {
-    convex_builder *b = user;
-    char full[160];
-    snprintf(full, sizeof full, labels && *labels ? "%s{%s}" : "%s%s", name, labels ? labels : "");
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "name");
-    convex_builder_cstring(b, full);
-    convex_builder_key(b, "value");
-    convex_builder_float64(b, (double)value);
-    convex_builder_end(b);
+    counters *list = user;
+    if (list->failed || (list->count == list->cap && !grow_counters(list))) {
+        list->failed = true;
+        return;
+    }
+    snprintf(list->names[list->count], COUNTER_NAME_SIZE, labels && *labels ? "%s{%s}" : "%s%s",
+             name, labels ? labels : "");
+    list->items[list->count++].value = (double)value;
 }
 
-static void put_text(convex_builder *b, const char *key, const char *text)
+/* The names have moved while the list grew. */
+static api_counter_list named_counters(counters *list)
 {
-    convex_builder_key(b, key);
-    convex_builder_cstring(b, text);
+    for (size_t i = 0; i < list->count; i++)
+        list->items[i].name = convex_str_of(list->names[i]);
+    return (api_counter_list){list->items, list->count};
 }
 
-static void on_heartbeat(convex_status status, const convex_result *result, void *user)
+static void on_heartbeat(const convex_failure *failure, void *user)
 {
-    if (status == CONVEX_OK && !convex_result_success(result))
-        daemon_log(DAEMON_WARN, "backend refused a heartbeat", "why=%s",
-                   convex_result_error_message(result, NULL));
+    if (failure && failure->result)
+        daemon_log(DAEMON_WARN, "backend refused a heartbeat", "why=%s", failure->message);
 }
 
 static void beat(service_link *self)
 {
-    convex_value *args = NULL;
-    convex_error error = {0};
-    convex_call_options options = {.flags = CONVEX_AT_COMMIT};
-    convex_builder *b = convex_builder_new(NULL);
-    if (!b)
-        return;
+    static const convex_call_options options = {.flags = CONVEX_AT_COMMIT};
+    convex_error error = {.message = "out of memory"};
+    convex_status status = CONVEX_ENOMEM;
+    counters list = {0};
     self->untold = false;
-    convex_builder_begin_object(b);
-    put_text(b, "service", self->options.role);
-    put_text(b, "instance", self->options.instance);
-    put_text(b, "version", self->options.version);
-    put_text(b, "state", self->state);
-    if (self->detail[0])
-        put_text(b, "detail", self->detail);
-    convex_builder_key(b, "counters");
-    convex_builder_begin_array(b);
     if (self->options.metrics)
-        daemon_metrics_each(self->options.metrics, add_counter, b);
-    convex_builder_end(b);
-    convex_builder_end(b);
-    convex_status status = convex_builder_finish(b, &args, &error);
-    convex_builder_free(b);
-    if (status == CONVEX_OK)
-        status = convex_client_mutation(self->client, "services:heartbeat", args, &options,
-                                        on_heartbeat, self, NULL, &error);
-    convex_value_unref(args);
+        daemon_metrics_each(self->options.metrics, add_counter, &list);
+    api_services_heartbeat_args args = {
+        .service = api_service_role_find(convex_str_of(self->options.role)),
+        .instance = convex_str_of(self->options.instance),
+        .version = convex_str_of(self->options.version),
+        .state = api_service_state_find(convex_str_of(self->state)),
+        .detail = convex_str_of(self->detail[0] ? self->detail : NULL),
+        .counters = named_counters(&list),
+    };
+    if (!list.failed)
+        status = api_services_heartbeat_mutation(self->client, &args, &options, on_heartbeat, self,
+                                                 NULL, &error);
+    free(list.items);
+    free(list.names);
     if (status != CONVEX_OK)
-        daemon_log(DAEMON_WARN, "cannot send a heartbeat", "why=%s",
-                   error.message[0] ? error.message : convex_status_text(status));
+        daemon_log(DAEMON_WARN, "cannot send a heartbeat", "why=%s", error.message);
 }
 
 static void on_heartbeat_due(void *user)

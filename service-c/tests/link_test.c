@@ -1,6 +1,6 @@
 /* link_test.c - what a daemon hears of its backend, and what the backend hears of it.
- * The client is a script: the convex_client_*() and convex_identity_*() of this file stand in for
- * the real ones. */
+ * The client is a script: the convex_client_*() and convex_identity_*() of this file, and typed
+ * calls of typed_script.h, stand in for the real ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "service/link.h"
+#include "typed_script.h"
 
 /* ---- the scripted client ---- */
 
@@ -27,7 +28,8 @@ static struct {
     unsigned auths;
     unsigned beats;
     char state[32], detail[64], counters[256];
-    convex_done_fn *done;
+    const convex_function *called;
+    convex_any_fn *done;
     void *done_user;
     bool full;
 } client;
@@ -69,21 +71,23 @@ static void copy(char *to, size_t size, const convex_value *args, const char *ke
     snprintf(to, size, "%s", text ? text : "");
 }
 
-convex_status convex_client_mutation(convex_client *c, const char *path, const convex_value *args,
-                                     const convex_call_options *options, convex_done_fn *on_done,
-                                     void *user, uint32_t *ret_id, convex_error *reterr)
+static convex_status typed_call_made(const convex_function *function, const void *args,
+                                     convex_any_fn *fn, void *user)
 {
     char *text = NULL;
-    assert_string_equal(path, "services:heartbeat");
+    assert_string_equal(function->path, "services:heartbeat");
     if (client.full)
         return CONVEX_EBUSY;
+    convex_value *value = typed_call_args(function, args);
     client.beats++;
-    copy(client.state, sizeof client.state, args, "state");
-    copy(client.detail, sizeof client.detail, args, "detail");
-    convex_value_print(convex_value_field(args, "counters"), CONVEX_PLAIN_JSON, NULL, &text, NULL);
+    copy(client.state, sizeof client.state, value, "state");
+    copy(client.detail, sizeof client.detail, value, "detail");
+    convex_value_print(convex_value_field(value, "counters"), CONVEX_PLAIN_JSON, NULL, &text, NULL);
     snprintf(client.counters, sizeof client.counters, "%s", text);
     convex_text_free(text, NULL);
-    client.done = on_done;
+    convex_value_unref(value);
+    client.called = function;
+    client.done = fn;
     client.done_user = user;
     return CONVEX_OK;
 }
@@ -92,8 +96,9 @@ convex_status convex_client_mutation(convex_client *c, const char *path, const c
 void convex_client_join(convex_client *c)
 {
     convex_state closed = {.connection = CONVEX_CONNECTION_CLOSED};
+    convex_failure failure = {CONVEX_ECLOSED, "closed", NULL, NULL};
     if (client.done)
-        client.done(CONVEX_ECLOSED, NULL, client.done_user);
+        typed_call_answer(client.called, client.done, client.done_user, NULL, &failure);
     client.on_state(&closed, client.state_user);
 }
 

@@ -85,70 +85,79 @@ static void settle_failed(forwarder *self, const spool_delivery *delivery, const
 }
 
 /* A function that threw: whose fault is it? */
-static bool is_outage(const convex_result *result)
+static bool is_outage(const convex_failure *failure)
 {
     static const char *const codes[] = {"unauthenticated", "forbidden"};
-    const char *message = convex_result_error_message(result, NULL);
-    const char *code =
-        convex_value_string(convex_value_field(convex_result_error_data(result), "code"), NULL);
+    const char *code = convex_value_string(convex_value_field(failure->data, "code"), NULL);
 
     for (size_t i = 0; code && i < sizeof(codes) / sizeof(*codes); i++)
         if (strcmp(code, codes[i]) == 0)
             return true;
-    return message && strstr(message, "Could not find public function");
+    return strstr(failure->message, "Could not find public function");
 }
 
-static void settle_answer(forwarder *self, const spool_delivery *delivery,
-                          const convex_result *result)
+static void settle_stored(forwarder *self, const spool_delivery *delivery,
+                          api_webhook_outcome outcome)
 {
-    const char *outcome, *message;
-
-    if (convex_result_success(result)) {
-        outcome =
-            convex_value_string(convex_value_field(convex_result_value(result), "outcome"), NULL);
-        daemon_counter_add(
-            outcome && strcmp(outcome, "duplicate") == 0 ? self->duplicates : self->delivered, 1);
-        backoff_reset(&self->outage);
-        self->outage_logged = false;
-        settle(self, delivery, SPOOL_DELIVERED, 0, NULL);
-        return;
-    }
-    message = convex_result_error_message(result, NULL);
-    if (is_outage(result))
-        settle_outage(self, delivery, message);
-    else
-        settle_failed(self, delivery, message);
+    daemon_counter_add(
+        outcome == API_WEBHOOK_OUTCOME_DUPLICATE ? self->duplicates : self->delivered, 1);
+    backoff_reset(&self->outage);
+    self->outage_logged = false;
+    settle(self, delivery, SPOOL_DELIVERED, 0, NULL);
 }
 
-static void on_ingested(convex_status status, const convex_result *result, void *user)
+static void settle_failure(forwarder *self, const spool_delivery *delivery,
+                           const convex_failure *failure)
+{
+    switch (failure->status) {
+    case CONVEX_ECLOSED: /* at the end: it stays */
+    case CONVEX_EUNKNOWN:
+        return;
+    case CONVEX_EINVAL:
+        return settle_failed(self, delivery, failure->message);
+    case CONVEX_ESERVER:
+        if (!is_outage(failure))
+            return settle_failed(self, delivery, failure->message);
+        /* fall through */
+    default:
+        return settle_outage(self, delivery, failure->message);
+    }
+}
+
+static void on_ingested(const api_webhooks_ingest_result *value, const convex_failure *failure,
+                        void *user)
 {
     journey *j = user;
 
     j->self->under_way--;
-    if (status == CONVEX_OK)
-        settle_answer(j->self, j->delivery, result);
-    else if (status == CONVEX_EINVAL)
-        settle_failed(j->self, j->delivery, convex_status_text(status));
-    else if (status != CONVEX_ECLOSED && status != CONVEX_EUNKNOWN) /* those: at the end, stays */
-        settle_outage(j->self, j->delivery, convex_status_text(status));
+    if (failure)
+        settle_failure(j->self, j->delivery, failure);
+    else
+        settle_stored(j->self, j->delivery, value->outcome);
     spool_delivery_free(j->delivery);
     free(j);
 }
 
 /* ---- sending ---- */
 
-static convex_status call(forwarder *self, journey *j, const convex_value *arguments)
+static convex_status call(forwarder *self, const record *event, journey *j, convex_error *reterr)
 {
-    convex_call_options options = {.flags = CONVEX_AT_COMMIT};
-    return convex_client_mutation(service_link_client(self->link), "webhooks:ingest", arguments,
-                                  &options, on_ingested, j, NULL, NULL);
+    static const convex_call_options options = {.flags = CONVEX_AT_COMMIT};
+    convex_status status;
+    ingest made;
+
+    if (ingest_init(&made, event) != 0)
+        return CONVEX_ENOMEM;
+    status = api_webhooks_ingest_mutation(service_link_client(self->link), &made.args, &options,
+                                          on_ingested, j, NULL, reterr);
+    ingest_done(&made);
+    return status;
 }
 
 /* Takes the delivery over. */
 static void forward(forwarder *self, spool_delivery *delivery)
 {
     convex_error error = {.message = "out of memory"};
-    convex_value *arguments = NULL;
     journey *j = malloc(sizeof(*j));
     record event;
     convex_status status = j ? CONVEX_OK : CONVEX_ENOMEM;
@@ -159,13 +168,10 @@ static void forward(forwarder *self, spool_delivery *delivery)
         free(j);
         return;
     }
-    if (status == CONVEX_OK)
-        status = ingest_arguments(&event, &arguments, &error);
     if (status == CONVEX_OK) {
         *j = (journey){self, delivery};
-        status = call(self, j, arguments);
+        status = call(self, &event, j, &error);
     }
-    convex_value_unref(arguments);
     if (status == CONVEX_OK) {
         self->under_way++;
         return;

@@ -1,104 +1,102 @@
-/* ingest.c - record to Convex value. Owns nothing.
+/* ingest.c - record to arguments. Owns the texts that it had to make.
  * Invariant: whatever bytes a sender chose, the result is a valid argument. */
 #include "ingest.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 
-static void add_text(convex_builder *b, const char *name, record_text text)
+static convex_str text_of(record_text text)
 {
-    convex_builder_key(b, name);
-    convex_builder_string(b, text.bytes, text.size);
+    return (convex_str){text.bytes, text.size};
+}
+
+/* Room for a text of its own; NULL: no memory. */
+static char *make(ingest *self, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    if (text)
+        self->made[self->made_count++] = text;
+    return text;
 }
 
 /* Headers are Latin-1 at best: what is not UTF-8 becomes '?'. */
-static bool add_header_text(convex_builder *b, const char *name, record_text text)
+static bool header_text(ingest *self, record_text from, convex_str *ret)
 {
     char *copy;
 
-    if (json_is_utf8(text.bytes, text.size)) {
-        add_text(b, name, text);
+    *ret = text_of(from);
+    if (json_is_utf8(from.bytes, from.size))
         return true;
-    }
-    copy = malloc(text.size);
+    copy = make(self, from.size);
     if (copy == NULL)
         return false;
-    for (size_t i = 0; i < text.size; i++)
-        copy[i] = (unsigned char)text.bytes[i] < 0x80 ? text.bytes[i] : '?';
-    add_text(b, name, (record_text){copy, text.size});
-    free(copy);
+    for (size_t i = 0; i < from.size; i++)
+        copy[i] = (unsigned char)from.bytes[i] < 0x80 ? from.bytes[i] : '?';
+    ret->data = copy;
     return true;
 }
 
-static bool add_headers(convex_builder *b, const record *from)
+static bool set_headers(ingest *self, const record *from)
 {
     bool ok = true;
 
-    convex_builder_key(b, "headers");
-    convex_builder_begin_array(b);
-    for (size_t i = 0; ok && i < from->header_count; i++) {
-        convex_builder_begin_object(b);
-        ok = add_header_text(b, "name", from->headers[i].name) &&
-             add_header_text(b, "value", from->headers[i].value);
-        convex_builder_end(b);
-    }
-    convex_builder_end(b);
+    for (size_t i = 0; ok && i < from->header_count; i++)
+        ok = header_text(self, from->headers[i].name, &self->headers[i].name) &&
+             header_text(self, from->headers[i].value, &self->headers[i].value);
+    self->args.headers = (api_webhook_header_list){self->headers, from->header_count};
     return ok;
 }
 
-static bool add_body(convex_builder *b, record_text body)
+static bool set_body(ingest *self, record_text body)
 {
     static const char prefix[] = "base64:";
     const size_t length = sizeof(prefix) - 1;
     char *text;
     int n;
 
-    if (json_is_utf8(body.bytes, body.size)) {
-        add_text(b, "body", body);
+    self->args.body = text_of(body);
+    if (json_is_utf8(body.bytes, body.size))
         return true;
-    }
-    text = malloc(length + (body.size + 2) / 3 * 4 + 1);
+    text = make(self, length + (body.size + 2) / 3 * 4);
     if (text == NULL)
         return false;
     memcpy(text, prefix, length);
     n = EVP_EncodeBlock((unsigned char *)text + length, (const unsigned char *)body.bytes,
                         (int)body.size);
-    add_text(b, "body", (record_text){text, length + (size_t)n});
-    free(text);
+    self->args.body = (convex_str){text, length + (size_t)n};
     return true;
 }
 
-convex_status ingest_arguments(const record *from, convex_value **ret, convex_error *reterr)
+int ingest_init(ingest *self, const record *from)
 {
-    convex_builder *b = convex_builder_new(NULL);
-    convex_status status = CONVEX_ENOMEM;
-    bool ok = b != NULL;
+    self->made_count = 0;
+    self->occurred_at = (double)from->occurred_at;
+    self->args = (api_webhooks_ingest_args){
+        .community = text_of(from->community),
+        .source = text_of(from->source),
+        .provider = text_of(from->provider),
+        .key = text_of(from->key),
+        .type = text_of(from->type),
+        .received_at = (double)from->received_at,
+        .occurred_at = from->occurred_at ? &self->occurred_at : NULL,
+        .body_sha256 = text_of(from->body_sha256),
+        .verdict = api_webhook_verdict_find(text_of(from->verdict)),
+    };
+    if (from->subject.size)
+        self->args.subject = text_of(from->subject);
+    if (set_headers(self, from) && set_body(self, from->body))
+        return 0;
+    ingest_done(self);
+    return -ENOMEM;
+}
 
-    if (ok) {
-        convex_builder_begin_object(b);
-        add_text(b, "community", from->community);
-        add_text(b, "source", from->source);
-        add_text(b, "provider", from->provider);
-        add_text(b, "key", from->key);
-        add_text(b, "type", from->type);
-        convex_builder_key(b, "receivedAt");
-        convex_builder_float64(b, (double)from->received_at);
-        if (from->occurred_at) {
-            convex_builder_key(b, "occurredAt");
-            convex_builder_float64(b, (double)from->occurred_at);
-        }
-        if (from->subject.size)
-            add_text(b, "subject", from->subject);
-        add_text(b, "bodySha256", from->body_sha256);
-        add_text(b, "verdict", from->verdict);
-        ok = add_headers(b, from) && add_body(b, from->body);
-        convex_builder_end(b);
-    }
-    if (ok)
-        status = convex_builder_finish(b, ret, reterr);
-    convex_builder_free(b);
-    return status;
+void ingest_done(ingest *self)
+{
+    while (self->made_count > 0)
+        free(self->made[--self->made_count]);
 }

@@ -342,24 +342,30 @@ static void put_function(FILE *out, plan *p, function *f)
     put_callback(out, p, f);
     routines_of_calls(p, f, &calls);
     put_routines(out, &calls);
-    if (has_own_type(&f->args))
-        put_codec(out, p, args);
-    if (has_own_type(&f->returns))
-        put_codec(out, p, result);
 }
 
-static void put_given(FILE *out, plan *p)
+/* Last, as few need them. */
+static void put_codecs(FILE *out, const plan *p)
 {
-    for (size_t i = 0; i < p->given_count; i++) {
-        type *t = p->given[i].type;
-        fputs("/* ---- ", out);
-        put_comment(out, p->given[i].name);
-        fputs(" ----\n * ", out);
-        put_words(out, p->pool, " * ", t->text);
-        fputs(" */\n\n", out);
-        declare_type(out, p, t);
-        put_codec(out, p, t->c_type);
+    fputs("/* ---- encoding and decoding ---- */\n\n", out);
+    for (size_t i = 0; i < p->given_count; i++)
+        if (p->given[i].type->kind != TYPE_ENUM)
+            put_codec(out, p, p->given[i].type->c_type);
+    for (size_t i = 0; i < p->spec->count; i++) {
+        const function *f = &p->spec->functions[i];
+        if (has_own_type(&f->args))
+            put_codec(out, p, pool_print(p->pool, "%s_args", f->base));
+        if (has_own_type(&f->returns))
+            put_codec(out, p, pool_print(p->pool, "%s_result", f->base));
     }
+}
+
+static void declare_given(FILE *out, plan *p)
+{
+    if (p->given_count > 0)
+        fputs("/* ---- shapes with names of their own ---- */\n\n", out);
+    for (size_t i = 0; i < p->given_count; i++)
+        declare_type(out, p, p->given[i].type);
 }
 
 static const char about[] =
@@ -393,8 +399,9 @@ void write_header(FILE *out, plan *p)
             guard);
     fputs("#include \"convex/typed.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", out);
     declare_ids(out, p);
-    put_given(out, p);
+    declare_given(out, p);
     for (size_t i = 0; i < p->spec->count; i++)
         put_function(out, p, &p->spec->functions[i]);
+    put_codecs(out, p);
     fputs("#ifdef __cplusplus\n}\n#endif\n#endif\n", out);
 }

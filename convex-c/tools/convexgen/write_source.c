@@ -329,6 +329,8 @@ static void put_given(FILE *out, plan *p)
         slot root = {.type = t};
         define_type(out, p, t);
         put_enums(out, p, t);
+        if (t->kind == TYPE_ENUM)
+            continue;
         fprintf(out, "static const convex_slot %s_slot = ", t->tables);
         put_slot(out, p, &root, NULL);
         fputs(";\n\n", out);
