@@ -226,22 +226,29 @@ static bool is_torn(const cvx_page *page)
            !same_cursor(cursor_in(server_value(page), "continueCursor"), cursor_of(page->next));
 }
 
+/* Where it ends: where the next page begins, wherever its own results end. */
+static cursor end_of(const cvx_page *page)
+{
+    return page->next ? cursor_of(page->next) : cursor_in(server_value(page), "continueCursor");
+}
+
+/* A middle that is the page's beginning or end would be split again, for ever. */
 static bool wants_split(const cvx_pages *pages, const cvx_page *page)
 {
     const convex_value *value = server_value(page);
     size_t items = convex_value_count(convex_value_field(value, "page"));
+    cursor middle = cursor_in(value, "splitCursor");
 
-    return cursor_in(value, "splitCursor").text &&
-           (is_cut(page) || has_status(value, "SplitRecommended") ||
-            items > (uint64_t)pages->page_size * 2);
+    if (!middle.text || same_cursor(middle, cursor_of(page)) || same_cursor(middle, end_of(page)))
+        return false;
+    return is_cut(page) || has_status(value, "SplitRecommended") ||
+           items > (uint64_t)pages->page_size * 2;
 }
 
-/* Two heirs that meet in the `middle`, or one if that is none. They end where the next page begins,
- * wherever the page's own results end. */
+/* Two heirs that meet in the `middle`, or one if that is none. */
 static bool add_heirs(cvx_sync *sync, cvx_pages *pages, cvx_page *page, cursor middle)
 {
-    cursor end =
-        page->next ? cursor_of(page->next) : cursor_in(server_value(page), "continueCursor");
+    cursor end = end_of(page);
     cvx_page *low = NULL, *high = NULL;
 
     if (new_page(pages, cursor_of(page), middle.text ? middle : end, pages->page_size, &low,

@@ -404,6 +404,36 @@ TEST(a_group_shows_updates_and_its_version)
     rig_done(&r);
 }
 
+TEST(a_single_read_gives_what_the_server_says)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    rig_call *read = rig_read(&r, "q:a", 0);
+    assert_string_equal(read->result, "\"a\"");
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    rig_done(&r);
+}
+
+TEST(changed_arguments_show_the_update_of_the_new_query)
+{
+    plan p = {.path = "q:b", .value = "\"mine\""};
+    char *token = NULL;
+    size_t len = 0;
+    rig r;
+    begin(&r);
+    mutate(&r, &p);
+    assert_int_equal(cvx_call_text(&r.config.mem, "q:b", NULL, NULL, true, &token, &len, NULL),
+                     CONVEX_OK);
+    cvx_sync_resubscribe(r.sync, cvx_query_new(&r.config.mem, token, len), &r.subs[0].listener);
+    rig_drain(&r);
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    respond(&r, 0, false, 0);
+    expect_seen(&r.subs[0], 3, "\"b\"");
+    rig_done(&r);
+}
+
 /* ---- misbehaviour ---- */
 
 TEST(an_update_with_a_failed_call_shows_nothing_and_harms_none)
@@ -763,6 +793,50 @@ TEST(in_random_histories_what_is_shown_is_the_servers_state_and_the_pending_upda
         random_history(seed);
 }
 
+/* ---- cost ---- */
+
+/* Allocations of a Transition that changes one of so many live queries, while an update of it is
+ * pending. */
+static long cost_among(int queries)
+{
+    failing_mem counter = {.left = -1};
+    cvx_sync_config config = rig_config();
+    cvx_listener *listeners = calloc((size_t)queries, sizeof *listeners);
+    plan p = {.path = "q:a", .append = "+"};
+    long before;
+    rig r;
+
+    assert_non_null(listeners);
+    config.mem = failing(&counter);
+    rig_init_with(&r, config);
+    rig_subscribe(&r, "q:a", NULL);
+    for (int i = 0; i < queries; i++) {
+        char path[32], *token = NULL;
+        size_t len = 0;
+        snprintf(path, sizeof path, "many:q%d", i);
+        assert_int_equal(cvx_call_text(&r.config.mem, path, NULL, NULL, true, &token, &len, NULL),
+                         CONVEX_OK);
+        cvx_sync_subscribe(r.sync, cvx_query_new(&r.config.mem, token, len), &listeners[i]);
+    }
+    rig_open(&r);
+    rig_transition(&r, 1, 0, 10, UPDATED(0, "\"a\""));
+    mutate(&r, &p);
+    before = counter.calls;
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"b\""));
+    before = counter.calls - before;
+    assert_string_equal(r.subs[0].last, "\"b+\"");
+    for (int i = 0; i < queries; i++)
+        cvx_sync_unsubscribe(r.sync, &listeners[i]);
+    free(listeners);
+    rig_done(&r);
+    return before;
+}
+
+TEST(a_change_among_a_thousand_queries_costs_what_one_among_one_costs)
+{
+    assert_int_equal(cost_among(1000), cost_among(1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -782,9 +856,12 @@ int main(void)
         cmocka_unit_test(a_subscription_that_begins_while_an_update_is_pending_sees_it),
         cmocka_unit_test(a_query_may_go_and_come_while_an_update_of_it_is_pending),
         cmocka_unit_test(a_group_shows_updates_and_its_version),
+        cmocka_unit_test(a_single_read_gives_what_the_server_says),
+        cmocka_unit_test(changed_arguments_show_the_update_of_the_new_query),
         cmocka_unit_test(an_update_with_a_failed_call_shows_nothing_and_harms_none),
         cmocka_unit_test(misuse_of_the_store_is_refused),
         cmocka_unit_test(all_queries_of_a_path_are_listed_in_order_with_their_values),
+        cmocka_unit_test(a_change_among_a_thousand_queries_costs_what_one_among_one_costs),
         cmocka_unit_test(requests_that_are_taken_back_take_their_updates_with_them),
         cmocka_unit_test(the_end_of_the_client_frees_updates_that_outlived_their_mutation),
         cmocka_unit_test(whatever_allocation_fails_an_update_is_shown_whole_or_not_at_all),

@@ -11,8 +11,9 @@
  * query subscribed or gone), each time from the server's results on. It must therefore depend on
  * nothing but the store and its arguments: no clock, no counter, no call of a mutation. It may run
  * for a while after the server has committed: what it shows ends together with the arrival of the
- * true results, so nothing flashes. When the mutation fails, what it showed is taken back before
- * on_done is called.
+ * true results, so nothing flashes. When the mutation fails, is cancelled or takes too long, what
+ * it showed is taken back before on_done is called. A single read (convex_client_query()) gives
+ * what the server says, whatever is shown.
  *
  * An update in which any call of the store failed shows nothing at all, until it runs again; the
  * mutation goes its way regardless. Nobody is told a value that he was told last: a result that
