@@ -296,8 +296,8 @@ static void script_deployment(server *s)
 
 typedef struct hammer {
     convex_client *client;
-    atomic_int results, ends, dones;
-    int number;
+    atomic_int results, ends, dones, others;
+    int number, more; /* accepted calls that must end in `others` */
 } hammer;
 
 static void hammer_result(const convex_result *result, void *user)
@@ -318,12 +318,45 @@ static void hammer_done(convex_status status, const convex_result *result, void 
 
 enum { HAMMER_BLOWS = 300 };
 
+static void hammer_other(convex_status status, const convex_result *result, void *user)
+{
+    atomic_fetch_add(&((hammer *)user)->others, 1);
+}
+
+static void hammer_pong(convex_status status, unsigned rtt_us, void *user)
+{
+    atomic_fetch_add(&((hammer *)user)->others, 1);
+}
+
+/* What ends in more than one way: it must end once. */
+static void hammer_more(hammer *h, convex_sub *sub, int i)
+{
+    static const char *const args[] = {"{\"n\":1}", "{}", "{\"n\":2}"};
+    convex_call_options soon = {.timeout_ms = (unsigned)(i % 3)};
+    convex_value *value = NULL;
+    uint32_t id = 0;
+
+    convex_value_parse(args[i % 3], strlen(args[i % 3]), CONVEX_ENCODED_JSON, 0, NULL, &value,
+                       NULL);
+    assert_int_equal(convex_sub_set_args(sub, value, NULL), CONVEX_OK);
+    convex_value_unref(value);
+    if (convex_client_query(h->client, "q:n9", NULL, &soon, hammer_other, h, &id, NULL) ==
+        CONVEX_OK)
+        h->more++;
+    if (i % 2)
+        convex_client_cancel(h->client, id);
+    if (i % 50 == 0 && convex_client_probe(h->client, 0, hammer_pong, h) == CONVEX_OK)
+        h->more++;
+    convex_client_cancel(h->client, id);
+}
+
 static void *hammer_thread(void *arg)
 {
     hammer *h = arg;
     for (int i = 0; i < HAMMER_BLOWS; i++) {
         convex_sub *sub = NULL;
         convex_state now;
+        convex_metrics counters;
         convex_call_options options = {.flags = i % 2 ? CONVEX_AT_COMMIT : 0};
         char path[32];
         snprintf(path, sizeof path, "q:n%d", (i + h->number) % 7);
@@ -334,6 +367,8 @@ static void *hammer_thread(void *arg)
                                       NULL) != CONVEX_OK)
             sched_yield();
         convex_client_state(h->client, &now);
+        convex_client_metrics(h->client, &counters);
+        hammer_more(h, sub, i);
         convex_sub_unref(sub);
     }
     return NULL;
@@ -359,6 +394,7 @@ static void many_threads_may_use_one_client(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(atomic_load(&hammers[i].dones), HAMMER_BLOWS);
         assert_int_equal(atomic_load(&hammers[i].ends), HAMMER_BLOWS);
+        assert_int_equal(atomic_load(&hammers[i].others), hammers[i].more);
     }
     finish(&s);
     server_join(peer);

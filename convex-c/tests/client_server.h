@@ -226,7 +226,15 @@ static inline bool server_open(server *s)
     return server_accept(s, head, sizeof head) && server_upgrade(s, head);
 }
 
-/* The next text message in s->frame; false when the client has gone. */
+/* Of at most 125 bytes. */
+static inline void server_pong(server *s, size_t len)
+{
+    char answer[127] = {(char)0x8a, (char)len};
+    memcpy(answer + 2, s->frame, len);
+    server_write(s, answer, 2 + len);
+}
+
+/* The next text message in s->frame; false when the client has gone. Answers pings. */
 static inline bool server_receive(server *s)
 {
     uint8_t header[2], extra[8], key[4];
@@ -252,7 +260,9 @@ static inline bool server_receive(server *s)
             return false;
         cvx_ws_mask(s->frame, s->frame, len, key, 0);
         s->frame[len] = '\0';
-    } while ((header[0] & 0x0f) == 10); /* pongs */
+        if ((header[0] & 0x0f) == 9)
+            server_pong(s, len < 126 ? len : 0);
+    } while ((header[0] & 0x0f) == 9 || (header[0] & 0x0f) == 10);
     return (header[0] & 0x0f) == 1;
 }
 
