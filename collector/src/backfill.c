@@ -299,12 +299,11 @@ static void on_later(void *user)
 /* ---- channels ---- */
 
 /* Without memory the channel has no cursor in this life: its gaps stay. */
-static void add_channel(backfill *self, const convex_value *item, channel **old)
+static void add_channel(backfill *self, const api_captured_channel *wanted, channel **old)
 {
-    const char *guild = convex_value_string(convex_value_field(item, "guildId"), NULL);
-    const char *id = convex_value_string(convex_value_field(item, "channelId"), NULL);
+    const char *id = wanted->channel_id.data;
     channel *c = NULL, **at = old;
-    if (!guild || !id || find(self, id))
+    if (find(self, id))
         return;
     while (*at && strcmp((*at)->id, id) != 0)
         at = &(*at)->next;
@@ -312,7 +311,7 @@ static void add_channel(backfill *self, const convex_value *item, channel **old)
         c = *at;
         *at = c->next;
     } else if ((c = calloc(1, sizeof *c))) {
-        snprintf(c->guild_id, sizeof c->guild_id, "%s", guild);
+        snprintf(c->guild_id, sizeof c->guild_id, "%s", wanted->guild_id.data);
         snprintf(c->id, sizeof c->id, "%s", id);
         load_cursor(self, c);
         c->open = self->gap || !c->known;
@@ -362,12 +361,12 @@ static void free_channels(channel *list)
     }
 }
 
-void backfill_set_channels(backfill *self, const convex_value *channels)
+void backfill_set_channels(backfill *self, const api_captured_channel_list *channels)
 {
     channel *old = self->channels;
     self->channels = NULL;
-    for (size_t i = 0; i < convex_value_count(channels); i++)
-        add_channel(self, convex_value_at(channels, i), &old);
+    for (size_t i = 0; i < channels->count; i++)
+        add_channel(self, &channels->items[i], &old);
     free_channels(old);
     forget_dropped(self);
     ask(self);

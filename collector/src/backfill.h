@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "convex/value.h"
+#include "api.h"
 #include "daemon/loop.h"
 #include "daemon/outbox.h"
 #include "discord/rest.h"
@@ -39,9 +39,9 @@ void backfill_free(backfill *self); /* NULL is fine */
 /* Asks for no more pages: what is missing then is read by the next life. */
 void backfill_stop(backfill *self);
 
-/* The channels to capture, [{guildId, channelId}]. A channel that is no longer there is forgotten,
+/* The channels to capture. A channel that is no longer there is forgotten,
  * so what is written to it meanwhile is not read later. */
-void backfill_set_channels(backfill *self, const convex_value *channels);
+void backfill_set_channels(backfill *self, const api_captured_channel_list *channels);
 
 /* Around each transaction that stores events:
  *   backfill_note     before it: these live events; `new_session` if READY was among them

@@ -395,30 +395,27 @@ static void on_backend_refused(void *user)
     end_with(user, DAEMON_EXIT_NOT_CONFIGURED);
 }
 
-static void on_channels(const convex_result *result, void *user)
+static void on_channels(const api_channels_captured_result *list, const convex_failure *failure,
+                        void *user)
 {
     collector *self = user;
-    const convex_value *list = convex_result_value(result);
-    if (!convex_result_success(result)) {
+    if (failure) {
         daemon_log(DAEMON_ERROR, "the backend does not say which channels to capture", "why=%s",
-                   convex_result_error_message(result, NULL));
+                   failure->message);
         return;
     }
-    size_t count = convex_value_count(list);
-    captured_channel *fresh = calloc(count + 1, sizeof *fresh);
+    captured_channel *fresh = calloc(list->count + 1, sizeof *fresh);
     if (!fresh)
         return;
-    for (size_t i = 0; i < count; i++) {
-        const convex_value *item = convex_value_at(list, i);
-        const char *guild = convex_value_string(convex_value_field(item, "guildId"), NULL);
-        const char *id = convex_value_string(convex_value_field(item, "channelId"), NULL);
-        snprintf(fresh[i].guild_id, sizeof fresh[i].guild_id, "%s", guild ? guild : "");
-        snprintf(fresh[i].id, sizeof fresh[i].id, "%s", id ? id : "");
+    for (size_t i = 0; i < list->count; i++) {
+        const api_captured_channel *wanted = &list->items[i];
+        snprintf(fresh[i].guild_id, sizeof fresh[i].guild_id, "%s", wanted->guild_id.data);
+        snprintf(fresh[i].id, sizeof fresh[i].id, "%s", wanted->channel_id.data);
     }
     pthread_mutex_lock(&self->handover.lock);
     captured_channel *old = self->captured;
     self->captured = fresh;
-    self->n_channels = count;
+    self->n_channels = list->count;
     self->channels_known = true;
     pthread_mutex_unlock(&self->handover.lock);
     free(old);
@@ -518,9 +515,8 @@ static int open_backend(collector *self)
     if (r == 0)
         r = pump_new(self->loop, self->box, service_link_client(self->link), self->metrics,
                      &self->pump);
-    if (r == 0 &&
-        convex_client_subscribe(service_link_client(self->link), "channels:captured", NULL,
-                                on_channels, NULL, self, &self->channels, NULL) != CONVEX_OK)
+    if (r == 0 && api_channels_captured_subscribe(service_link_client(self->link), on_channels,
+                                                  NULL, self, &self->channels, NULL) != CONVEX_OK)
         r = -ENOMEM;
     return r;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convex/value.h"
+#include "api.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -56,7 +56,8 @@ struct pump {
 
 typedef struct gathering {
     batch *batch;
-    convex_builder *args;
+    api_source_event events[BATCH_MAX];
+    convex_value *values[BATCH_MAX]; /* as stored: the backend judges them */
     size_t bytes;
     size_t limit;
     int64_t cursor;
@@ -68,12 +69,12 @@ typedef struct gathering {
 static bool gather(const outbox_entry *entry, void *user)
 {
     gathering *g = user;
-    convex_value *event = NULL;
-    if (g->batch->count > 0 && (g->bytes + entry->size > BATCH_BYTES_MAX ||
-                                g->batch->count >= g->limit || entry->id <= g->alone_until))
+    size_t n = g->batch->count;
+    if (n > 0 &&
+        (g->bytes + entry->size > BATCH_BYTES_MAX || n >= g->limit || entry->id <= g->alone_until))
         return false;
-    convex_status status =
-        convex_value_parse(entry->payload, entry->size, CONVEX_ENCODED_JSON, 0, NULL, &event, NULL);
+    convex_status status = convex_value_parse(entry->payload, entry->size, CONVEX_ENCODED_JSON, 0,
+                                              NULL, &g->values[n], NULL);
     if (status != CONVEX_OK) {
         if (status == CONVEX_ENOMEM)
             g->no_memory = true;
@@ -81,50 +82,51 @@ static bool gather(const outbox_entry *entry, void *user)
             g->damaged = entry->id;
         return false;
     }
-    convex_builder_value(g->args, event);
-    convex_value_unref(event);
-    g->batch->ids[g->batch->count++] = entry->id;
+    g->events[n] = (api_source_event){API_SOURCE_EVENT_OTHER, {.other = g->values[n]}};
+    g->batch->ids[n] = entry->id;
+    g->batch->count++;
     g->bytes += entry->size;
     g->cursor = entry->id;
     return g->batch->count < g->limit && entry->id > g->alone_until;
 }
 
-static void on_recorded(convex_status status, const convex_result *result, void *user);
+static void on_recorded(const api_signals_record_result *value, const convex_failure *failure,
+                        void *user);
 static int bury(pump *self, int64_t id, const char *why);
+
+static int call(pump *self, const gathering *g)
+{
+    static const convex_call_options options = {.flags = CONVEX_AT_COMMIT};
+    api_signals_record_args args = {.events = {g->events, g->batch->count}};
+    convex_status status = api_signals_record_mutation(self->client, &args, &options, on_recorded,
+                                                       g->batch, NULL, NULL);
+    if (status == CONVEX_OK)
+        return (int)g->batch->count;
+    return status == CONVEX_EBUSY ? -EAGAIN : status == CONVEX_ENOMEM ? -ENOMEM : -EIO;
+}
 
 /* Returns the number of entries dealt with, or a negative errno. */
 static int send_batch(pump *self)
 {
-    convex_value *args = NULL;
     batch *b = calloc(1, sizeof *b);
-    convex_builder *builder = convex_builder_new(NULL);
-    gathering g = {b, builder, 0, BATCH_MAX, self->cursor, self->one_by_one_until, 0, false};
-    int r = b && builder ? 0 : -ENOMEM;
+    gathering g = {.batch = b,
+                   .limit = BATCH_MAX,
+                   .cursor = self->cursor,
+                   .alone_until = self->one_by_one_until};
+    int r = b ? 0 : -ENOMEM;
     if (r == 0) {
         b->pump = self;
-        convex_builder_begin_object(builder);
-        convex_builder_key(builder, "events");
-        convex_builder_begin_array(builder);
         r = outbox_peek(self->box, self->cursor, daemon_wall_ms(), BATCH_MAX, gather, &g);
-        convex_builder_end(builder);
-        convex_builder_end(builder);
     }
     if (r == 0 && g.damaged)
         r = bury(self, g.damaged, "the stored event cannot be read");
     if (r == 0 && g.no_memory && b->count == 0)
         r = -ENOMEM;
     int count = r == 0 ? (int)b->count : r;
-    if (count > 0 && convex_builder_finish(builder, &args, NULL) != CONVEX_OK)
-        count = -ENOMEM;
-    if (count > 0) {
-        convex_call_options options = {.flags = CONVEX_AT_COMMIT};
-        convex_status status = convex_client_mutation(self->client, "signals:record", args,
-                                                      &options, on_recorded, b, NULL, NULL);
-        if (status != CONVEX_OK)
-            count = status == CONVEX_EBUSY ? -EAGAIN : -EIO;
-    }
-    convex_value_unref(args);
-    convex_builder_free(builder);
+    if (count > 0)
+        count = call(self, &g);
+    for (size_t i = 0; b && i < b->count; i++)
+        convex_value_unref(g.values[i]);
     if (count <= 0) {
         free(b);
         return count == 0 && g.damaged ? 1 : count;
@@ -151,16 +153,13 @@ static int remember_delivered(pump *self, const batch *b)
     return 0;
 }
 
-static void count_outcomes(pump *self, const convex_value *value)
+static void count_outcomes(pump *self, const api_signals_record_result *value)
 {
-    const convex_value *outcomes = convex_value_field(value, "results");
-    for (size_t i = 0; i < convex_value_count(outcomes); i++) {
-        const char *outcome = convex_value_string(convex_value_at(outcomes, i), NULL);
-        if (!outcome)
-            continue;
-        daemon_counter_add(strcmp(outcome, "recorded") == 0    ? self->recorded
-                           : strcmp(outcome, "unchanged") == 0 ? self->unchanged
-                                                               : self->ignored,
+    for (size_t i = 0; i < value->results.count; i++) {
+        api_record_outcome outcome = value->results.items[i];
+        daemon_counter_add(outcome == API_RECORD_OUTCOME_RECORDED    ? self->recorded
+                           : outcome == API_RECORD_OUTCOME_UNCHANGED ? self->unchanged
+                                                                     : self->ignored,
                            1);
     }
 }
@@ -242,9 +241,8 @@ static void failed(pump *self, const batch *b, const char *why)
         pause_for(self, RETRY_BASE_MS);
 }
 
-static void delivered(pump *self, const batch *b, const convex_result *result)
+static void delivered(pump *self, const batch *b)
 {
-    count_outcomes(self, convex_result_value(result));
     self->failures = 0;
     backoff_reset(&self->pauses);
     if (remember_delivered(self, b) != 0)
@@ -261,19 +259,18 @@ static int settle_now(pump *self)
     return check(self, "cannot take delivered events out of the outbox", r);
 }
 
-static void on_recorded(convex_status status, const convex_result *result, void *user)
+static void on_recorded(const api_signals_record_result *value, const convex_failure *failure,
+                        void *user)
 {
     batch *b = user;
     pump *self = b->pump;
     self->under_way--;
-    if (self->closing && status != CONVEX_OK)
-        ; /* sent again by the next life */
-    else if (status != CONVEX_OK)
-        failed(self, b, convex_status_text(status));
-    else if (!convex_result_success(result))
-        failed(self, b, convex_result_error_message(result, NULL));
-    else
-        delivered(self, b, result);
+    if (!failure)
+        count_outcomes(self, value);
+    if (!failure || failure->status == CONVEX_EPROTOCOL) /* its answer has changed: it is taken */
+        delivered(self, b);
+    else if (failure->result || !self->closing)
+        failed(self, b, failure->message); /* else sent again by the next life */
     free(b);
     if (self->n_delivered >= SETTLE_MAX && !self->closing)
         settle_now(self);

@@ -129,10 +129,13 @@ static int tear_down(void **state)
 static void channels(bench *b, const char *json)
 {
     convex_value *value = NULL;
+    const api_channels_captured_result *list = NULL;
     assert_int_equal(
         convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
         CONVEX_OK);
-    backfill_set_channels(b->backfill, value);
+    assert_int_equal(api_channels_captured_result_decode(value, NULL, &list, NULL), CONVEX_OK);
+    backfill_set_channels(b->backfill, list);
+    api_channels_captured_result_unref(list);
     convex_value_unref(value);
 }
 

@@ -1,5 +1,5 @@
 /* pump_test.c - how the outbox's entries reach the backend, whatever the backend does.
- * The backend is a script: convex_client_mutation() of this file stands in for the client's. */
+ * The backend is a script: typed_call_made() of this file stands in for the client. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,17 +15,14 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "pump.h"
+#include "typed_script.h"
 
 /* ---- the scripted backend ---- */
 
-struct convex_result {
-    const char *error; /* NULL: it returned `value` */
-    convex_value *value;
-};
-
 typedef struct call {
+    const convex_function *function;
     convex_value *args;
-    convex_done_fn *done;
+    convex_any_fn *done;
     void *user;
 } call;
 
@@ -35,12 +32,10 @@ static struct {
     bool busy;
 } backend;
 
-convex_status convex_client_mutation(convex_client *client, const char *path,
-                                     const convex_value *args, const convex_call_options *options,
-                                     convex_done_fn *on_done, void *user, uint32_t *ret_id,
-                                     convex_error *reterr)
+static convex_status typed_call_made(const convex_function *function, const void *args,
+                                     convex_any_fn *fn, void *user)
 {
-    assert_string_equal(path, "signals:record");
+    assert_string_equal(function->path, "signals:record");
     if (backend.busy)
         return CONVEX_EBUSY;
     if (backend.made == backend.room) {
@@ -48,23 +43,8 @@ convex_status convex_client_mutation(convex_client *client, const char *path,
         backend.calls = realloc(backend.calls, backend.room * sizeof *backend.calls);
         assert_non_null(backend.calls);
     }
-    backend.calls[backend.made++] = (call){convex_value_ref(args), on_done, user};
+    backend.calls[backend.made++] = (call){function, typed_call_args(function, args), fn, user};
     return CONVEX_OK;
-}
-
-bool convex_result_success(const convex_result *result)
-{
-    return !result->error;
-}
-
-const convex_value *convex_result_value(const convex_result *result)
-{
-    return result->value;
-}
-
-const char *convex_result_error_message(const convex_result *result, size_t *len)
-{
-    return result->error;
 }
 
 static const convex_value *events_of(size_t i)
@@ -75,15 +55,16 @@ static const convex_value *events_of(size_t i)
 /* Answers the oldest unanswered call. */
 static void answer(convex_status status, const char *error)
 {
-    convex_result result = {error, NULL};
-    static const char results[] = "{\"results\":[\"recorded\",\"unchanged\",\"ignored\"]}";
+    static const api_record_outcome outcomes[] = {
+        API_RECORD_OUTCOME_RECORDED, API_RECORD_OUTCOME_UNCHANGED, API_RECORD_OUTCOME_IGNORED};
+    static const api_signals_record_result result = {.results = {outcomes, 3}};
+    convex_failure failure = {status, convex_status_text(status), NULL, NULL};
     assert_true(backend.answered < backend.made);
     call c = backend.calls[backend.answered++]; /* its done may make more */
-    assert_int_equal(convex_value_parse(results, strlen(results), CONVEX_ENCODED_JSON, 0, NULL,
-                                        &result.value, NULL),
-                     CONVEX_OK);
-    c.done(status, status == CONVEX_OK ? &result : NULL, c.user);
-    convex_value_unref(result.value);
+    if (error)
+        failure = (convex_failure){CONVEX_ESERVER, error, NULL, (const convex_result *)&backend};
+    typed_call_answer(c.function, c.done, c.user, &result,
+                      status != CONVEX_OK || error ? &failure : NULL);
 }
 
 static void answer_all(void)
