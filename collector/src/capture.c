@@ -5,12 +5,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "convex/value.h"
+#include "api.h"
 
 /* Message types with content of their own: default, reply, slash command, context menu command. */
 static const int mirrored_types[] = {0, 19, 20, 23};
@@ -54,31 +55,55 @@ static bool is_id(const char *text)
     return len >= 1 && len <= 20 && text[len] == '\0';
 }
 
-/* ---- small writers ---- */
+/* ---- an upsert being made ---- */
 
-static void put_text(convex_builder *b, const char *key, const char *text)
+/* Memory for one event, given back together. */
+typedef struct piece {
+    struct piece *next;
+    max_align_t data[];
+} piece;
+
+/* The event points into this, and into the payload. */
+typedef struct upsert {
+    api_source_event event;
+    api_author author;
+    api_message_kind kind;
+    api_embed_list embeds;
+    api_attachment_list attachments;
+    double sent_at, edited_at;
+    char avatar_url[256];
+    piece *memory;
+    bool failed; /* no memory */
+} upsert;
+
+static void *take(upsert *self, size_t count, size_t size)
 {
-    convex_builder_key(b, key);
-    convex_builder_cstring(b, text);
+    piece *p = calloc(1, sizeof *p + count * size);
+    if (!p) {
+        self->failed = true;
+        return NULL;
+    }
+    p->next = self->memory;
+    self->memory = p;
+    return p->data;
 }
 
-static void put_number(convex_builder *b, const char *key, double value)
+static void upsert_done(upsert *self)
 {
-    convex_builder_key(b, key);
-    convex_builder_float64(b, value);
+    for (piece *p = self->memory, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
 }
 
-static void copy_text(convex_builder *b, const cJSON *from, const char *name, const char *key)
+static convex_str str_of(const cJSON *object, const char *name)
 {
-    const char *text = text_of(from, name);
-    if (text)
-        put_text(b, key, text);
+    return convex_str_of(text_of(object, name));
 }
 
 /* ---- parts of a message ---- */
 
-static void write_author(convex_builder *b, const cJSON *author, const cJSON *member,
-                         bool is_webhook)
+static void set_author(upsert *self, const cJSON *author, const cJSON *member, bool is_webhook)
 {
     const char *id = text_of(author, "id");
     const char *avatar = text_of(author, "avatar");
@@ -90,114 +115,116 @@ static void write_author(convex_builder *b, const cJSON *author, const cJSON *me
             name = names[i];
             break;
         }
-    convex_builder_key(b, "author");
-    convex_builder_begin_object(b);
-    put_text(b, "id", id);
-    put_text(b, "name", name);
+    self->author = (api_author){.id = convex_str_of(id),
+                                .name = convex_str_of(name),
+                                .bot = is_webhook || cJSON_IsTrue(field(author, "bot"))};
     if (avatar && avatar[0]) {
-        char url[256];
-        snprintf(url, sizeof url, "https://cdn.discordapp.com/avatars/%s/%s.png?size=64", id,
-                 avatar);
-        put_text(b, "avatarUrl", url);
+        snprintf(self->avatar_url, sizeof self->avatar_url,
+                 "https://cdn.discordapp.com/avatars/%s/%s.png?size=64", id, avatar);
+        self->author.avatar_url = convex_str_of(self->avatar_url);
     }
-    convex_builder_key(b, "bot");
-    convex_builder_bool(b, is_webhook || cJSON_IsTrue(field(author, "bot")));
-    convex_builder_end(b);
+    self->event.as.upsert.author = &self->author;
 }
 
-static void write_embed_fields(convex_builder *b, const cJSON *fields)
+/* What an embed may point to. */
+typedef struct embed_parts {
+    api_embed_author author;
+    api_embed_footer footer;
+    api_embed_image image, thumbnail;
+    api_embed_field_list fields;
+    double color;
+} embed_parts;
+
+static bool set_embed_fields(upsert *self, api_embed_field_list *list, const cJSON *fields)
 {
     const cJSON *item;
-    convex_builder_key(b, "fields");
-    convex_builder_begin_array(b);
+    int count = cJSON_GetArraySize(fields);
+    api_embed_field *items = count > 0 ? take(self, (size_t)count, sizeof *items) : NULL;
+    *list = (api_embed_field_list){items, 0};
+    if (!items)
+        return false;
     cJSON_ArrayForEach(item, fields)
     {
         const char *name = text_of(item, "name"), *value = text_of(item, "value");
-        if (!name || !value)
-            continue;
-        convex_builder_begin_object(b);
-        put_text(b, "name", name);
-        put_text(b, "value", value);
-        convex_builder_key(b, "inline");
-        convex_builder_bool(b, cJSON_IsTrue(field(item, "inline")));
-        convex_builder_end(b);
+        if (name && value)
+            items[list->count++] =
+                (api_embed_field){.name = convex_str_of(name),
+                                  .value = convex_str_of(value),
+                                  .inline_ = cJSON_IsTrue(field(item, "inline"))};
     }
-    convex_builder_end(b);
+    return true;
 }
 
-/* A nested object of texts, such as footer {text, iconUrl}; left out without its first member. */
-static void write_texts(convex_builder *b, const cJSON *from, const char *name,
-                        const char *const (*members)[2], size_t count)
+/* A nested object is left out without its first member. */
+static void set_embed(upsert *self, api_embed *embed, embed_parts *parts, const cJSON *from)
 {
-    const cJSON *object = field(from, name);
-    if (!text_of(object, members[0][0]))
-        return;
-    convex_builder_key(b, name);
-    convex_builder_begin_object(b);
-    for (size_t i = 0; i < count; i++)
-        copy_text(b, object, members[i][0], members[i][1]);
-    convex_builder_end(b);
-}
-
-static void write_embed(convex_builder *b, const cJSON *embed)
-{
-    static const char *const author[][2] = {
-        {"name", "name"}, {"url", "url"}, {"icon_url", "iconUrl"}};
-    static const char *const footer[][2] = {{"text", "text"}, {"icon_url", "iconUrl"}};
-    static const char *const image[][2] = {{"url", "url"}};
-    convex_builder_begin_object(b);
-    copy_text(b, embed, "title", "title");
-    copy_text(b, embed, "description", "description");
-    copy_text(b, embed, "url", "url");
-    copy_text(b, embed, "timestamp", "timestamp");
-    if (cJSON_IsNumber(field(embed, "color")))
-        put_number(b, "color", number_of(embed, "color", 0));
-    write_texts(b, embed, "author", author, 3);
-    write_texts(b, embed, "footer", footer, 2);
-    write_texts(b, embed, "image", image, 1);
-    write_texts(b, embed, "thumbnail", image, 1);
-    if (cJSON_GetArraySize(field(embed, "fields")) > 0)
-        write_embed_fields(b, field(embed, "fields"));
-    convex_builder_end(b);
+    const cJSON *author = field(from, "author"), *footer = field(from, "footer");
+    parts->author = (api_embed_author){.name = str_of(author, "name"),
+                                       .url = str_of(author, "url"),
+                                       .icon_url = str_of(author, "icon_url")};
+    parts->footer =
+        (api_embed_footer){.text = str_of(footer, "text"), .icon_url = str_of(footer, "icon_url")};
+    parts->image.url = str_of(field(from, "image"), "url");
+    parts->thumbnail.url = str_of(field(from, "thumbnail"), "url");
+    parts->color = number_of(from, "color", 0);
+    *embed = (api_embed){
+        .title = str_of(from, "title"),
+        .description = str_of(from, "description"),
+        .url = str_of(from, "url"),
+        .timestamp = str_of(from, "timestamp"),
+        .color = cJSON_IsNumber(field(from, "color")) ? &parts->color : NULL,
+        .author = parts->author.name.data ? &parts->author : NULL,
+        .footer = parts->footer.text.data ? &parts->footer : NULL,
+        .image = parts->image.url.data ? &parts->image : NULL,
+        .thumbnail = parts->thumbnail.url.data ? &parts->thumbnail : NULL,
+        .fields =
+            set_embed_fields(self, &parts->fields, field(from, "fields")) ? &parts->fields : NULL,
+    };
 }
 
 /* A person's message holds only generated embeds: whoever shows it makes its own. */
-static void write_embeds(convex_builder *b, const cJSON *embeds, bool authored)
+static void set_embeds(upsert *self, const cJSON *embeds, bool authored)
 {
     const cJSON *embed;
-    convex_builder_key(b, "embeds");
-    convex_builder_begin_array(b);
-    if (authored) {
-        cJSON_ArrayForEach(embed, embeds)
-        {
-            const char *type = text_of(embed, "type");
-            if (cJSON_IsObject(embed) && (!type || strcmp(type, "rich") == 0))
-                write_embed(b, embed);
-        }
+    size_t count = authored ? (size_t)cJSON_GetArraySize(embeds) : 0;
+    api_embed *items = take(self, count, sizeof *items);
+    embed_parts *parts = take(self, count, sizeof *parts);
+    self->embeds = (api_embed_list){items, 0};
+    self->event.as.upsert.embeds = &self->embeds;
+    if (!authored || !items || !parts)
+        return;
+    cJSON_ArrayForEach(embed, embeds)
+    {
+        const char *type = text_of(embed, "type");
+        size_t n = self->embeds.count;
+        if (!cJSON_IsObject(embed) || (type && strcmp(type, "rich") != 0))
+            continue;
+        set_embed(self, &items[n], &parts[n], embed);
+        self->embeds.count++;
     }
-    convex_builder_end(b);
 }
 
-static void write_attachments(convex_builder *b, const cJSON *attachments)
+static void set_attachments(upsert *self, const cJSON *attachments)
 {
     const cJSON *item;
-    convex_builder_key(b, "attachments");
-    convex_builder_begin_array(b);
+    api_attachment *items = take(self, (size_t)cJSON_GetArraySize(attachments), sizeof *items);
+    self->attachments = (api_attachment_list){items, 0};
+    self->event.as.upsert.attachments = &self->attachments;
+    if (!items)
+        return;
     cJSON_ArrayForEach(item, attachments)
     {
         const char *id = text_of(item, "id"), *url = text_of(item, "url");
-        if (!id || !url)
-            continue;
-        convex_builder_begin_object(b);
-        put_text(b, "id", id);
-        put_text(b, "filename", text_of(item, "filename") ? text_of(item, "filename") : id);
-        put_text(b, "url", url);
-        copy_text(b, item, "content_type", "contentType");
-        copy_text(b, item, "description", "description");
-        put_number(b, "size", number_of(item, "size", 0));
-        convex_builder_end(b);
+        const char *filename = text_of(item, "filename");
+        if (id && url)
+            items[self->attachments.count++] =
+                (api_attachment){.id = convex_str_of(id),
+                                 .filename = convex_str_of(filename ? filename : id),
+                                 .url = convex_str_of(url),
+                                 .content_type = str_of(item, "content_type"),
+                                 .description = str_of(item, "description"),
+                                 .size = number_of(item, "size", 0)};
     }
-    convex_builder_end(b);
 }
 
 /* ---- text ---- */
@@ -205,28 +232,24 @@ static void write_attachments(convex_builder *b, const cJSON *attachments)
 typedef struct text {
     char *data;
     size_t size;
-    bool failed;
 } text;
 
-static void text_add(text *self, const char *part)
+static void text_add(upsert *self, text *into, const char *part)
 {
-    size_t len = strlen(part), gap = self->size ? 1 : 0;
-    if (self->failed || len == 0)
+    size_t len = strlen(part), gap = into->size ? 1 : 0;
+    char *grown = len > 0 ? take(self, into->size + gap + len + 1, 1) : NULL;
+    if (!grown)
         return;
-    char *grown = realloc(self->data, self->size + gap + len + 1);
-    if (!grown) {
-        self->failed = true;
-        return;
+    if (gap) {
+        memcpy(grown, into->data, into->size);
+        grown[into->size] = '\n';
     }
-    self->data = grown;
-    if (gap)
-        grown[self->size] = '\n';
-    memcpy(grown + self->size + gap, part, len + 1);
-    self->size += gap + len;
+    memcpy(grown + into->size + gap, part, len + 1);
+    *into = (text){grown, into->size + gap + len};
 }
 
 /* In "components v2" messages the text is in nested components and `content` is empty. */
-static void add_component_text(text *into, const cJSON *components, int depth)
+static void add_component_text(upsert *self, text *into, const cJSON *components, int depth)
 {
     const cJSON *item;
     if (depth == 0)
@@ -235,24 +258,20 @@ static void add_component_text(text *into, const cJSON *components, int depth)
     {
         const char *content = text_of(item, "content");
         if (content && number_of(item, "type", 0) == COMPONENT_TEXT)
-            text_add(into, content);
-        add_component_text(into, field(item, "components"), depth - 1);
+            text_add(self, into, content);
+        add_component_text(self, into, field(item, "components"), depth - 1);
     }
 }
 
-static int write_content(convex_builder *b, const cJSON *message, const char *content)
+static void set_content(upsert *self, const cJSON *message, const char *content)
 {
-    if ((flags_of(message) & FLAG_COMPONENTS_V2) == 0) {
-        put_text(b, "content", content);
-        return 0;
-    }
     text all = {0};
-    text_add(&all, content);
-    add_component_text(&all, field(message, "components"), COMPONENT_DEPTH);
-    if (!all.failed)
-        put_text(b, "content", all.data ? all.data : "");
-    free(all.data);
-    return all.failed ? -ENOMEM : 0;
+    if (flags_of(message) & FLAG_COMPONENTS_V2) {
+        text_add(self, &all, content);
+        add_component_text(self, &all, field(message, "components"), COMPONENT_DEPTH);
+        content = all.data ? all.data : "";
+    }
+    self->event.as.upsert.content = convex_str_of(content);
 }
 
 /* ---- events ---- */
@@ -295,13 +314,13 @@ static const char *guild_of(const capture *self, const cJSON *d)
     return guild_id ? guild_id : self->guild_id;
 }
 
-static int hand_over(const capture *self, convex_builder *b, const char *channel_id,
+static int hand_over(const capture *self, const api_source_event *event, const char *channel_id,
                      const char *message_id)
 {
     convex_value *value = NULL;
     char *json = NULL, key[KEY_MAX];
     size_t size = 0;
-    convex_status status = convex_builder_finish(b, &value, NULL);
+    convex_status status = api_source_event_encode(event, NULL, &value, NULL);
     if (status == CONVEX_OK)
         status = convex_value_print(value, CONVEX_ENCODED_JSON, NULL, &json, &size);
     convex_value_unref(value);
@@ -313,44 +332,37 @@ static int hand_over(const capture *self, convex_builder *b, const char *channel
     return r;
 }
 
-static void write_head(convex_builder *b, const char *type, const char *guild_id,
-                       const char *channel_id, const char *message_id, int64_t at_ms)
-{
-    convex_builder_begin_object(b);
-    put_text(b, "type", type);
-    put_text(b, "guildId", guild_id);
-    put_text(b, "channelId", channel_id);
-    put_text(b, "messageId", message_id);
-    put_number(b, "capturedAt", (double)at_ms);
-}
-
-static void write_times(convex_builder *b, const cJSON *message)
+static void set_times(upsert *self, const cJSON *message)
 {
     const cJSON *edited = field(message, "edited_timestamp");
     const char *sent = text_of(message, "timestamp");
+    api_upsert_event *event = &self->event.as.upsert;
     int64_t ms;
-    if (sent && capture_time(sent, &ms) == 0)
-        put_number(b, "sentAt", (double)ms);
-    if (cJSON_IsNull(edited)) {
-        convex_builder_key(b, "editedAt");
-        convex_builder_null(b);
-    } else if (cJSON_IsString(edited) && capture_time(edited->valuestring, &ms) == 0) {
-        put_number(b, "editedAt", (double)ms);
+    if (sent && capture_time(sent, &ms) == 0) {
+        self->sent_at = (double)ms;
+        event->sent_at = &self->sent_at;
+    }
+    event->edited_at_is_null = cJSON_IsNull(edited);
+    if (cJSON_IsString(edited) && capture_time(edited->valuestring, &ms) == 0) {
+        self->edited_at = (double)ms;
+        event->edited_at = &self->edited_at;
     }
 }
 
-static void write_reference(convex_builder *b, const cJSON *message, bool forward)
+static void set_reference(upsert *self, const cJSON *message, bool forward)
 {
     const char *replied_to = text_of(field(message, "message_reference"), "message_id");
     const cJSON *type = field(message, "type");
+    api_upsert_event *event = &self->event.as.upsert;
     if (forward) {
-        put_text(b, "kind", "forward");
+        self->kind = API_MESSAGE_KIND_FORWARD;
     } else if (replied_to && number_of(message, "type", 0) == TYPE_REPLY) {
-        put_text(b, "kind", "reply");
-        put_text(b, "replyToId", replied_to);
+        self->kind = API_MESSAGE_KIND_REPLY;
+        event->reply_to_id = convex_str_of(replied_to);
     } else if (cJSON_IsNumber(type) && type->valuedouble != TYPE_REPLY) {
-        put_text(b, "kind", "default");
+        self->kind = API_MESSAGE_KIND_DEFAULT;
     }
+    event->kind = self->kind ? &self->kind : NULL;
 }
 
 /* A forward whose snapshot is not in the event: its outer text is empty and says nothing. */
@@ -361,7 +373,7 @@ static bool lacks_snapshot(const cJSON *message)
 }
 
 /* What a message carries. A forward's own content is empty: its body is the snapshot. */
-static int write_body(convex_builder *b, const cJSON *message, bool bot_known, bool is_bot)
+static void set_body(upsert *self, const cJSON *message, bool bot_known, bool is_bot)
 {
     const cJSON *reference = field(message, "message_reference");
     const cJSON *snapshot =
@@ -369,17 +381,15 @@ static int write_body(convex_builder *b, const cJSON *message, bool bot_known, b
     bool forward = number_of(reference, "type", 0) == REFERENCE_FORWARD && cJSON_IsObject(snapshot);
     const cJSON *body = forward ? snapshot : message;
     const char *content = text_of(body, "content");
-    int r = 0;
     if (lacks_snapshot(message))
-        return 0;
-    write_reference(b, message, forward);
+        return;
+    set_reference(self, message, forward);
     if (content)
-        r = write_content(b, body, content);
+        set_content(self, body, content);
     if (cJSON_IsArray(field(body, "embeds")) && (bot_known || forward))
-        write_embeds(b, field(body, "embeds"), is_bot || forward);
+        set_embeds(self, field(body, "embeds"), is_bot || forward);
     if (cJSON_IsArray(field(body, "attachments")))
-        write_attachments(b, field(body, "attachments"));
-    return r;
+        set_attachments(self, field(body, "attachments"));
 }
 
 static bool is_mirrored(const cJSON *message)
@@ -408,20 +418,18 @@ static int on_upsert(const capture *self, const cJSON *d, bool created)
     /* An update may carry only what changed, or, in older payloads, not even the author. */
     bool partial = !created && (!has_author || !text_of(d, "content") || !text_of(d, "timestamp") ||
                                 lacks_snapshot(d));
-    convex_builder *b = convex_builder_new(NULL);
-    if (!b)
-        return -ENOMEM;
-    write_head(b, "upsert", guild_id, channel_id, message_id, self->at_ms);
-    convex_builder_key(b, "partial");
-    convex_builder_bool(b, partial);
+    upsert made = {.event = {.tag = API_SOURCE_EVENT_UPSERT}};
+    made.event.as.upsert = (api_upsert_event){.guild_id = convex_str_of(guild_id),
+                                              .channel_id = convex_str_of(channel_id),
+                                              .message_id = convex_str_of(message_id),
+                                              .captured_at = (double)self->at_ms,
+                                              .partial = partial};
     if (has_author)
-        write_author(b, author, field(d, "member"), webhook);
-    write_times(b, d);
-    int r = write_body(b, d, has_author, webhook || cJSON_IsTrue(field(author, "bot")));
-    convex_builder_end(b);
-    if (r == 0)
-        r = hand_over(self, b, channel_id, message_id);
-    convex_builder_free(b);
+        set_author(&made, author, field(d, "member"), webhook);
+    set_times(&made, d);
+    set_body(&made, d, has_author, webhook || cJSON_IsTrue(field(author, "bot")));
+    int r = made.failed ? -ENOMEM : hand_over(self, &made.event, channel_id, message_id);
+    upsert_done(&made);
     return r;
 }
 
@@ -443,14 +451,12 @@ static int delete_one(const capture *self, const cJSON *d, const char *message_i
         return -EBADMSG;
     if (!is_id(guild_id))
         return 0;
-    convex_builder *b = convex_builder_new(NULL);
-    if (!b)
-        return -ENOMEM;
-    write_head(b, "delete", guild_id, channel_id, message_id, self->at_ms);
-    convex_builder_end(b);
-    int r = hand_over(self, b, channel_id, message_id);
-    convex_builder_free(b);
-    return r;
+    api_source_event event = {.tag = API_SOURCE_EVENT_DELETE};
+    event.as.delete_ = (api_delete_event){.guild_id = convex_str_of(guild_id),
+                                          .channel_id = convex_str_of(channel_id),
+                                          .message_id = convex_str_of(message_id),
+                                          .captured_at = (double)self->at_ms};
+    return hand_over(self, &event, channel_id, message_id);
 }
 
 static int on_delete(const capture *self, const cJSON *d)
