@@ -31,6 +31,7 @@ typedef struct deployment {
     int record_count;
     char effects[4096]; /* "1,2,3," */
     int runs_of_bad, seen, connections;
+    int conn; /* the present one */
     unsigned last_id;
     char session[40]; /* of the last connection */
 } deployment;
@@ -118,6 +119,7 @@ static inline void script_deployment(server *s)
         pthread_mutex_lock(&d->lock);
         bool stop = d->stop;
         d->connections += opened;
+        d->conn = s->conn;
         pthread_mutex_unlock(&d->lock);
         if (stop) {
             s->wrong[0] = '\0';
@@ -137,6 +139,13 @@ static inline deployment *deployment_start(void)
     the_deployment = d;
     d->peer = server_start(script_deployment, 0);
     return d;
+}
+
+static inline void deployment_cut(deployment *d)
+{
+    pthread_mutex_lock(&d->lock);
+    shutdown(d->conn, SHUT_RDWR);
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* After the client has gone. */

@@ -192,7 +192,7 @@ TEST(strictly_ordered_the_next_waits_for_the_answer_of_the_one_before)
         add(&s, i); /* rounds of the writer in which it must not be sent */
     assert_int_equal(seen_by(d), 1);
     assert_int_equal(counts_of(&s).in_flight, 1);
-    shutdown(d->peer->conn, SHUT_RDWR);
+    deployment_cut(d);
     await_dones(&s, 9);
     assert_string_equal(d->effects, "1,2,3,4,5,6,7,8,9,");
     story_end(&s);
