@@ -1,9 +1,13 @@
 // main.ts - the program: command line in, a running backend or one clear
 // line and an exit status out.
 
-import { openEngine } from "./engine/index.js";
+import { setTimeout } from "node:timers/promises";
+import { openEngine, wallClock } from "./engine/index.js";
 import { loadAdminKey } from "./server/adminKey.js";
+import { startControl } from "./server/control.js";
+import { Faults } from "./server/faults.js";
 import { openLog } from "./server/log.js";
+import { MovableClock } from "./server/movableClock.js";
 import {
   helpText,
   parseOptions,
@@ -37,17 +41,44 @@ async function main(): Promise<void> {
 
 async function serve(options: ServeOptions): Promise<void> {
   const log = openLog(options.logLevel);
-  const server = await startServer({
-    ...options,
-    log,
-    adminKey: loadAdminKey(options.data, options.instanceName),
-    openEngine: (origins) =>
-      openEngine({
-        ...origins,
-        dataDir: options.data,
-        log: (level, message) => log[level]("engine", { message }),
-      }),
-  });
+  const adminKey = loadAdminKey(options.data, options.instanceName);
+  const clock = new MovableClock(wallClock());
+  if (options.clock !== null) clock.set(options.clock);
+  const { seed } = options;
+  const faults = new Faults();
+  const start = (port: number, sitePort: number) =>
+    startServer({
+      ...options,
+      port,
+      sitePort,
+      log,
+      adminKey,
+      ...(options.controlPort === null ? {} : { faults }),
+      openEngine: (origins) =>
+        openEngine({
+          ...origins,
+          dataDir: options.data,
+          clock: clock.now,
+          ...(seed === null ? {} : { seed }),
+          log: (level, message) => log[level]("engine", { message }),
+        }),
+    });
+  let server = await start(options.port, options.sitePort);
+  if (options.controlPort !== null) {
+    const control = await startControl(options.controlPort, {
+      adminKey,
+      clock,
+      faults,
+      clockMoved: () => server.engine.clockMoved(),
+      restart: async (downMs) => {
+        const { port, sitePort } = server;
+        await server.close();
+        await setTimeout(downMs);
+        server = await start(port, sitePort);
+      },
+    });
+    log.info("control", { url: `http://127.0.0.1:${control.port}` });
+  }
   let stopping = false;
   const stop = (): void => {
     if (stopping) process.exit(FAILED); // asked twice

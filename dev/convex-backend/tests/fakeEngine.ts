@@ -116,6 +116,10 @@ export class FakeEngine implements Engine {
   }
 
   now = (): number => this.clock;
+  clockMoved(): void {
+    // Nothing is due.
+  }
+
   latestTs = (): Ts => this.#ts;
 
   /** A write from outside any connection. */

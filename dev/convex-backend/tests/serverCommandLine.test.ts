@@ -27,7 +27,20 @@ describe("flags", () => {
       cloudOrigin: null,
       siteOrigin: null,
       logLevel: "info",
+      seed: null,
+      clock: null,
+      controlPort: null,
     });
+  });
+
+  test("a clock is ms since 1970 or a date", () => {
+    const clock = (text: string) => {
+      const options = parseOptions(["--data", "d", "--clock", text]);
+      return options.command === "serve" ? options.clock : null;
+    };
+    assert.equal(clock("1700000000000"), 1_700_000_000_000);
+    assert.equal(clock("2026-01-01T00:00Z"), Date.UTC(2026, 0, 1));
+    assert.throws(() => clock("tomorrow"), /--clock must be/);
   });
 
   test("may be written with = too", () => {

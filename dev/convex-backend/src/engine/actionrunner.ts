@@ -43,6 +43,7 @@ import { Buffer } from "node:buffer";
 
 const ACTION_MS = 600_000;
 const MAX_CALLS = 512;
+const MOVED_MS = 100;
 
 type Running = {
   call: InternalCall;
@@ -108,6 +109,12 @@ export class ActionRunner {
       thread.send(message(id));
     });
     return running;
+  }
+
+  /** Differences that come of rounding and of adjusted clocks are none. */
+  private clockOffset(): number {
+    const offset = Math.round(this.core.clock() - Date.now());
+    return Math.abs(offset) < MOVED_MS ? 0 : offset;
   }
 
   private died(id: number, running: Running): void {
@@ -188,6 +195,7 @@ export class ActionRunner {
         (id) => ({
           type: "action",
           id,
+          clockOffset: this.clockOffset(),
           path,
           args: argumentList(call.args),
           requestId: call.requestId,
@@ -227,7 +235,13 @@ export class ActionRunner {
           } else if (!outcome.success) resolve(httpFailure(outcome));
           else resolve(plain(500, "HTTP action ended without a response"));
         },
-        (id) => ({ type: "http", id, request, requestId }),
+        (id) => ({
+          type: "http",
+          id,
+          clockOffset: this.clockOffset(),
+          request,
+          requestId,
+        }),
       );
       running.head = (head) => {
         running.body = new PassThrough();

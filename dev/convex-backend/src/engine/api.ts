@@ -430,6 +430,8 @@ export interface Engine {
 
   /** ms since 1970 by the engine's clock. */
   now(): number;
+  /** To be called after the clock was moved: looks again at what is due. */
+  clockMoved(): void;
   /** Time of the newest commit: every commit answered before is visible at it. */
   latestTs(): Ts;
 

@@ -59,7 +59,12 @@ export class Core {
     readonly clock: () => number,
     public deployment: Deployment,
   ) {
-    this.seeds = new Random(options.seed ?? randomBytes(32).toString("hex"));
+    // With what was committed before, so that a restart does not repeat ids.
+    this.seeds = new Random(
+      options.seed === undefined
+        ? randomBytes(32).toString("hex")
+        : `${options.seed} ${store.commits.latestTs}`,
+    );
     this.functions = new FunctionTable(deployment.analysis);
     this.compiled = new CompiledCatalog(store.catalog);
     if (store.catalog.tables.length === 0) this.createSystemTables();

@@ -44,6 +44,7 @@ import { checkVariables, SystemReads, writeVariables } from "./system.js";
 import { workerFile } from "./workerfile.js";
 
 export * from "./api.js";
+export { wallClock };
 
 const DEFAULT_WORKERS = 2;
 const HOUSEKEEPING_MS = 1000;
@@ -79,7 +80,7 @@ function lockFolder(folder: string): Connection {
   return lock;
 }
 
-function loadRecord(store: Store): DeploymentRecord {
+function loadRecord(store: Store, options: EngineOptions): DeploymentRecord {
   return (
     store.readMeta<DeploymentRecord>("deployment") ?? {
       id: "empty",
@@ -87,16 +88,16 @@ function loadRecord(store: Store): DeploymentRecord {
       auth: [],
       schema: null,
       udfServerVersion: null,
-      importTime: Date.now(),
-      importSeed: randomBytes(32).toString("hex"),
+      importTime: (options.clock ?? Date.now)(),
+      importSeed: options.seed ?? randomBytes(32).toString("hex"),
     }
   );
 }
 
-function loadSecret(store: Store): string {
+function loadSecret(store: Store, seed: string | undefined): string {
   const known = store.readMeta<string>("secret");
   if (known !== null) return known;
-  const secret = randomBytes(32).toString("hex");
+  const secret = seed ?? randomBytes(32).toString("hex");
   store.writeMeta("secret", secret);
   return secret;
 }
@@ -158,7 +159,7 @@ async function openParts(
     openReader(databasePath),
     clock,
   );
-  const record = loadRecord(store);
+  const record = loadRecord(store, options);
   const modules = loadModules(store.connection);
   const core = new Core(options, store, clock, {
     id: record.id,
@@ -168,7 +169,7 @@ async function openParts(
     environment: builtIns(options),
     cloudOrigin: options.cloudOrigin,
     siteOrigin: options.siteOrigin,
-    secret: loadSecret(store),
+    secret: loadSecret(store, options.seed),
     importTime: record.importTime,
     importSeed: record.importSeed,
   });
@@ -267,6 +268,9 @@ class OpenEngine implements Engine {
 
   now(): number {
     return this.parts.core.clock();
+  }
+  clockMoved(): void {
+    this.parts.scheduler.wake();
   }
   latestTs(): Ts {
     return this.parts.core.latestTs();

@@ -11,6 +11,11 @@ export interface ServeOptions {
   cloudOrigin: string | null;
   siteOrigin: string | null;
   logLevel: LogLevel;
+  /** For tests; null: none of it. */
+  seed: string | null;
+  /** ms since 1970. */
+  clock: number | null;
+  controlPort: number | null;
 }
 
 export interface AdminKeyOptions {
@@ -83,6 +88,24 @@ const FLAGS: readonly Flag[] = [
     default: "info",
     help: LOG_LEVELS.join(", "),
   },
+  {
+    name: "seed",
+    value: "TEXT",
+    default: null,
+    help: "for tests: ids and random numbers are the same in every run",
+  },
+  {
+    name: "clock",
+    value: "TIME",
+    default: null,
+    help: "for tests: starts at this time, ms since 1970 or a date",
+  },
+  {
+    name: "control-port",
+    value: "N",
+    default: null,
+    help: "for tests: serves clock, faults and restart (README); 0 takes a free one",
+  },
 ];
 
 export function helpText(): string {
@@ -153,6 +176,12 @@ export function parseOptions(argv: readonly string[]): Options {
     cloudOrigin: origin("cloud-origin", get("cloud-origin")),
     siteOrigin: origin("site-origin", get("site-origin")),
     logLevel: logLevel(get("log-level")),
+    seed: get("seed"),
+    clock: time("clock", get("clock")),
+    controlPort:
+      get("control-port") === null
+        ? null
+        : portNumber("control-port", get("control-port")),
   };
 }
 
@@ -179,6 +208,15 @@ function portNumber(name: string, text: string | null): number {
     throw new UsageError(`--${name} must be a port number, not '${text}'`);
   }
   return port;
+}
+
+function time(name: string, text: string | null): number | null {
+  if (text === null) return null;
+  const ms = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isFinite(ms)) return ms;
+  throw new UsageError(
+    `--${name} must be ms since 1970 or a date such as 2026-01-31T12:00Z, not '${text}'`,
+  );
 }
 
 function origin(name: string, text: string | null): string | null {

@@ -7,12 +7,13 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Engine } from "../engine/api.js";
 import { Auth } from "./auth.js";
 import { addDeployRoutes } from "./deploy.js";
 import { notFound } from "./errors.js";
+import type { Faults } from "./faults.js";
 import { FunctionLog } from "./functionLog.js";
 import { Functions } from "./functions.js";
 import { Exchange, Router } from "./http.js";
@@ -38,6 +39,8 @@ export interface ServerOptions {
   /** As clients see us; null: from host and port. */
   cloudOrigin: string | null;
   siteOrigin: string | null;
+  /** Stand between the clients and both ports; absent: nothing does. */
+  faults?: Faults;
   /** Called when both ports are known, before any request is served. */
   openEngine(origins: Origins): Promise<Engine>;
 }
@@ -63,9 +66,19 @@ export async function startServer(
   const cloud = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   const site = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   const attached = holdUntilAttached(cloud, site);
+  const { faults } = options;
+  const cloudFront = faults?.front("cloud", cloud) ?? cloud;
+  const siteFront = faults?.front("site", site) ?? site;
+  const closePorts = async () => {
+    cloud.closeAllConnections();
+    site.closeAllConnections();
+    faults?.cut("cloud");
+    faults?.cut("site");
+    await Promise.all([closeServer(cloudFront), closeServer(siteFront)]);
+  };
   try {
-    const port = await listen(cloud, options.port, options.host);
-    const sitePort = await listen(site, options.sitePort, options.host);
+    const port = await listen(cloudFront, options.port, options.host);
+    const sitePort = await listen(siteFront, options.sitePort, options.host);
     const origins = {
       cloudOrigin:
         options.cloudOrigin ?? `http://${urlHost(options.host)}:${port}`,
@@ -82,12 +95,12 @@ export async function startServer(
       sitePort,
       close: async () => {
         handlers.close();
-        await Promise.all([closeServer(cloud), closeServer(site)]);
+        await closePorts();
         await engine.close();
       },
     };
   } catch (error) {
-    await Promise.all([closeServer(cloud), closeServer(site)]);
+    await closePorts();
     throw error;
   }
 }
@@ -205,7 +218,11 @@ function upgrade(
 
 // ---------------------------------------------------------------- listening
 
-function listen(server: Server, port: number, host: string): Promise<number> {
+function listen(
+  server: NetServer,
+  port: number,
+  host: string,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const why =
@@ -222,11 +239,10 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: NetServer): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();
     server.close(() => resolve());
-    server.closeAllConnections();
   });
 }
 

@@ -244,3 +244,10 @@ export class Project {
     return this.convex("deploy", "--typecheck=disable", "-y", ...more);
   }
 }
+
+/** Where a backend with `--control-port` said that its control port is. */
+export function controlUrl(backend: Backend): string {
+  const url = / control url=(\S+)/.exec(backend.stderr)?.[1];
+  if (url === undefined) throw new Error("no control port in the log");
+  return url;
+}

@@ -11,7 +11,7 @@ import type { HttpRequestIn, JSONObject, JSONValue } from "../api.js";
 import { failed, resolveFunction } from "./call.js";
 import { LogLines } from "./console.js";
 import { invokeExport } from "./execution.js";
-import { installGlobals, Timers } from "./globals.js";
+import { installGlobals, moveDate, Timers } from "./globals.js";
 import { Host } from "./host.js";
 import type {
   FromWorker,
@@ -51,6 +51,7 @@ export class ActionWorker {
     { resolve: (answer: Answer) => void; reject: (error: unknown) => void }
   >();
   private readonly timers = new Timers();
+  private clockOffset = 0;
   private nextCall = 1;
 
   constructor(
@@ -70,6 +71,7 @@ export class ActionWorker {
       environment: () => this.host.deployment.environment,
     });
     this.timers.install();
+    moveDate(() => this.clockOffset);
     Object.defineProperty(globalThis, "Convex", {
       value: Object.freeze({
         syscall: (op: string) => {
@@ -109,6 +111,7 @@ export class ActionWorker {
   }
 
   async run(message: RunAction): Promise<void> {
+    this.clockOffset = message.clockOffset;
     const call = this.newCall(message.id, message.requestId, null);
     const outcome = await this.calls.run(call, () =>
       this.perform(call, message),
@@ -170,6 +173,7 @@ export class ActionWorker {
   }
 
   async runHttp(message: RunHttp): Promise<void> {
+    this.clockOffset = message.clockOffset;
     const call = this.newCall(message.id, message.requestId, message.request);
     const outcome = await this.calls.run(call, () =>
       this.performHttp(call, message.request),

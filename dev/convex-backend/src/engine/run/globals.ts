@@ -114,6 +114,15 @@ function environmentProxy(ambient: Ambient): object {
   );
 }
 
+/** For actions: the real time, moved as the backend's clock was. */
+export function moveDate(offset: () => number): void {
+  const { now } = Date;
+  define(
+    "Date",
+    dateOf(() => now() + offset()),
+  );
+}
+
 /** setTimeout and its kin for actions: ids are numbers, and all end with their action. */
 export class Timers {
   private readonly running = new Map<number, NodeJS.Timeout>();
@@ -165,7 +174,7 @@ export function freeze(frozen: Frozen): void {
   for (const name of ["clearTimeout", "clearInterval"])
     define(name, () => undefined);
   define("fetch", forbidden("fetch()"));
-  define("Date", frozenDate(frozen.now));
+  define("Date", dateOf(frozen.now));
   define("performance", {
     now: () => 0,
     get timeOrigin() {
@@ -176,9 +185,10 @@ export function freeze(frozen: Frozen): void {
   define("crypto", frozenCrypto(frozen));
 }
 
-function frozenDate(now: () => number): unknown {
+/** A Date whose present is `now()`. */
+function dateOf(now: () => number): unknown {
   const Real = Date;
-  function FrozenDate(this: unknown, ...args: unknown[]) {
+  function Shown(this: unknown, ...args: unknown[]) {
     if (new.target === undefined) return new Real(now()).toString();
     return Reflect.construct(
       Real,
@@ -186,18 +196,18 @@ function frozenDate(now: () => number): unknown {
       new.target,
     ) as unknown;
   }
-  FrozenDate.prototype = Real.prototype;
-  Object.defineProperty(FrozenDate, "length", { value: 7 });
-  Object.defineProperty(FrozenDate, "name", { value: "Date" });
-  FrozenDate.now = () => now();
-  FrozenDate.parse = Real.parse.bind(Real);
-  FrozenDate.UTC = Real.UTC.bind(Real);
+  Shown.prototype = Real.prototype;
+  Object.defineProperty(Shown, "length", { value: 7 });
+  Object.defineProperty(Shown, "name", { value: "Date" });
+  Shown.now = () => now();
+  Shown.parse = Real.parse.bind(Real);
+  Shown.UTC = Real.UTC.bind(Real);
   Object.defineProperty(Real.prototype, "constructor", {
-    value: FrozenDate,
+    value: Shown,
     writable: true,
     configurable: true,
   });
-  return FrozenDate;
+  return Shown;
 }
 
 const RANDOMISED = new Set(["generateKey", "encrypt", "wrapKey"]);

@@ -89,6 +89,8 @@ export type TransactionRefused = {
 export type RunAction = {
   type: "action";
   id: number;
+  /** What the engine's clock is ahead of the machine's, ms. */
+  clockOffset: number;
   path: string;
   args: JSONValue[];
   requestId: string;
@@ -97,6 +99,7 @@ export type RunAction = {
 export type RunHttp = {
   type: "http";
   id: number;
+  clockOffset: number;
   request: HttpRequestIn;
   requestId: string;
 };
