@@ -30,7 +30,7 @@ typedef struct deployment {
     } records[RECORDS];
     int record_count;
     char effects[4096]; /* "1,2,3," */
-    int runs_of_bad, seen, connections;
+    int runs_of_bad, seen;
     int conn; /* the present one */
     unsigned last_id;
     char session[40]; /* of the last connection */
@@ -118,7 +118,6 @@ static inline void script_deployment(server *s)
         bool opened = server_open(s);
         pthread_mutex_lock(&d->lock);
         bool stop = d->stop;
-        d->connections += opened;
         d->conn = s->conn;
         pthread_mutex_unlock(&d->lock);
         if (stop) {
