@@ -1,12 +1,14 @@
 // The official JS client and ours on the same query of the same backend, side by side.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { convexToJson, type Value } from "convex/values";
 import { makeFunctionReference } from "convex/server";
 import { WebSocket } from "ws";
-import { Backend, ROOT, until, Watch } from "./harness";
+import { Backend, binary, ROOT, until, Watch } from "./harness";
 
 let backend: Backend;
 const list = makeFunctionReference<"query">("items:list");
@@ -171,4 +173,17 @@ test("an unknown function and bad arguments are reported in Convex's own words",
   assert.match(bad.raw[0]!, /ArgumentValidationError/);
   await unknown.close();
   await bad.close();
+});
+
+test("the C++ example sees the effect of its mutation before the mutation is done", async () => {
+  const { stdout } = await promisify(execFile)(binary("convex-example-set"), [
+    backend.url,
+    "items:set",
+    '{"key":"cpp/one","value":1}',
+    "items:list",
+    '{"prefix":"cpp/"}',
+  ]);
+  const lines = stdout.trim().split("\n");
+  assert.equal(lines.at(-1), "mutation: null");
+  assert.equal(lines.at(-2), 'query: [{"key":"cpp/one","value":1}]');
 });

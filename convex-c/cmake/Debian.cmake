@@ -14,7 +14,6 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/Repack.cmake)
 
-find_program(GZIP gzip REQUIRED)
 set(changelog ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz)
 execute_process(COMMAND ${GZIP} -9nc packaging/changelog WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
   OUTPUT_FILE ${changelog} COMMAND_ERROR_IS_FATAL ANY)
@@ -55,6 +54,21 @@ convex_package(libconvex-dev libdevel
   "${runtime} (= ${version}), libcurl4-openssl-dev | libcurl-dev, libjwt-dev, libssl-dev, zlib1g-dev"
   "Convex client for C - development files"
   "The headers, the static library, files for CMake and pkg-config, and the\nmanual page of a client for Convex deployments.")
+if(TARGET convex-outbox)
+  convex_library_package(convex-outbox "${runtime} (= ${version})" "Convex outbox for C - shared library"
+    "Mutations of a Convex deployment that are kept on disk until they have taken\neffect, once, over crashes and weeks without a network.")
+  convex_package(libconvex-outbox-dev libdevel
+    "libconvex-outbox${CONVEX_SOVERSION} (= ${version}), libconvex-dev (= ${version}), libsqlite3-dev"
+    "Convex outbox for C - development files" "The header, the static library, and files for CMake and pkg-config.")
+endif()
+if(TARGET convex-lws)
+  convex_library_package(convex-lws "${runtime} (= ${version})" "Convex client for libwebsockets loops - shared library"
+    "A transport of the Convex client for C whose sockets belong to a loop of\nlibwebsockets.")
+  convex_package(libconvex-lws-dev libdevel
+    "libconvex-lws${CONVEX_SOVERSION} (= ${version}), libconvex-dev (= ${version}), libwebsockets-dev"
+    "Convex client for libwebsockets loops - development files"
+    "The header, the static library, and files for CMake and pkg-config.")
+endif()
 convex_package(convexc utils "" "Convex command line"
   "Calls functions of a Convex deployment, follows live queries, stores and reads\nfiles, makes keys and tokens, and finds out why a deployment cannot be reached.")
 include(CPack)

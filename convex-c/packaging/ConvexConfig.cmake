@@ -1,8 +1,8 @@
-# find_package(Convex [COMPONENTS static]): Convex::convex, and with the component also
-# Convex::convex_static, which needs the development files of the libraries below. Also the
-# program Convex::convexgen, and convex_bindings() that runs it.
+# find_package(Convex [COMPONENTS outbox lws static]): Convex::convex, Convex::convexgen and
+# convex_bindings(); with "outbox" and "lws" also Convex::outbox and Convex::lws; with "static" also
+# Convex::convex_static and the like, which need the development files of the libraries below.
 include(CMakeFindDependencyMacro)
-include("${CMAKE_CURRENT_LIST_DIR}/ConvexTargets.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/convex.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/ConvexBindings.cmake")
 
 if("static" IN_LIST Convex_FIND_COMPONENTS)
@@ -12,9 +12,26 @@ if("static" IN_LIST Convex_FIND_COMPONENTS)
   find_dependency(ZLIB)
   find_dependency(PkgConfig)
   pkg_check_modules(LIBJWT REQUIRED IMPORTED_TARGET libjwt)
-  include("${CMAKE_CURRENT_LIST_DIR}/ConvexStaticTargets.cmake")
+  include("${CMAKE_CURRENT_LIST_DIR}/convex_static.cmake")
   set(Convex_static_FOUND TRUE)
 endif()
+
+# Each in files of its own, where it is installed.
+set(Convex_outbox_needs sqlite3)
+set(Convex_outbox_prefix SQLITE)
+set(Convex_lws_needs libwebsockets)
+set(Convex_lws_prefix ADAPTER_lws)
+foreach(component outbox lws)
+  if(NOT component IN_LIST Convex_FIND_COMPONENTS OR NOT EXISTS "${CMAKE_CURRENT_LIST_DIR}/${component}.cmake")
+    continue()
+  endif()
+  include("${CMAKE_CURRENT_LIST_DIR}/${component}.cmake")
+  if("static" IN_LIST Convex_FIND_COMPONENTS)
+    pkg_check_modules(${Convex_${component}_prefix} REQUIRED IMPORTED_TARGET ${Convex_${component}_needs})
+    include("${CMAKE_CURRENT_LIST_DIR}/${component}_static.cmake")
+  endif()
+  set(Convex_${component}_FOUND TRUE)
+endforeach()
 
 foreach(component IN LISTS Convex_FIND_COMPONENTS)
   if(Convex_FIND_REQUIRED_${component} AND NOT Convex_${component}_FOUND)

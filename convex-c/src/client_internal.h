@@ -7,6 +7,7 @@
 
 #include "client_link.h"
 #include "convex/client.h"
+#include "shared.h"
 #include "sync.h"
 
 /* Something the loop is asked to do. Lives in the object it is about, so asking cannot fail. */
@@ -144,8 +145,9 @@ struct convex_client {
 
 /* client.c */
 /* convex_client_new() for a session of before. `session` is copied. */
-convex_status cvx_client_new_session(const convex_options *options, const cvx_session *session,
-                                     convex_client **ret, convex_error *reterr);
+CVX_SHARED convex_status cvx_client_new_session(const convex_options *options,
+                                                const cvx_session *session, convex_client **ret,
+                                                convex_error *reterr);
 void cvx_client_hold(convex_client *client);
 void cvx_client_drop(convex_client *client);
 void cvx_client_append(convex_client *client, cvx_op *op); /* with the lock held */
@@ -172,15 +174,17 @@ convex_status cvx_client_take_id(convex_client *client, uint32_t *ret);
  *   body     cvx_call_text() of it; copied
  *   options  as there, without component and optimistic update
  * The rest, and what is returned, as convex_client_mutation(). */
-convex_status cvx_client_mutation_as(convex_client *client, uint32_t id, const char *body,
-                                     size_t body_len, const convex_call_options *options,
-                                     convex_done_fn *on_done, void *user, convex_error *reterr);
+CVX_SHARED convex_status cvx_client_mutation_as(convex_client *client, uint32_t id,
+                                                const char *body, size_t body_len,
+                                                const convex_call_options *options,
+                                                convex_done_fn *on_done, void *user,
+                                                convex_error *reterr);
 /* Has it run on the loop thread, with no lock held; not at all when the client closes before. It
  * must live until it has run or the client has finished. */
-void cvx_client_send(convex_client *client, cvx_errand *errand);
+CVX_SHARED void cvx_client_send(convex_client *client, cvx_errand *errand);
 
 /* client_loop.c */
-int64_t cvx_client_now(void);
+CVX_SHARED int64_t cvx_client_now(void);
 convex_status cvx_client_turn(convex_client *client);
 int cvx_client_wait_ms(const convex_client *client); /* loop thread */
 void *cvx_client_thread(void *client);

@@ -5,17 +5,18 @@
 #include <stddef.h>
 
 #include "convex/mem.h"
+#include "shared.h"
 
 /* The hook itself, or libc's when `mem` is NULL or zeroed. */
-convex_mem cvx_mem(const convex_mem *mem);
+CVX_SHARED convex_mem cvx_mem(const convex_mem *mem);
 
 /* `size` must not be 0. NULL when memory is short. */
-void *cvx_alloc(const convex_mem *mem, size_t size);
+CVX_SHARED void *cvx_alloc(const convex_mem *mem, size_t size);
 void *cvx_realloc(const convex_mem *mem, void *ptr, size_t size);
-void cvx_free(const convex_mem *mem, void *ptr); /* NULL is fine */
+CVX_SHARED void cvx_free(const convex_mem *mem, void *ptr); /* NULL is fine */
 
 /* Copies of text, NUL-terminated; release with cvx_free(). */
-char *cvx_strdup(const convex_mem *mem, const char *text);
+CVX_SHARED char *cvx_strdup(const convex_mem *mem, const char *text);
 char *cvx_strndup(const convex_mem *mem, const char *text, size_t len);
 
 /* Overwrites a secret, then releases it. NULL is fine. */

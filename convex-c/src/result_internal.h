@@ -3,6 +3,7 @@
 #define CONVEX_RESULT_INTERNAL_H
 
 #include "convex/result.h"
+#include "shared.h"
 
 /* A function that returned.
  *   value      taken (released even on failure); must not be NULL
@@ -16,7 +17,7 @@ convex_result *cvx_result_success(convex_value *value, convex_value *log_lines,
  *   message    taken; a string value; must not be NULL
  *   data       taken; NULL when the error carried none (a Convex null is data)
  *   log_lines  taken; an array of strings, or NULL for none */
-convex_result *cvx_result_failure(convex_value *message, convex_value *data,
-                                  convex_value *log_lines, const convex_mem *mem);
+CVX_SHARED convex_result *cvx_result_failure(convex_value *message, convex_value *data,
+                                             convex_value *log_lines, const convex_mem *mem);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "convex/value.h"
 #include "mem.h"
+#include "shared.h"
 #include "text.h"
 
 /* ---- text ---- */
@@ -37,12 +38,13 @@ bool cvx_u32_read(const convex_value *value, uint32_t *ret);
  *   ret        owned, cvx_free()
  * Returns CONVEX_OK, CONVEX_EINVAL (a path that would end the whole session; arguments that
  * are no object or break a limit), CONVEX_ENOMEM. */
-convex_status cvx_call_text(const convex_mem *mem, const char *path, const char *component,
-                            const convex_value *args, bool canonical, char **ret, size_t *ret_len,
-                            convex_error *reterr);
+CVX_SHARED convex_status cvx_call_text(const convex_mem *mem, const char *path,
+                                       const char *component, const convex_value *args,
+                                       bool canonical, char **ret, size_t *ret_len,
+                                       convex_error *reterr);
 
 /* The session id's text: a version 4 UUID made of 16 random bytes. */
 enum { CVX_UUID_SIZE = 37 };
-void cvx_uuid_text(const uint8_t random[16], char ret[CVX_UUID_SIZE]);
+CVX_SHARED void cvx_uuid_text(const uint8_t random[16], char ret[CVX_UUID_SIZE]);
 
 #endif

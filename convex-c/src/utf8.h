@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared.h"
+
 /* The number of leading bytes that are well-formed; `len` when all are. */
-size_t cvx_utf8_valid_prefix(const char *text, size_t len);
+CVX_SHARED size_t cvx_utf8_valid_prefix(const char *text, size_t len);
 
 /* The same text without an incomplete last character: its new length. */
 size_t cvx_utf8_whole(const char *text, size_t len);

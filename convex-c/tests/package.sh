@@ -13,6 +13,7 @@ quietly cmake -S "$root/convex-c" -B "$build/alone" -G Ninja -DCMAKE_BUILD_TYPE=
 quietly cmake --build "$build/alone" -j 2
 quietly cmake --install "$build/alone" --prefix "$work/prefix"
 check_libraries "$work/prefix"
+check_programs "$work/prefix"
 check_cmake_consumer "$work/prefix"
 check_pkg_config_consumer "$work/prefix"
 
@@ -27,5 +28,6 @@ for package in "$build"/debian/*.deb; do
   dpkg-deb -x "$package" "$work/root"
 done
 check_libraries "$work/root/usr"
+check_programs "$work/root/usr"
 check_pkg_config_consumer "$work/root/usr"
 echo "-- packages: $(cd "$build/debian" && echo *.deb)"

@@ -15,22 +15,44 @@ check_libraries() {
   [ "$headers" = "$(cd "$1/include" && find convex -name '*.h' | sort)" ] || fail "headers are missing in $1"
   for header in $headers; do
     case $header in
-      convex/convex.h | convex/outbox.h | convex/adapters/*) ;;
+      convex/convex.h | convex/outbox.h | convex/lws.h | convex/adapters/*) ;;
       *) grep -qxF "#include \"$header\"" "$1/include/convex/convex.h" || fail "convex/convex.h lacks $header" ;;
     esac
   done
   objdump -p "$(libdir_of "$1")/libconvex.so" | grep -q 'SONAME *libconvex.so.0$' || fail "the soname is wrong"
   # shellcheck disable=SC2046 # one word for each header
   "$root/convex-c/tests/symbols.sh" "$(libdir_of "$1")/libconvex.so" \
-    $(find "$1/include/convex" -maxdepth 1 -name '*.h' ! -name outbox.h)
+    $(find "$1/include/convex" -maxdepth 1 -name '*.h' ! -name outbox.h ! -name lws.h)
+  for name in outbox lws; do
+    "$root/convex-c/tests/symbols.sh" "$(libdir_of "$1")/libconvex-$name.so" "$1/include/convex/$name.h"
+  done
+}
+
+# check_programs PREFIX: each runs, and has a manual page without a complaint.
+check_programs() {
+  local page
+  for program in convexc convexgen; do
+    LD_LIBRARY_PATH=$(libdir_of "$1") "$1/bin/$program" --version | grep -q '[0-9]\.[0-9]' || fail "$program --version"
+  done
+  for page in man1/convexc.1 man1/convexgen.1 man3/libconvex.3; do
+    [ -s "$1/share/man/$page.gz" ] || fail "no manual page $page"
+    if command -v groff >/dev/null; then
+      zcat "$1/share/man/$page.gz" | groff -man -Tascii -ww -z 2>"$work/log" || fail "$page"
+      [ ! -s "$work/log" ] || { cat "$work/log"; fail "$page"; }
+    fi
+  done
 }
 
 check_cmake_consumer() {
   local program
   quietly cmake -S "$root/convex-c/tests/consumer" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$1"
   quietly cmake --build "$work/cmake" -j 2
-  for program in c_convex cpp_convex c_convex_static cpp_convex_static; do
-    "$work/cmake/$program" || fail "$program of find_package() failed"
+  for program in convex_static outbox_static lws_static; do
+    "$work/cmake/c_$program" || fail "c_$program of find_package() failed"
+  done
+  "$work/cmake/cpp_convex_static" || fail "cpp_convex_static of find_package() failed"
+  for program in c_convex cpp_convex c_outbox c_lws; do
+    LD_LIBRARY_PATH=$(libdir_of "$1") "$work/cmake/$program" || fail "$program of find_package() failed"
   done
 }
 
@@ -46,6 +68,12 @@ check_pkg_config_consumer() {
   # shellcheck disable=SC2046
   quietly cc "$source/consumer.c" -o "$work/static" $(pkg-config --cflags convex) "$lib/libconvex.a" \
     -pthread $(pkg-config --libs $(pkg-config --print-requires-private convex)) -lm
+  # shellcheck disable=SC2046
+  quietly cc -Wall -Werror "$source/outbox.c" -o "$work/outbox" $(pkg-config --cflags --libs convex-outbox)
+  # shellcheck disable=SC2046
+  quietly cc -Wall -Werror "$source/lws.c" -o "$work/lws" $(pkg-config --cflags --libs convex-lws libwebsockets)
+  LD_LIBRARY_PATH=$lib "$work/outbox" || fail "the outbox consumer of pkg-config failed"
+  LD_LIBRARY_PATH=$lib "$work/lws" || fail "the lws consumer of pkg-config failed"
   LD_LIBRARY_PATH=$lib "$work/c" || fail "the C consumer of pkg-config failed"
   LD_LIBRARY_PATH=$lib "$work/cpp" || fail "the C++ consumer of pkg-config failed"
   "$work/static" || fail "the static consumer of pkg-config failed"

@@ -1,7 +1,7 @@
 /* convex/convex.h - everything that libconvex offers.
  *
- * Separate, as they need a library of their own: convex/outbox.h, convex/lws.h and the event
- * loops in convex/adapters/. */
+ * Separate, as they need a library of their own: convex/outbox.h, convex/lws.h, and the
+ * event loops in convex/adapters/. */
 #ifndef CONVEX_CONVEX_H
 #define CONVEX_CONVEX_H
 

@@ -82,6 +82,7 @@ typedef struct convex_outbox_entry {
 typedef void convex_outbox_done_fn(const convex_outbox_entry *entry, convex_status status,
                                    const convex_result *result, void *user);
 
+/* How an outbox is opened; begin with CONVEX_OUTBOX_OPTIONS_INIT. */
 typedef struct convex_outbox_options {
     size_t size;                    /* set by CONVEX_OUTBOX_OPTIONS_INIT */
     const char *file;               /* copied; made if missing, mode 0600 */
@@ -154,6 +155,7 @@ CONVEX_API convex_status convex_outbox_mutations(convex_outbox *outbox,
                                                  const convex_outbox_item *items, size_t count,
                                                  uint64_t *ret_first_seq, convex_error *reterr);
 
+/* What waits. */
 typedef struct convex_outbox_counts {
     size_t entries;          /* accepted and not done */
     size_t bytes;            /* of their paths, arguments and tags */
@@ -162,6 +164,7 @@ typedef struct convex_outbox_counts {
     char storage_error[256]; /* what the disk said last, while it is failing; "" when it works */
 } convex_outbox_counts;
 
+/* What waits now. */
 CONVEX_API void convex_outbox_count(convex_outbox *outbox, convex_outbox_counts *ret);
 
 /* Return 0 to end the walk. */

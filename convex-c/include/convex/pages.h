@@ -112,11 +112,13 @@ CONVEX_API convex_status convex_pages_insert_in_order(convex_local_store *store,
                                                       const convex_value *item,
                                                       convex_item_compare_fn *compare, void *user);
 
+/* What becomes of an item. */
 typedef enum convex_item_change {
     CONVEX_ITEM_KEPT = 0,
     CONVEX_ITEM_REPLACED, /* by *ret, which the callback gave; taken */
     CONVEX_ITEM_REMOVED
 } convex_item_change;
+/* Decides about one item, borrowed. */
 typedef convex_item_change convex_item_fn(const convex_value *item, convex_value **ret, void *user);
 /* Asks of each item what becomes of it. A NULL for one that is replaced means that memory was
  * short: CONVEX_ENOMEM. */
