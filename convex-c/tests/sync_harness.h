@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "frame_check.h"
 #include "sync.h"
 #include "sync_wire.h"
 #include "view.h"
@@ -40,6 +41,7 @@ typedef struct rig {
     int64_t now;
     char *frames[MAX_FRAMES];
     int frame_count, frame_read;
+    frame_check check; /* of this connection */
     int opens, closes, states;
     int fetches, forced; /* token fetches asked for */
     bool fetch_pending;
@@ -104,6 +106,7 @@ static inline void rig_on_fetch(rig *r, const cvx_sync_event *event);
 static inline void rig_drain(rig *r)
 {
     cvx_sync_event event;
+    const char *fault;
 
     while (cvx_sync_next(r->sync, &event) != CVX_SYNC_NONE) {
         rig_sub *sub = (rig_sub *)(void *)event.listener; /* its first member */
@@ -111,12 +114,16 @@ static inline void rig_drain(rig *r)
         switch (event.kind) {
         case CVX_SYNC_OPEN:
             r->opens++;
+            r->check = (frame_check){0};
             break;
         case CVX_SYNC_CLOSE:
             r->closes++;
             break;
         case CVX_SYNC_SEND:
             assert_true(r->frame_count < MAX_FRAMES);
+            fault = check_frame(&r->check, event.text, event.len);
+            if (fault)
+                fail_msg("a server would end the session, %s: %.300s", fault, event.text);
             r->frames[r->frame_count++] = strndup(event.text, event.len);
             break;
         case CVX_SYNC_PING:
