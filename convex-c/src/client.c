@@ -20,7 +20,7 @@
 static const char default_name[] = "convex-c-" CONVEX_VERSION;
 
 enum { WAKE_TAG = 0, LINK_TAG = 1 };
-enum { MIB = 1024 * 1024, MAX_PROBES = 16 };
+enum { MIB = 1024 * 1024, MAX_PROBES = 16, MAX_AUTHS = 64 };
 
 #define OR(value, standard) ((value) != 0 ? (value) : (standard))
 
@@ -430,8 +430,12 @@ static convex_status queue_auth(convex_client *client, const convex_auth *auth,
         pthread_mutex_lock(&client->lock);
         if (client->closing)
             status = CONVEX_ECLOSED;
-        else
+        else if (client->auths >= MAX_AUTHS)
+            status = CONVEX_EBUSY;
+        if (status == CONVEX_OK) {
+            client->auths++;
             cvx_client_append(client, &op->op);
+        }
         pthread_mutex_unlock(&client->lock);
     }
     if (status != CONVEX_OK)

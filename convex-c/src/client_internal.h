@@ -125,7 +125,7 @@ struct convex_client {
     pthread_t thread;
     bool joining, joined;
     cvx_map calls; /* accepted and not done */
-    size_t requests, request_bytes, subscriptions, probes;
+    size_t requests, request_bytes, subscriptions, probes, auths;
     convex_state state;
     convex_metrics metrics;
     int64_t state_at;

@@ -290,6 +290,14 @@ static bool take_cancel(convex_client *client, cvx_call *call)
     return false;
 }
 
+static void end_auth_op(convex_client *client, cvx_auth_op *op)
+{
+    pthread_mutex_lock(&client->lock);
+    client->auths--;
+    pthread_mutex_unlock(&client->lock);
+    cvx_auth_op_free(client, op);
+}
+
 static void do_set_auth(convex_client *client, cvx_auth_op *op)
 {
     int64_t now = cvx_client_now();
@@ -297,7 +305,7 @@ static void do_set_auth(convex_client *client, cvx_auth_op *op)
 
     drain(client); /* what was asked before goes out as the old identity */
     op->auth = (convex_auth){0};
-    cvx_auth_op_free(client, op);
+    end_auth_op(client, op);
     cvx_auth_done(&client->auth, &client->mem);
     client->auth = auth;
     if (auth.kind == CONVEX_AUTH_ADMIN_KEY) {
@@ -384,7 +392,7 @@ static void refuse_op(convex_client *client, cvx_op *op)
         end_probe(client, op->object);
         break;
     case CVX_OP_SET_AUTH:
-        cvx_auth_op_free(client, op->object);
+        end_auth_op(client, op->object);
         break;
     case CVX_OP_ERRAND:
         break;

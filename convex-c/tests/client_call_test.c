@@ -284,6 +284,18 @@ static void null_is_refused_or_ignored_everywhere(void **state)
     finish(&s);
 }
 
+static void changes_of_identity_are_bounded(void **state)
+{
+    story s;
+    begin(&s, "http://127.0.0.1:1");
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(convex_client_set_auth(s.client, NULL), CONVEX_OK);
+    assert_int_equal(convex_client_set_auth(s.client, NULL), CONVEX_EBUSY);
+    convex_client_process(s.client);
+    assert_int_equal(convex_client_set_auth(s.client, NULL), CONVEX_OK);
+    finish(&s);
+}
+
 static void after_the_close_every_call_says_so(void **state)
 {
     convex_state now;
@@ -424,6 +436,7 @@ int main(void)
         T(a_probe_is_answered_and_counted),
         T(probes_are_bounded_and_end_with_the_client),
         T(null_is_refused_or_ignored_everywhere),
+        T(changes_of_identity_are_bounded),
         T(after_the_close_every_call_says_so),
         T(misuse_inside_a_callback_is_harmless),
         T(closing_in_every_callback_is_legal),

@@ -175,8 +175,8 @@ convex_client_fd(const convex_client *client); /* same fd for life; wait for POL
 /* Milliseconds until convex_client_process() wants to run without the fd; -1: none. */
 CONVEX_API int convex_client_timeout_ms(const convex_client *client);
 /* Does what there is to do, never blocks (except as long as a token callback takes).
- * Call it once to begin. Returns CONVEX_OK, or CONVEX_ECLOSED once closed: the last callback
- * has run and there is nothing more to drive. */
+ * Call it once to begin; while another call of it runs it does nothing. Returns CONVEX_OK, or
+ * CONVEX_ECLOSED once closed: the last callback has run and there is nothing more to drive. */
 CONVEX_API convex_status convex_client_process(convex_client *client);
 
 /* ---- live queries ---- */
@@ -302,7 +302,8 @@ CONVEX_API void convex_client_cancel(convex_client *client, uint32_t id);
  * loop has taken this up: subscribers keep what they were told last until the new identity is
  * confirmed, and are then told what differs. The credential is copied; a fetch callback's
  * `user` must live until the next set_auth has been processed or the client is closed.
- * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM or CONVEX_ECLOSED. */
+ * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY (64 changes wait for the loop) or
+ * CONVEX_ECLOSED. */
 CONVEX_API convex_status convex_client_set_auth(convex_client *client, const convex_auth *auth);
 /* What on_state was told last, with ages and counts as they are now. */
 CONVEX_API void convex_client_state(const convex_client *client, convex_state *ret);
