@@ -296,14 +296,19 @@ static inline rig_call *rig_act(rig *r, const char *path)
 }
 
 /* `timeout` in ms, 0: none. */
-static inline rig_call *rig_read(rig *r, const char *path, int64_t timeout)
+static inline rig_call *rig_read_args(rig *r, const char *path, const char *args, int64_t timeout)
 {
     rig_call *call = &r->calls[r->call_count];
+    convex_value *value = NULL;
     char *token = NULL;
     size_t len = 0;
 
-    assert_int_equal(cvx_call_text(&r->config.mem, path, NULL, NULL, true, &token, &len, NULL),
+    assert_int_equal(
+        convex_value_parse(args, strlen(args), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
+        CONVEX_OK);
+    assert_int_equal(cvx_call_text(&r->config.mem, path, NULL, value, true, &token, &len, NULL),
                      CONVEX_OK);
+    convex_value_unref(value);
     call->request = (cvx_request){.id = (uint32_t)r->call_count++,
                                   .kind = CVX_READ,
                                   .began_at = r->now,
@@ -311,6 +316,11 @@ static inline rig_call *rig_read(rig *r, const char *path, int64_t timeout)
     cvx_sync_read(r->sync, cvx_query_new(&r->config.mem, token, len), &call->request);
     rig_drain(r);
     return call;
+}
+
+static inline rig_call *rig_read(rig *r, const char *path, int64_t timeout)
+{
+    return rig_read_args(r, path, "{}", timeout);
 }
 
 /* A mutation or action with a deadline. */
