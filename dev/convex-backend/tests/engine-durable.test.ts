@@ -100,17 +100,19 @@ test("kill -9 in the middle of writes loses nothing acknowledged and doubles not
   const b = await bench("app");
   await b.engine.close();
   const acknowledged: string[] = [];
-  const rounds = Number(process.env.KILLS ?? 3);
+  const rounds = Number(process.env.KILLS ?? 10);
   for (let round = 0; round < rounds; round++) {
     const child = spawn(
       process.execPath,
       ["--import", "tsx", fixture("writer.ts"), b.folder],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
-    const target = acknowledged.length + 100 + (round % 10) * 37;
+    // Somewhere amid the writes: after some acknowledgements and a moment.
+    const target = acknowledged.length + Math.ceil(Math.random() * 200);
     for await (const line of createInterface({ input: child.stdout })) {
       if (line.endsWith(" ok")) acknowledged.push(line.slice(0, -3));
-      if (acknowledged.length === target) child.kill("SIGKILL");
+      if (acknowledged.length === target)
+        setTimeout(() => child.kill("SIGKILL"), Math.random() * 3);
     }
     if (child.signalCode === null) await once(child, "exit");
   }

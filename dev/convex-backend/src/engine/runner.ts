@@ -447,7 +447,7 @@ export class Runner {
           ]);
         },
       },
-      answer.writes.length === 0 ? null : new Reads(answer.reads),
+      new Reads(answer.reads),
       answer.ts,
     );
   }
