@@ -24,6 +24,9 @@ static const daemon_option options[] = {
      offsetof(proxy_config, spool_entries), 1, 1000000000},
     {"spool-bytes", "SPOOL_BYTES", "4294967296", "BYTES", "bytes kept at most", DAEMON_INTEGER, 0,
      offsetof(proxy_config, spool_bytes), 1048576, INT64_C(1) << 50},
+    {"poll-every", "POLL_EVERY", "5m", "TIME",
+     "how often to ask the providers of sources with `api` for what their webhooks did not say",
+     DAEMON_DURATION, 0, offsetof(proxy_config, poll_ms), 100, 86400000},
     {"since", NULL, NULL, "TIME", "with replay: all dead letters received since then",
      DAEMON_STRING, 0, offsetof(proxy_config, since), 0, 0},
     {"failed", NULL, NULL, NULL, "with replay: all dead letters", DAEMON_BOOLEAN, 0,
@@ -57,7 +60,9 @@ static const daemon_program program = {
     "      members of \"signature\" change it: header, prefix, form (plain, pairs, list),\n"
     "      encoding (hex, base64, base64url), hash (sha256, sha512, sha1), over (body,\n"
     "      time.body, id.time.body), separator, time_header, id_header, time_unit (s, ms),\n"
-    "      tolerance_s, spelling of the secret (as-is, hex, base64, whsec)\n"
+    "      tolerance_s, spelling of the secret (as-is, hex, base64, whsec). With\n"
+    "      \"api\": {\"token_env\" or \"token_file\", \"store\"} Sell.app and Stripe are asked\n"
+    "      for missed events, and Sell.app for refunds and disputes, which it does not send\n"
     "  STATE_DIRECTORY/spool\n"
     "      events that were accepted and not yet delivered\n",
     commands,

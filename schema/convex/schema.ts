@@ -138,6 +138,7 @@ const webhookEvents = defineTable({
   bodySha256: v.string(),
   headers: v.array(v.object({ name: v.string(), value: v.string() })),
   verdict: v.union(v.literal("verified"), v.literal("unparsable")),
+  polled: v.optional(v.boolean()),
   storedAt: v.number(),
   state: eventState,
   detail: v.string(), // in words, why it is in that state

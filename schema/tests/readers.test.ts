@@ -81,7 +81,7 @@ test("an order of a subscription is the subscription's", () => {
 test("polled orders tell of refunds and disputes", () => {
   const polled = (status: string) =>
     sellapp("order.polled", { ...order, status }, "order:12");
-  assert.deepEqual(kindsOf(polled("PAID")), ["paid"]);
+  assert.deepEqual(kindsOf(polled("PAID")), ["paid", "disputeWon"]);
   assert.deepEqual(kindsOf(polled("REFUNDED")), ["refunded"]);
   assert.deepEqual(kindsOf(polled("REVERSED")), ["refunded"]);
   assert.deepEqual(kindsOf(polled("DISPUTING")), ["disputed"]);

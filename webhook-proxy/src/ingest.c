@@ -74,6 +74,8 @@ static bool set_body(ingest *self, record_text body)
 
 int ingest_init(ingest *self, const record *from)
 {
+    static const bool yes = true;
+
     self->made_count = 0;
     self->occurred_at = (double)from->occurred_at;
     self->args = (api_webhooks_ingest_args){
@@ -87,6 +89,8 @@ int ingest_init(ingest *self, const record *from)
         .body_sha256 = text_of(from->body_sha256),
         .verdict = api_webhook_verdict_find(text_of(from->verdict)),
     };
+    if (record_is_polled(from))
+        self->args.polled = &yes;
     if (from->subject.size)
         self->args.subject = text_of(from->subject);
     if (set_headers(self, from) && set_body(self, from->body))

@@ -328,7 +328,7 @@ static bool read_items(parser *p, uint32_t parent, bool object, char close)
     return take(p, close) || fail(p, "expected ',' or the end of the array or object");
 }
 
-static bool read_value(parser *p, uint32_t index)
+static bool read_typed(parser *p, uint32_t index)
 {
     json_node *node = &p->document->nodes[index];
     bool object, ok;
@@ -348,6 +348,16 @@ static bool read_value(parser *p, uint32_t index)
     ok = read_items(p, index, object, object ? '}' : ']') &&
          (!object || names_differ(p, &p->document->nodes[index]));
     p->depth--;
+    return ok;
+}
+
+static bool read_value(parser *p, uint32_t index)
+{
+    size_t begin = (size_t)(p->at - p->start);
+    bool ok = read_typed(p, index);
+
+    p->document->nodes[index].begin = begin;
+    p->document->nodes[index].end = (size_t)(p->at - p->start);
     return ok;
 }
 

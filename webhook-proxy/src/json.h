@@ -29,6 +29,7 @@ typedef struct json_node {
     size_t name_size;
     uint32_t count;       /* items or members */
     uint32_t first, next; /* indices, 0: none (0 is the root, which is nobody's child) */
+    size_t begin, end;    /* where it stands in the text that was parsed, as written */
 } json_node;
 
 typedef struct json_document {

@@ -49,7 +49,8 @@ const provider provider_standard = {"standard",
                                      .id_header = "webhook-id",
                                      .tolerance_s = 300,
                                      .spelling = SIGNATURE_OF_STANDARD},
-                                    extract};
+                                    extract,
+                                    NULL};
 
 const provider provider_hmac = {"hmac",
                                 {.header = "x-signature",
@@ -63,4 +64,5 @@ const provider provider_hmac = {"hmac",
                                  .id_header = "",
                                  .tolerance_s = 300,
                                  .spelling = SIGNATURE_AS_IS},
-                                extract};
+                                extract,
+                                NULL};

@@ -114,6 +114,8 @@ static bool extract(const char *body, size_t size, const char *id, event_facts *
         return false;
     root = json_root(&document);
     event = json_member(&document, root, "event");
+    if (event == NULL) /* as the journal names it */
+        event = json_member(&document, root, "type");
     data = json_member(&document, root, "data");
     ok = event && event->type == JSON_STRING && data && data->type == JSON_OBJECT &&
          fact_copy(facts->type, sizeof(facts->type), "", fact_of(event));
@@ -125,6 +127,24 @@ static bool extract(const char *body, size_t size, const char *id, event_facts *
     json_done(&document);
     return ok;
 }
+
+/* Polled objects have no event: their kind names them. Refunds, failed renewals and the ends of
+ * disputes are said nowhere else, so all orders and subscriptions are read in each round. */
+static const poll_list lists[] = {
+    {"events", "/v2/events?limit=100", "/v2/events?limit=100&cursor=%s", NULL, true},
+    {"orders", "/v2/orders?limit=100", "/v2/orders?limit=100&cursor=%s", "order.polled", false},
+    {"subscriptions", "/v2/subscriptions?limit=100", "/v2/subscriptions?limit=100&cursor=%s",
+     "subscription.polled", false}};
+
+static bool next_page(const json_document *d, const json_node *root, char *ret)
+{
+    const json_node *meta = json_member(d, root, "meta");
+
+    return fact_copy(ret, POLL_CURSOR_MAX, "", fact_of(json_member(d, meta, "next_cursor")));
+}
+
+static const poll_api api = {"https://sell.app/api", "X-STORE", lists,
+                             sizeof(lists) / sizeof(*lists), next_page};
 
 const provider provider_sellapp = {"sellapp",
                                    {.header = "signature",
@@ -138,4 +158,5 @@ const provider provider_sellapp = {"sellapp",
                                     .id_header = "",
                                     .tolerance_s = 300,
                                     .spelling = SIGNATURE_AS_IS},
-                                   extract};
+                                   extract,
+                                   &api};

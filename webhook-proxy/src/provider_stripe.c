@@ -52,6 +52,22 @@ static bool extract(const char *body, size_t size, const char *id, event_facts *
     return ok;
 }
 
+/* Newest first; `ending_before` gives the page that is just newer than an event. */
+static const poll_list lists[] = {
+    {"events", "/v1/events?limit=100", "/v1/events?limit=100&ending_before=%s", NULL, true}};
+
+static bool next_page(const json_document *d, const json_node *root, char *ret)
+{
+    const json_node *more = json_member(d, root, "has_more");
+    const json_node *newest = json_first(d, json_member(d, root, "data"));
+    bool first = *ret == '\0'; /* what is older than the first page was before our time */
+
+    return fact_copy(ret, POLL_CURSOR_MAX, "", fact_of(json_member(d, newest, "id"))) && !first &&
+           more && more->type == JSON_BOOL && more->text[0] == 't';
+}
+
+static const poll_api api = {"https://api.stripe.com", NULL, lists, 1, next_page};
+
 const provider provider_stripe = {"stripe",
                                   {.header = "stripe-signature",
                                    .prefix = "",
@@ -64,4 +80,5 @@ const provider provider_stripe = {"stripe",
                                    .id_header = "",
                                    .tolerance_s = 300,
                                    .spelling = SIGNATURE_AS_IS},
-                                  extract};
+                                  extract,
+                                  &api};

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "json.h"
 #include "signature.h"
 
 enum { EVENT_TYPE_MAX = 128, EVENT_KEY_MAX = 160, EVENT_SUBJECT_MAX = 160 };
@@ -20,12 +21,38 @@ typedef struct event_facts {
     char body_sha256[65];
 } event_facts;
 
+/* How far a list was read, opaque to all but its provider. "": from its start. */
+enum { POLL_CURSOR_MAX = 256 };
+
+/* One list of a provider's API, read page by page. */
+typedef struct poll_list {
+    const char *name; /* of its saved cursor */
+    const char *path; /* of the first page */
+    const char *next; /* the same with a cursor, which takes the place of %s */
+    const char *type; /* each entry becomes {"event": type, "data": entry}; NULL: it is an event as
+                         webhooks bring it */
+    bool goes_on;     /* new entries come behind the last cursor, which is kept. Else every round
+                         reads from the start, as old entries change */
+} poll_list;
+
+/* What the provider's webhooks did not say, or said while nobody listened. */
+typedef struct poll_api {
+    const char *url;          /* default; a path prefix is fine */
+    const char *store_header; /* carries the source's `store`; NULL: none */
+    const poll_list *lists;
+    size_t count;
+    /* The cursor behind this page into ret[POLL_CURSOR_MAX], untouched if the page has none.
+     * Returns true if there are more pages now. */
+    bool (*next)(const json_document *d, const json_node *root, char *ret);
+} poll_api;
+
 typedef struct provider {
     const char *name;
     signature_scheme scheme; /* the defaults of a source's `signature` settings */
     /* Fills in all but body_sha256, which is there already. Returns false if unparsable.
      *   id  what the scheme's id header said; NULL: it has none */
     bool (*extract)(const char *body, size_t size, const char *id, event_facts *facts);
+    const poll_api *api; /* NULL: there is nothing to ask */
 } provider;
 
 const provider *provider_find(const char *name); /* NULL: none of this name */

@@ -18,6 +18,7 @@
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "forwarder.h"
+#include "poller.h"
 #include "server.h"
 #include "sources.h"
 #include "spool.h"
@@ -36,6 +37,7 @@ struct proxy {
     service_link *link;
     forwarder *forwarder;
     control *control;
+    poller *poller;
     bool connected, stopping, announced;
     int exit_status;
     int64_t stop_by; /* monotonic */
@@ -106,6 +108,14 @@ static int revive(int64_t id, void *user)
 
     daemon_log(DAEMON_INFO, "a dead letter is delivered again", "id=%lld", (long long)id);
     return spool_settle(self->spool, id, SPOOL_REVIVE, 0, NULL);
+}
+
+static int open_poller(proxy *self)
+{
+    poller_options options = {self->spool, self->sources, self->metrics, self->config->poll_ms,
+                              self->config->body_bytes};
+
+    return poller_new(&options, &self->poller);
 }
 
 static int open_control(proxy *self)
@@ -236,6 +246,7 @@ static void on_reload(void *user)
         return;
     }
     server_set_sources(self->server, set);
+    poller_set_sources(self->poller, set);
     sources_unref(self->sources);
     self->sources = set;
     daemon_log(DAEMON_INFO, "sources reloaded", "sources=%zu", sources_count(set));
@@ -272,6 +283,8 @@ int proxy_open(proxy **ret, const proxy_config *config)
         r = open_control(self); /* the spool's lock says that no other proxy has it */
     if (r == 0)
         r = open_server(self);
+    if (r == 0)
+        r = open_poller(self);
     return r;
 }
 
@@ -289,6 +302,7 @@ void proxy_close(proxy *self)
 {
     if (self == NULL)
         return;
+    poller_free(self->poller);
     server_free(self->server);
     control_close(self->control);
     service_link_close(self->link); /* runs the last callbacks of the forwarder's */

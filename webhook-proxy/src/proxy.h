@@ -13,7 +13,7 @@ typedef struct proxy_config {
     service_settings service;
     const char *listen, *sources_file;
     int64_t body_bytes, connections, connections_per_ip, request_ms;
-    int64_t spool_entries, spool_bytes;
+    int64_t spool_entries, spool_bytes, poll_ms;
     const char *since; /* these three with `replay` */
     bool failed, dry_run;
 } proxy_config;

@@ -16,6 +16,14 @@ record_text record_string(const char *text)
     return (record_text){text, strlen(text)};
 }
 
+bool record_is_polled(const record *event)
+{
+    static const char polled[] = RECORD_POLLED;
+
+    return event->secret_id.size == sizeof(polled) - 1 &&
+           memcmp(event->secret_id.bytes, polled, sizeof(polled) - 1) == 0;
+}
+
 /* ---- writing ---- */
 
 typedef struct writer {

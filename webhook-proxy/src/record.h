@@ -16,13 +16,16 @@ typedef struct record_text {
 
 enum { RECORD_HEADERS_MAX = 128 };
 
+/* In place of a secret's id, which has no such letters: we asked for it ourselves. */
+#define RECORD_POLLED "(polled)"
+
 /* Texts are borrowed. */
 typedef struct record {
     record_text community, source, provider;
     record_text key, type, subject; /* subject: empty if none */
     record_text verdict;            /* "verified" or "unparsable" */
     record_text body_sha256;
-    record_text secret_id;            /* which secret matched */
+    record_text secret_id;            /* which secret matched, or RECORD_POLLED */
     record_text peer;                 /* the sender's address */
     int64_t received_at, occurred_at; /* ms since 1970; occurred_at 0: unknown */
     size_t header_count;
@@ -33,6 +36,7 @@ typedef struct record {
 } record;
 
 record_text record_string(const char *text);
+bool record_is_polled(const record *event);
 
 /* ret: owned, release with free(). Returns 0 or -ENOMEM. */
 int record_encode(const record *from, char **ret, size_t *ret_size);

@@ -110,34 +110,28 @@ bool request_take(request *self, const char *bytes, size_t size, int64_t limit)
     return true;
 }
 
-unsigned request_accept(request *self, const request_head *head, record *event, int64_t now_ms)
+/* Encodes the event for the spool; the body is in the record then. */
+static int enrol(request *self, const event_facts *facts, const char *secret_id, record *event,
+                 int64_t now_ms)
 {
-    const char *body = self->body ? self->body : "";
-    signature_claim claim = {head->signature, head->time, head->id, body, self->size};
-    const source_secret *secret = source_verify(self->from, &claim, now_ms);
-    event_facts facts;
     size_t payload_size;
 
-    if (secret == NULL)
-        return 401;
-    provider_extract(self->from->provider, body, self->size, head->id, &facts);
     event->community = record_string(self->from->community);
     event->source = record_string(self->from->name);
     event->provider = record_string(self->from->provider->name);
-    event->key = record_string(facts.key);
-    event->type = record_string(facts.type);
-    event->subject = record_string(facts.subject);
-    event->verdict = record_string(facts.unparsable ? "unparsable" : "verified");
-    event->body_sha256 = record_string(facts.body_sha256);
-    event->secret_id = record_string(secret->id);
+    event->key = record_string(facts->key);
+    event->type = record_string(facts->type);
+    event->subject = record_string(facts->subject);
+    event->verdict = record_string(facts->unparsable ? "unparsable" : "verified");
+    event->body_sha256 = record_string(facts->body_sha256);
+    event->secret_id = record_string(secret_id);
     event->received_at = now_ms;
-    event->occurred_at = facts.occurred_at;
-    event->body = (record_text){body, self->size};
+    event->occurred_at = facts->occurred_at;
     if (record_encode(event, &self->payload, &payload_size) != 0)
-        return 503;
+        return -ENOMEM;
     /* The body's hash is in the key: another body under the same event is kept as well. */
     snprintf(self->key, sizeof(self->key), "%s/%s/%s#%.32s", self->from->community,
-             self->from->name, facts.key, facts.body_sha256);
+             self->from->name, facts->key, facts->body_sha256);
     self->item.key = self->key;
     self->item.payload = self->payload;
     self->item.size = payload_size;
@@ -145,6 +139,29 @@ unsigned request_accept(request *self, const request_head *head, record *event, 
     free(self->body);
     self->body = NULL;
     return 0;
+}
+
+unsigned request_accept(request *self, const request_head *head, record *event, int64_t now_ms)
+{
+    const char *body = self->body ? self->body : "";
+    signature_claim claim = {head->signature, head->time, head->id, body, self->size};
+    const source_secret *secret = source_verify(self->from, &claim, now_ms);
+    event_facts facts;
+
+    if (secret == NULL)
+        return 401;
+    provider_extract(self->from->provider, body, self->size, head->id, &facts);
+    event->body = (record_text){body, self->size};
+    return enrol(self, &facts, secret->id, event, now_ms) == 0 ? 0 : 503;
+}
+
+int request_accept_polled(request *self, const char *body, size_t size, int64_t now_ms)
+{
+    record event = {.header_count = 0, .body = {body, size}};
+    event_facts facts;
+
+    provider_extract(self->from->provider, body, size, NULL, &facts);
+    return enrol(self, &facts, RECORD_POLLED, &event, now_ms);
 }
 
 unsigned request_status_of(int stored)

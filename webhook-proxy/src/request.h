@@ -48,6 +48,9 @@ bool request_take(request *self, const char *bytes, size_t size, int64_t limit);
  * `event` were filled in by the caller. Returns 0: store `item`; else the status to refuse with. */
 unsigned request_accept(request *self, const request_head *head, record *event, int64_t now_ms);
 
+/* The same for an event that we asked for ourselves; `body` is copied. Returns 0 or -ENOMEM. */
+int request_accept_polled(request *self, const char *body, size_t size, int64_t now_ms);
+
 /* The answer to what the spool said. */
 unsigned request_status_of(int stored);
 

@@ -150,29 +150,51 @@ static int read_file(const char *path, size_t limit, char **ret, size_t *ret_siz
     return 0;
 }
 
-static bool secret_from_file(loader *l, const char *path, char **ret, size_t *ret_size)
+static bool secret_from_file(loader *l, const char *member, const char *path, char **ret,
+                             size_t *ret_size)
 {
     int r = read_file(path, SECRET_MAX_BYTES, ret, ret_size);
 
     if (r < 0)
-        return refuse(l, "secret_file", "cannot read \"%s\": %s", path, strerror(-r));
+        return refuse(l, member, "cannot read \"%s\": %s", path, strerror(-r));
     while (*ret_size > 0 && ((*ret)[*ret_size - 1] == '\n' || (*ret)[*ret_size - 1] == '\r'))
         (*ret_size)--;
     (*ret)[*ret_size] = '\0';
-    return *ret_size > 0 || refuse(l, "secret_file", "\"%s\" is empty", path);
+    return *ret_size > 0 || refuse(l, member, "\"%s\" is empty", path);
 }
 
-static bool secret_from_variable(loader *l, const char *name, char **ret, size_t *ret_size)
+static bool secret_from_variable(loader *l, const char *member, const char *name, char **ret,
+                                 size_t *ret_size)
 {
     const char *value = getenv(name);
 
     if (value == NULL || *value == '\0')
-        return refuse(l, "secret_env", "the variable %s is not set, or empty", name);
+        return refuse(l, member, "the variable %s is not set, or empty", name);
     *ret = strdup(value);
     if (*ret == NULL)
         return no_memory(l);
     *ret_size = strlen(value);
     return true;
+}
+
+/* From one of two members: the name of a variable, or of a file. `ret` is wiped by the caller. */
+static bool read_hidden(loader *l, const json_node *node, const char *variable_name,
+                        const char *file_name, char **ret, size_t *ret_size)
+{
+    char *variable = NULL, *path = NULL;
+    bool ok = read_text(l, node, variable_name, false, &variable) &&
+              read_text(l, node, file_name, false, &path);
+
+    if (ok && (variable == NULL) == (path == NULL))
+        ok = refuse(l, "", "expected either %s or %s", variable_name, file_name);
+    if (ok)
+        ok = variable ? secret_from_variable(l, variable_name, variable, ret, ret_size)
+                      : secret_from_file(l, file_name, path, ret, ret_size);
+    if (ok)
+        daemon_log_redact(*ret);
+    free(variable);
+    free(path);
+    return ok;
 }
 
 static bool make_key(loader *l, const signature_scheme *scheme, const char *secret, size_t size,
@@ -189,25 +211,14 @@ static bool make_key(loader *l, const signature_scheme *scheme, const char *secr
 static bool read_key(loader *l, const json_node *node, const signature_scheme *scheme,
                      signature_key **ret)
 {
-    char *variable = NULL, *path = NULL, *secret = NULL;
+    char *secret = NULL;
     size_t size = 0;
-    bool ok = read_text(l, node, "secret_env", false, &variable) &&
-              read_text(l, node, "secret_file", false, &path);
+    bool ok = read_hidden(l, node, "secret_env", "secret_file", &secret, &size) &&
+              make_key(l, scheme, secret, size, ret);
 
-    if (ok && (variable == NULL) == (path == NULL))
-        ok = refuse(l, "", "expected either secret_env or secret_file");
-    if (ok)
-        ok = variable ? secret_from_variable(l, variable, &secret, &size)
-                      : secret_from_file(l, path, &secret, &size);
-    if (ok) {
-        daemon_log_redact(secret);
-        ok = make_key(l, scheme, secret, size, ret);
-    }
     if (secret)
         explicit_bzero(secret, size);
     free(secret);
-    free(variable);
-    free(path);
     return ok;
 }
 
@@ -374,10 +385,32 @@ static bool read_signature(loader *l, const json_node *object, source *s)
     return true;
 }
 
+static bool read_api(loader *l, const json_node *object, source *s)
+{
+    static const char *const names[] = {"token_env", "token_file", "store", "url", NULL};
+    const json_node *node = json_member(&l->document, object, "api");
+    size_t length = strlen(l->path), size = 0;
+
+    if (node == NULL)
+        return true;
+    snprintf(l->path + length, sizeof(l->path) - length, ".api");
+    if (s->provider->api == NULL)
+        return refuse(l, "", "%s has no API that we know", s->provider->name);
+    if (!only_known(l, node, names) ||
+        !read_hidden(l, node, "token_env", "token_file", &s->api_token, &size) ||
+        !read_text(l, node, "store", s->provider->api->store_header != NULL, &s->api_store) ||
+        !read_text(l, node, "url", false, &s->api_url))
+        return false;
+    if (s->api_url == NULL)
+        s->api_url = strdup(s->provider->api->url);
+    l->path[length] = '\0';
+    return s->api_url || no_memory(l);
+}
+
 static bool read_source(loader *l, const json_node *node, source *s)
 {
-    static const char *const names[] = {"community", "source",    "provider",
-                                        "secrets",   "signature", NULL};
+    static const char *const names[] = {"community", "source", "provider", "secrets",
+                                        "signature", "api",    NULL};
     char *name = NULL;
     bool ok = only_known(l, node, names) && read_name(l, node, "community", &s->community) &&
               read_name(l, node, "source", &s->name) && read_text(l, node, "provider", true, &name);
@@ -387,7 +420,7 @@ static bool read_source(loader *l, const json_node *node, source *s)
         ok = s->provider || refuse(l, "provider", "expected one of: %s", provider_names());
     }
     free(name);
-    return ok && read_signature(l, node, s) && read_secrets(l, node, s);
+    return ok && read_signature(l, node, s) && read_secrets(l, node, s) && read_api(l, node, s);
 }
 
 static bool read_all(loader *l, sources *set)
@@ -465,6 +498,11 @@ void sources_unref(sources *set)
             signature_key_free(s->secrets[k].key);
         }
         free(s->secrets);
+        if (s->api_token)
+            explicit_bzero(s->api_token, strlen(s->api_token));
+        free(s->api_token);
+        free(s->api_store);
+        free(s->api_url);
         free(s->community);
         free(s->name);
         for (size_t k = 0; k < sizeof(s->texts) / sizeof(*s->texts); k++)

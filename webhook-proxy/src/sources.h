@@ -40,6 +40,7 @@ typedef struct source {
     char *texts[5]; /* what the scheme points to, if it is not the provider's */
     source_secret *secrets;
     size_t secret_count;
+    char *api_url, *api_token, *api_store; /* api_token NULL: the provider is not asked */
 } source;
 
 typedef struct sources sources; /* opaque, counted */

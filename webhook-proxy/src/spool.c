@@ -193,14 +193,42 @@ static int apply(spool *self, const settlement *s)
     return -EINVAL;
 }
 
+/* The note of an item: written, or read. */
+static int keep_note(spool *self, spool_item *item)
+{
+    void *text = NULL;
+    size_t size;
+    int r;
+
+    if (item->note == NULL)
+        return 0;
+    if (item->note_text)
+        return outbox_put(self->box, item->note, item->note_text, strlen(item->note_text));
+    r = outbox_get(self->box, item->note, &text, &size);
+    item->note_text = text;
+    return r == -ENOENT ? 0 : r;
+}
+
+static int store_item(spool *self, spool_item *item)
+{
+    int r = 0;
+
+    if (item->payload)
+        r = outbox_append(self->box, item->key, item->payload, item->size, item->now_ms, NULL);
+    if (r == 0 || r == -EEXIST) {
+        int kept = keep_note(self, item);
+        r = kept < 0 ? kept : r;
+    }
+    return r;
+}
+
 /* Everything of this turn in one transaction; what one item alone came to is in `results`. */
 static int store(spool *self, const turn *t, int *results, uint64_t *ret_stored)
 {
     int r = outbox_begin(self->box), i = 0;
 
     for (spool_item *item = t->items; r == 0 && item; item = item->next, i++) {
-        results[i] =
-            outbox_append(self->box, item->key, item->payload, item->size, item->now_ms, NULL);
+        results[i] = store_item(self, item);
         if (results[i] == 0)
             ++*ret_stored;
         else if (results[i] != -EEXIST && results[i] != -ENOBUFS && results[i] != -EINVAL)

@@ -22,10 +22,14 @@ typedef struct spool spool;
 /* One event on its way in; the caller's memory until `done` was called. */
 typedef struct spool_item spool_item;
 struct spool_item {
-    const char *key; /* unique among what waits: an equal one is stored already */
-    const char *payload;
+    const char *key;     /* unique among what waits: an equal one is stored already */
+    const char *payload; /* NULL: no event, only a note */
     size_t size;
     int64_t now_ms;
+    /* A small text kept under a name, such as how far a list was read, written with the event. */
+    const char *note; /* its name; NULL: none */
+    char *note_text;  /* what to write; NULL: read it, into here, owned by the caller then; NULL
+                         again  if there is none */
     /* Called once, on the writer's thread. 0: stored and synced. -EEXIST: it was there already.
      * Else a negative errno: not stored. */
     void (*done)(spool_item *item, int result);

@@ -28,6 +28,7 @@ export const receivedEvent = v.object({
   bodySha256: v.string(),
   headers: v.array(v.object({ name: v.string(), value: v.string() })),
   verdict: v.union(v.literal("verified"), v.literal("unparsable")),
+  polled: v.optional(v.boolean()), // we asked for it: it may be spelt otherwise than when sent
 });
 export type ReceivedEvent = Infer<typeof receivedEvent>;
 
@@ -46,6 +47,7 @@ export async function ingest(
   const community = await Communities.requireBySlug(ctx, slug);
   const known = await byKey(ctx, community._id, fields.source, fields.key);
   if (known?.bodySha256 === fields.bodySha256) return "duplicate";
+  if (known?.polled || (known !== null && fields.polled)) return "duplicate";
   // The provider says something else under the same key: kept beside it, for an operator.
   const key =
     known === null ? fields.key : `${fields.key}#${fields.bodySha256}`;

@@ -45,7 +45,10 @@ class Shop {
     });
   }
 
-  async deliver(sent: Sent, over: { key?: string; body?: string } = {}) {
+  async deliver(
+    sent: Sent,
+    over: { key?: string; body?: string; polled?: boolean } = {},
+  ) {
     const body = over.body ?? JSON.stringify(sent.body);
     return await this.proxy.mutation(api.webhooks.ingest, {
       community: this.slug,
@@ -60,6 +63,7 @@ class Shop {
       bodySha256: createHash("sha256").update(body).digest("hex"),
       headers: [],
       verdict: "verified",
+      ...(over.polled ? { polled: true } : {}),
     });
   }
 
@@ -298,6 +302,27 @@ export function billing(start: () => Promise<Deployment>): void {
     );
     assert.equal((await shop.events("conflict")).length, 1);
     assert.equal(await shop.access("b@test.example"), undefined);
+  });
+
+  test("what came by webhook and by asking is one event, however it is spelt", async () => {
+    const shop = await Shop.open(await start(), "bill-polled");
+    await shop.sells();
+    const sent = order("order.paid", "1", "polled@test.example", Date.now());
+    const spelt = JSON.stringify(sent.body, null, 1);
+    await shop.deliver(sent, { key: "event:evt_1" });
+    const again = await shop.deliver(sent, {
+      key: "event:evt_1",
+      body: spelt,
+      polled: true,
+    });
+    assert.equal(again.outcome, "duplicate");
+    await shop.deliver(sent, { key: "event:evt_2", body: spelt, polled: true });
+    assert.equal(
+      (await shop.deliver(sent, { key: "event:evt_2" })).outcome,
+      "duplicate",
+    );
+    assert.equal((await shop.events("conflict")).length, 0);
+    assert.equal((await shop.events()).length, 2);
   });
 
   test("a body of a megabyte is kept whole", async () => {

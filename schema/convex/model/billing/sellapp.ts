@@ -16,12 +16,13 @@ const PAID = [
 ];
 const DISPUTES = ["order.disputed", "charge.disputed"];
 
-const ORDER_STATUS: Record<string, FactKind> = {
-  PAID: "paid",
-  COMPLETED: "paid",
-  REFUNDED: "refunded",
-  REVERSED: "refunded",
-  DISPUTING: "disputed",
+// An order that stands paid again after a dispute has won it.
+const ORDER_STATUS: Record<string, FactKind[]> = {
+  PAID: ["paid", "disputeWon"],
+  COMPLETED: ["paid", "disputeWon"],
+  REFUNDED: ["refunded"],
+  REVERSED: ["refunded"],
+  DISPUTING: ["disputed"],
 };
 const DISPUTE_STATUS: Record<string, FactKind> = {
   open: "disputed",
@@ -35,19 +36,19 @@ export function readSellapp(envelope: Envelope, body: Json): Reading {
   const { type } = envelope;
   if (type.startsWith("subscription.")) return subscription(envelope, data);
   if (type === "dispute.polled") return dispute(envelope, data);
-  if (PAID.includes(type)) return order(envelope, data, "paid");
-  if (DISPUTES.includes(type)) return order(envelope, data, "disputed");
+  if (PAID.includes(type)) return order(envelope, data, ["paid"]);
+  if (DISPUTES.includes(type)) return order(envelope, data, ["disputed"]);
   if (type === "order.polled") {
     const status = statusOf(data)?.toUpperCase() ?? "";
-    const kind = ORDER_STATUS[status];
-    return kind
-      ? order(envelope, data, kind)
+    const kinds = ORDER_STATUS[status];
+    return kinds
+      ? order(envelope, data, kinds)
       : { type: "ignored", why: `an order in status ${status || "unknown"}` };
   }
   return { type: "ignored", why: `${type} grants and ends nothing` };
 }
 
-function order(envelope: Envelope, data: Json, kind: FactKind): Reading {
+function order(envelope: Envelope, data: Json, kinds: FactKind[]): Reading {
   const subscription = data.get("subscription_id").id();
   const created = data.get("created_at").time();
   const id = data.get("id").id();
@@ -55,8 +56,10 @@ function order(envelope: Envelope, data: Json, kind: FactKind): Reading {
     subject: subscription ? `subscription:${subscription}` : envelope.subject,
     aliases: subscription && id ? [`order:${id}`] : [],
     renews: subscription !== null,
-    kinds: [kind],
-    ...(kind === "paid" && created !== null ? { paidFrom: created } : {}),
+    kinds,
+    ...(kinds.includes("paid") && created !== null
+      ? { paidFrom: created }
+      : {}),
   });
 }
 
