@@ -1,4 +1,4 @@
-// Files over HTTP, up and down, against the backend.
+// Over HTTP against the backend: reads of one state, and files up and down.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -6,8 +6,11 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { ConvexHttpClient } from "convex/browser";
+import { makeFunctionReference } from "convex/server";
 import { Backend, binary, ROOT, tempDir } from "./harness";
 
+const set = makeFunctionReference<"mutation">("items:set");
 let backend: Backend;
 let dir: string;
 
@@ -200,4 +203,55 @@ test("an upload with a token that the backend did not give is refused", async ()
   const missing = await convexc(["upload", url, "in"]);
   assert.equal(missing.code, 5);
   assert.match(missing.err, /BadQueryArgs/);
+});
+
+/** convex-c/examples/snapshot_http.c: a line for each query. */
+function snapshot(args: string[]): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(binary("convex-example-snapshot_http"), [
+      backend.url,
+      ...args,
+    ]);
+    let out = "";
+    child.stdout.on("data", (data: Buffer) => (out += data.toString()));
+    child.once("close", (code) =>
+      code === 0
+        ? resolve(out.trimEnd().split("\n"))
+        : reject(new Error(`snapshot_http: ${code}`)),
+    );
+  });
+}
+
+test("queries that are asked together see one state, however it changes", async () => {
+  const count = ["items:list", '{"prefix":"state/"}'];
+  const official = new ConvexHttpClient(backend.url, { logger: false });
+  let writing = true;
+  const writer = (async () => {
+    for (let value = 0; writing; value++)
+      await official.mutation(set, { key: "state/n", value });
+  })();
+  const seen = new Set<string>();
+  for (let i = 0; i < 25; i++)
+    for (const way of [[], ["--one-by-one"]]) {
+      const lines = await snapshot([...way, ...count, ...count, ...count]);
+      assert.equal(lines.length, 3);
+      assert.equal(new Set(lines).size, 1, lines.join("\n"));
+      seen.add(lines[0]!);
+    }
+  writing = false;
+  await writer;
+  assert.ok(seen.size > 2); // it did change meanwhile
+});
+
+test("a query of a batch that throws is one of its results", async () => {
+  const lines = await snapshot([
+    ...["calls:echo", '{"value":{"$integer":"AQAAAAAAAAA="}}'],
+    ...["calls:fail", '{"data":null}'],
+    ...["calls:whoAmI", "{}"],
+  ]);
+  assert.deepEqual(lines, [
+    '{"$integer":"AQAAAAAAAAA="}',
+    '{"error":true}',
+    "null",
+  ]);
 });

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -140,6 +141,7 @@ static inline void peer_accept(peer *p)
     for (int i = 0; i < PEER_CONNECTIONS && fd >= 0; i++) {
         if (p->connections[i].fd >= 0)
             continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         p->connections[i].fd = fd;
         if (p->connections[i].buffer == NULL)
             p->connections[i].buffer = malloc(PEER_BUFFER);
