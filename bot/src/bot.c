@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -19,7 +20,6 @@
 #include "discord/rest.h"
 #include "files.h"
 #include "job.h"
-#include "payload.h"
 #include "role_watch.h"
 #include "roles.h"
 
@@ -82,8 +82,8 @@ struct bot {
     backoff empty_backoff; /* of claims that found nothing although something was due */
     double ready;          /* the newest answer of mirrors:queue */
     double next_at;
-    convex_builder *outcomes; /* finished jobs not yet under report */
-    size_t n_outcomes;
+    const api_report **outcomes; /* of finished jobs, not yet under report */
+    size_t n_outcomes, cap_outcomes;
     bool reporting;
     bool stopping, closing;
     int64_t drain_until_ms;
@@ -112,44 +112,28 @@ static void report_state(bot *self)
     daemon_notify_ready();
 }
 
-/* Calls a mutation with {instance[, limit]} or with args made by the caller. */
-static bool call(bot *self, const char *path, convex_builder *b, unsigned flags,
-                 convex_done_fn *done)
+/* A call of `function` that could not be made. Returns whether it was. */
+static bool called(const char *function, convex_status status, const convex_error *error)
 {
-    convex_value *args = NULL;
-    convex_call_options options = {.flags = flags};
-    convex_status status = convex_builder_finish(b, &args, NULL);
-    if (status == CONVEX_OK)
-        status = convex_client_mutation(service_link_client(self->link), path, args, &options, done,
-                                        self, NULL, NULL);
-    convex_value_unref(args);
     if (status != CONVEX_OK)
-        daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", path,
-                   convex_status_text(status));
+        daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", function,
+                   error->message);
     return status == CONVEX_OK;
 }
 
-static convex_builder *begin_args(bot *self)
+/* Said unless the client is being closed. */
+static void log_failure(const char *function, const convex_failure *failure)
 {
-    convex_builder *b = convex_builder_new(NULL);
-    if (!b)
-        return NULL;
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "instance");
-    convex_builder_cstring(b, self->config->daemon.instance);
-    return b;
+    if (failure->result)
+        daemon_log(DAEMON_ERROR, "the backend refused a call", "function=%s why=%s", function,
+                   failure->message);
 }
 
-/* NULL: the call failed, which is logged unless the client is being closed. */
-static const convex_value *returned(const char *path, convex_status status,
-                                    const convex_result *result)
+static const convex_call_options at_commit = {.flags = CONVEX_AT_COMMIT};
+
+static convex_str instance_of(const bot *self)
 {
-    if (status != CONVEX_OK)
-        return NULL;
-    if (!convex_result_success(result))
-        daemon_log(DAEMON_ERROR, "the backend refused a call", "function=%s why=%s", path,
-                   convex_result_error_message(result, NULL));
-    return convex_result_value(result);
+    return convex_str_of(self->config->daemon.instance);
 }
 
 /* ---- lanes ---- */
@@ -172,20 +156,20 @@ static job *find_job(const bot *self, const char *mirror_id)
 {
     for (lane *l = self->lanes; l; l = l->next)
         for (waiting *w = l->first; w; w = w->next)
-            if (strcmp(payload_text(job_work(w->job), "mirrorId"), mirror_id) == 0)
+            if (strcmp(job_work(w->job)->mirror_id.data, mirror_id) == 0)
                 return w->job;
     return NULL;
 }
 
 /* Without memory the lease simply ends, and the row is claimed again. */
-static void take_work(bot *self, const convex_value *work)
+static void take_work(bot *self, const api_mirrors_claim_result *claimed, const api_work *work)
 {
-    job *known = find_job(self, payload_text(work, "mirrorId"));
+    job *known = find_job(self, work->mirror_id.data);
     if (known)
-        return job_set_fence(known, payload_number(work, "fence", 0));
-    lane *l = lane_of(self, payload_text(work, "channelId"));
+        return job_set_fence(known, work->fence);
+    lane *l = lane_of(self, work->channel_id.data);
     waiting *w = calloc(1, sizeof *w), **last;
-    job *j = l && w ? job_new(self->desk, work) : NULL;
+    job *j = l && w ? job_new(self->desk, claimed, work) : NULL;
     if (!j) {
         free(w);
         return;
@@ -201,54 +185,72 @@ static void take_work(bot *self, const convex_value *work)
 
 /* ---- outcomes ---- */
 
-static void on_reported(convex_status status, const convex_result *result, void *user)
+static void on_reported(const api_mirrors_report_result *value, const convex_failure *failure,
+                        void *user)
 {
     bot *self = user;
     self->reporting = false;
     if (self->closing)
         return;
     /* What was refused, or lost with the backend, is leased again when its lease has ended. */
-    const convex_value *accepted =
-        convex_value_field(returned("mirrors:report", status, result), "accepted");
-    for (size_t i = 0; i < convex_value_count(accepted); i++) {
-        bool taken = false;
-        convex_value_bool(convex_value_at(accepted, i), &taken);
-        if (!taken)
+    if (failure)
+        log_failure("mirrors:report", failure);
+    for (size_t i = 0; !failure && i < value->accepted.count; i++)
+        if (!value->accepted.items[i])
             daemon_log(DAEMON_WARN, "the backend refused an outcome: its lease was not the newest",
                        NULL);
-    }
     flush_outcomes(self);
     look(self, 0);
+}
+
+/* Told when our own queries show it, so that `ready` is of after this report. */
+static bool report_outcomes(bot *self)
+{
+    convex_error error = {.message = "out of memory"};
+    convex_status status = CONVEX_ENOMEM;
+    api_report *reports = calloc(self->n_outcomes, sizeof *reports);
+    for (size_t i = 0; reports && i < self->n_outcomes; i++)
+        reports[i] = *self->outcomes[i];
+    api_mirrors_report_args args = {.instance = instance_of(self),
+                                    .results = {reports, self->n_outcomes}};
+    if (reports)
+        status = api_mirrors_report_mutation(service_link_client(self->link), &args, NULL,
+                                             on_reported, self, NULL, &error);
+    free(reports);
+    return called("mirrors:report", status, &error);
+}
+
+static void forget_outcomes(bot *self)
+{
+    while (self->n_outcomes > 0)
+        api_report_unref(self->outcomes[--self->n_outcomes]);
 }
 
 static void flush_outcomes(bot *self)
 {
     if (self->reporting || self->n_outcomes == 0)
         return;
-    convex_builder *b = self->outcomes;
-    self->outcomes = NULL;
-    self->n_outcomes = 0;
-    convex_builder_end(b);
-    convex_builder_end(b);
-    /* Told when our own queries show it, so that `ready` is of after this report. */
-    self->reporting = call(self, "mirrors:report", b, 0, on_reported);
-    convex_builder_free(b);
+    self->reporting = report_outcomes(self);
+    forget_outcomes(self);
     if (!self->reporting) /* the leases will end */
         claim_after(self, SOON_MS);
 }
 
-static bool add_outcome(bot *self, const job *j, job_outcome outcome)
+/* Without memory the lease simply ends. */
+static void add_outcome(bot *self, const job *j, job_outcome outcome)
 {
-    if (!self->outcomes) {
-        self->outcomes = begin_args(self);
-        if (!self->outcomes)
-            return false;
-        convex_builder_key(self->outcomes, "results");
-        convex_builder_begin_array(self->outcomes);
+    const api_report *kept = NULL;
+    api_report report = job_report(j, outcome);
+    if (self->n_outcomes == self->cap_outcomes) {
+        size_t cap = self->cap_outcomes ? self->cap_outcomes * 2 : 16;
+        const api_report **grown = realloc(self->outcomes, cap * sizeof *grown);
+        if (!grown)
+            return;
+        self->outcomes = grown;
+        self->cap_outcomes = cap;
     }
-    job_write_report(j, outcome, self->outcomes);
-    self->n_outcomes++;
-    return true;
+    if (api_report_copy(&report, NULL, &kept, NULL) == CONVEX_OK)
+        self->outcomes[self->n_outcomes++] = kept;
 }
 
 static void count_outcome(bot *self, const job *j, job_outcome outcome)
@@ -265,12 +267,12 @@ static void count_outcome(bot *self, const job *j, job_outcome outcome)
     case JOB_RETRY:
         daemon_counter_add(self->retried, 1);
         daemon_log(DAEMON_WARN, "a post is put off", "mirror=%s why=%s",
-                   payload_text(job_work(j), "mirrorId"), job_error(j));
+                   job_work(j)->mirror_id.data, job_error(j));
         return;
     case JOB_DEAD:
         daemon_counter_add(self->dead, 1);
         daemon_log(DAEMON_ERROR, "a post is given up", "mirror=%s why=%s",
-                   payload_text(job_work(j), "mirrorId"), job_error(j));
+                   job_work(j)->mirror_id.data, job_error(j));
         return;
     case JOB_STOP:
     case JOB_UNTRIED:
@@ -295,7 +297,7 @@ static void give_back(bot *self, waiting **from)
 static void on_job_done(job *j, job_outcome outcome, void *user)
 {
     bot *self = user;
-    lane *l = lane_of(self, payload_text(job_work(j), "channelId"));
+    lane *l = lane_of(self, job_work(j)->channel_id.data);
     waiting *w = l->first;
     l->first = w->next;
     self->in_hand--;
@@ -318,27 +320,29 @@ static void claim_after(bot *self, int64_t delay_ms)
     daemon_timer_set(self->claim_later, delay_ms);
 }
 
-static void on_claimed(convex_status status, const convex_result *result, void *user)
+static void on_claimed(const api_mirrors_claim_result *value, const convex_failure *failure,
+                       void *user)
 {
     bot *self = user;
     self->claiming = false;
     if (self->closing)
         return;
-    const convex_value *value = returned("mirrors:claim", status, result);
-    if (!value)
+    if (failure) {
+        log_failure("mirrors:claim", failure);
         return claim_after(self, backoff_next_ms(&self->claim_backoff, 0));
+    }
     backoff_reset(&self->claim_backoff);
     if (self->stopping) /* the next life releases them */
         return;
-    const convex_value *work = convex_value_field(value, "work");
-    for (size_t i = 0; i < convex_value_count(work); i++)
-        take_work(self, convex_value_at(work, i));
+    size_t count = value->work.count;
+    for (size_t i = 0; i < count; i++)
+        take_work(self, value, &value->work.items[i]);
     daemon_gauge_set(self->in_hand_gauge, (int64_t)self->in_hand);
-    if (convex_value_count(work) > 0)
+    if (count > 0)
         backoff_reset(&self->empty_backoff);
-    if (self->claim_again || convex_value_count(work) == CLAIM_MAX)
+    if (self->claim_again || count == CLAIM_MAX)
         return claim(self);
-    if (convex_value_count(work) > 0) /* the queue will say what is next */
+    if (count > 0) /* the queue will say what is next */
         return claim_after(self, SOON_MS);
     self->ready = 0;
     look(self, backoff_next_ms(&self->empty_backoff, 0));
@@ -346,6 +350,7 @@ static void on_claimed(convex_status status, const convex_result *result, void *
 
 static void claim(bot *self)
 {
+    convex_error error = {0};
     if (!self->released || !self->user_known || self->stopping)
         return;
     if (self->in_hand >= IN_HAND_MAX)
@@ -353,14 +358,11 @@ static void claim(bot *self)
     self->claim_again = self->claiming;
     if (self->claiming)
         return;
-    convex_builder *b = begin_args(self);
-    if (!b)
-        return claim_after(self, RETRY_BASE_MS);
-    convex_builder_key(b, "limit");
-    convex_builder_float64(b, CLAIM_MAX);
-    convex_builder_end(b);
-    self->claiming = call(self, "mirrors:claim", b, CONVEX_AT_COMMIT, on_claimed);
-    convex_builder_free(b);
+    api_mirrors_claim_args args = {.instance = instance_of(self), .limit = CLAIM_MAX};
+    self->claiming = called("mirrors:claim",
+                            api_mirrors_claim_mutation(service_link_client(self->link), &args,
+                                                       &at_commit, on_claimed, self, NULL, &error),
+                            &error);
     if (!self->claiming)
         claim_after(self, backoff_next_ms(&self->claim_backoff, 0));
 }
@@ -383,17 +385,17 @@ static void look(bot *self, int64_t at_least_ms)
     claim_after(self, wait > at_least_ms ? wait : at_least_ms);
 }
 
-static void on_queue(const convex_result *result, void *user)
+static void on_queue(const api_mirrors_queue_result *value, const convex_failure *failure,
+                     void *user)
 {
     bot *self = user;
-    const convex_value *value = convex_result_value(result);
-    if (!convex_result_success(result)) {
+    if (failure) {
         daemon_log(DAEMON_ERROR, "the backend does not say what to mirror", "why=%s",
-                   convex_result_error_message(result, NULL));
+                   failure->message);
         return;
     }
-    self->ready = payload_number(value, "ready", 0);
-    self->next_at = payload_number(value, "nextAt", 0);
+    self->ready = value->ready;
+    self->next_at = value->next_at ? *value->next_at : 0;
     look(self, 0);
 }
 
@@ -401,30 +403,30 @@ static void on_queue(const convex_result *result, void *user)
 
 static void release(bot *self);
 
-static void on_released(convex_status status, const convex_result *result, void *user)
+static void on_released(const api_mirrors_release_result *value, const convex_failure *failure,
+                        void *user)
 {
     bot *self = user;
     if (self->closing)
         return;
-    const convex_value *value = returned("mirrors:release", status, result);
-    if (!value)
+    if (failure) {
+        log_failure("mirrors:release", failure);
         return daemon_timer_set(self->release_later, backoff_next_ms(&self->release_backoff, 0));
+    }
     self->released = true;
-    daemon_log(DAEMON_INFO, "ready to mirror", "leases_of_an_earlier_life=%.0f",
-               payload_number(value, "released", 0));
+    daemon_log(DAEMON_INFO, "ready to mirror", "leases_of_an_earlier_life=%.0f", value->released);
     report_state(self);
     claim(self);
 }
 
 static void release(bot *self)
 {
-    convex_builder *b = begin_args(self);
-    bool sent = false;
-    if (b) {
-        convex_builder_end(b);
-        sent = call(self, "mirrors:release", b, CONVEX_AT_COMMIT, on_released);
-    }
-    convex_builder_free(b);
+    convex_error error = {0};
+    api_mirrors_release_args args = {.instance = instance_of(self)};
+    bool sent = called("mirrors:release",
+                       api_mirrors_release_mutation(service_link_client(self->link), &args,
+                                                    &at_commit, on_released, self, NULL, &error),
+                       &error);
     if (!sent)
         daemon_timer_set(self->release_later, backoff_next_ms(&self->release_backoff, 0));
 }
@@ -599,8 +601,8 @@ static int open_backend(bot *self)
     int r = service_link_open(&options, &self->link);
     if (r == 0) {
         release(self); /* before the queue can bring work */
-        if (convex_client_subscribe(service_link_client(self->link), "mirrors:queue", NULL,
-                                    on_queue, NULL, self, &self->queue, NULL) != CONVEX_OK)
+        if (api_mirrors_queue_subscribe(service_link_client(self->link), on_queue, NULL, self,
+                                        &self->queue, NULL) != CONVEX_OK)
             r = -ENOMEM;
     }
     return r;
@@ -724,7 +726,8 @@ void bot_close(bot *self)
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);
-    convex_builder_free(self->outcomes);
+    forget_outcomes(self);
+    free(self->outcomes);
     daemon_timer_free(self->claim_later);
     daemon_timer_free(self->release_later);
     daemon_timer_free(self->drain);

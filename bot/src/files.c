@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "payload.h"
-
 enum {
     FILES_MAX = 10,
     FILE_BYTES_MAX = 10 << 20,
@@ -29,7 +27,8 @@ enum {
 struct file_set {
     file_set *next;
     files *owner;
-    convex_value *attachments;
+    const api_attachment_list *attachments;
+    const api_mirrors_claim_result *claimed; /* has them */
     files_done_fn *done;
     void *user; /* the loop thread's */
     atomic_bool cancelled;
@@ -131,35 +130,36 @@ static void add_notice(char **notice, const char *filename, const char *why)
     *notice = line;
 }
 
-static void fetch_one(worker *self, file_set *set, const convex_value *attachment)
+static void fetch_one(worker *self, file_set *set, const api_attachment *attachment)
 {
-    const char *filename = payload_text(attachment, "filename");
+    const char *filename = attachment->filename.data;
     size_t left = SET_BYTES_MAX - set->bytes;
     body into = {.limit = left < FILE_BYTES_MAX ? left : FILE_BYTES_MAX};
     const char *why = set->count == FILES_MAX ? "too many files"
-                      : payload_number(attachment, "size", 0) > (double)into.limit
+                      : attachment->size > (double)into.limit
                           ? "too large"
-                          : fetch(self, payload_text(attachment, "url"), &into);
+                          : fetch(self, attachment->url.data, &into);
     if (why) {
         free(into.data);
         add_notice(&set->notice, filename, why);
         return;
     }
-    const char *type = payload_text(attachment, "contentType");
-    const char *description = payload_text(attachment, "description");
-    set->files[set->count++] = (discord_file){.filename = filename,
-                                              .content_type = *type ? type : NULL,
-                                              .description = *description ? description : NULL,
-                                              .data = into.data,
-                                              .size = into.size};
+    const char *type = attachment->content_type.data;
+    const char *description = attachment->description.data;
+    set->files[set->count++] =
+        (discord_file){.filename = filename,
+                       .content_type = type && *type ? type : NULL,
+                       .description = description && *description ? description : NULL,
+                       .data = into.data,
+                       .size = into.size};
     set->bytes += into.size;
 }
 
 static size_t most_of(const file_set *set)
 {
     double sum = 0;
-    for (size_t i = 0; i < convex_value_count(set->attachments); i++)
-        sum += payload_number(convex_value_at(set->attachments, i), "size", 0);
+    for (size_t i = 0; i < set->attachments->count; i++)
+        sum += set->attachments->items[i].size;
     return sum > 0 && sum < SET_BYTES_MAX ? (size_t)sum : SET_BYTES_MAX;
 }
 
@@ -189,9 +189,9 @@ static void *run(void *user)
         }
         pthread_mutex_unlock(&self->lock);
         w->set = set;
-        for (size_t i = 0; i < convex_value_count(set->attachments); i++)
+        for (size_t i = 0; i < set->attachments->count; i++)
             if (!atomic_load(&set->cancelled))
-                fetch_one(w, set, convex_value_at(set->attachments, i));
+                fetch_one(w, set, &set->attachments->items[i]);
         pthread_mutex_lock(&self->lock);
         append(&self->finished, set);
         daemon_waker_wake(self->waker);
@@ -215,14 +215,16 @@ static void on_wake(void *user)
     }
 }
 
-int files_fetch(files *self, const convex_value *attachments, files_done_fn *done, void *user,
+int files_fetch(files *self, const api_attachment_list *attachments,
+                const api_mirrors_claim_result *claimed, files_done_fn *done, void *user,
                 file_set **ret)
 {
     file_set *set = calloc(1, sizeof *set);
     if (!set)
         return -ENOMEM;
     set->owner = self;
-    set->attachments = convex_value_ref(attachments);
+    set->attachments = attachments;
+    set->claimed = api_mirrors_claim_result_ref(claimed);
     set->done = done;
     set->user = user;
     atomic_init(&set->cancelled, false);
@@ -240,11 +242,11 @@ void files_cancel(file_set *set)
     atomic_store(&set->cancelled, true);
 }
 
-char *files_notice(const convex_value *attachments, const char *why)
+char *files_notice(const api_attachment_list *attachments, const char *why)
 {
     char *notice = NULL;
-    for (size_t i = 0; i < convex_value_count(attachments); i++)
-        add_notice(&notice, payload_text(convex_value_at(attachments, i), "filename"), why);
+    for (size_t i = 0; i < attachments->count; i++)
+        add_notice(&notice, attachments->items[i].filename.data, why);
     return notice;
 }
 
@@ -270,7 +272,7 @@ void file_set_free(file_set *set)
     owner->reserved -= set->reserved;
     pthread_cond_broadcast(&owner->changed);
     pthread_mutex_unlock(&owner->lock);
-    convex_value_unref(set->attachments);
+    api_mirrors_claim_result_unref(set->claimed);
     free(set->notice);
     free(set);
 }

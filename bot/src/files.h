@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "convex/value.h"
+#include "api.h"
 #include "daemon/loop.h"
 #include "discord/rest.h"
 
@@ -24,10 +24,13 @@ void files_free(files *self);
 /* Called once on the loop thread. `set` is yours, release with file_set_free(). */
 typedef void files_done_fn(file_set *set, void *user);
 
-/* Fetches the attachments of a unit of work (kept by ref).
+/* Fetches the attachments of a unit of work.
+ *   attachments  borrowed for the set's life
+ *   claimed      what they lie in, kept by ref
  *   ret  borrowed until done is called: for files_cancel()
  * Returns 0 or -ENOMEM. */
-int files_fetch(files *self, const convex_value *attachments, files_done_fn *done, void *user,
+int files_fetch(files *self, const api_attachment_list *attachments,
+                const api_mirrors_claim_result *claimed, files_done_fn *done, void *user,
                 file_set **ret);
 /* Not wanted any more: ends soon, and done is called with user NULL. */
 void files_cancel(file_set *set);
@@ -39,6 +42,6 @@ const char *file_set_notice(const file_set *set);
 void file_set_free(file_set *set); /* NULL is fine */
 
 /* The same line for every one of `attachments`. Owned, release with free(); NULL: no memory. */
-char *files_notice(const convex_value *attachments, const char *why);
+char *files_notice(const api_attachment_list *attachments, const char *why);
 
 #endif

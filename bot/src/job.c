@@ -30,8 +30,8 @@ typedef enum step { STEP_FILES, STEP_LOOK, STEP_PARTS, STEP_UNDO, STEP_DONE } st
 
 struct job {
     job_desk *desk;
-    convex_value *work;
-    char op; /* 'p', 'e', 'd' */
+    const api_mirrors_claim_result *claimed; /* has the work */
+    const api_work *work;
     double fence;
     step step;
     bool running;       /* job_run was called */
@@ -41,8 +41,9 @@ struct job {
     file_set *files;
     discord_parts parts;
     char *embeds;
-    size_t part; /* the next to create, edit or delete */
-    char **ids;  /* ours, in order; known ones first */
+    size_t part;      /* the next to create, edit or delete */
+    char **ids;       /* ours, in order; known ones first */
+    convex_str *told; /* the same, as a report has them */
     size_t n_ids, n_known;
     long long posted_at, retry_after_ms;
     char error[640];
@@ -85,7 +86,7 @@ static void finish(job *self, job_outcome outcome)
 {
     self->step = STEP_DONE;
     self->running = false;
-    if (outcome == JOB_POSTED && self->op == 'p')
+    if (outcome == JOB_POSTED && self->work->op == API_WORK_OP_POST)
         remember_post(self);
     self->desk->options.done(self, outcome, self->desk->options.user);
 }
@@ -93,7 +94,7 @@ static void finish(job *self, job_outcome outcome)
 /* Nothing of a post that is given up stays behind: nobody would know of it any more. */
 static void give_up(job *self)
 {
-    if (self->op == 'd' || self->n_ids <= self->n_known)
+    if (self->work->op == API_WORK_OP_DELETE || self->n_ids <= self->n_known)
         return finish(self, JOB_DEAD);
     self->step = STEP_UNDO;
     go_on(self);
@@ -101,7 +102,7 @@ static void give_up(job *self)
 
 static void fail(job *self, const discord_error *error)
 {
-    long attempts = (long)payload_number(self->work, "attempts", 0);
+    long attempts = (long)self->work->attempts;
     payload_verdict verdict = payload_judge(error, attempts, &self->retry_after_ms);
     snprintf(self->error, sizeof self->error, "%s (status %d, code %d)", error->message,
              error->http_status, error->code);
@@ -138,11 +139,13 @@ static bool add_id(job *self, const char *id)
 {
     char *copy = id ? strdup(id) : NULL;
     char **grown = copy ? realloc(self->ids, (self->n_ids + 1) * sizeof *grown) : NULL;
-    if (!grown) {
+    self->ids = grown ? grown : self->ids;
+    convex_str *told = grown ? realloc(self->told, (self->n_ids + 1) * sizeof *told) : NULL;
+    self->told = told ? told : self->told;
+    if (!told) {
         free(copy);
         return false;
     }
-    self->ids = grown;
     self->ids[self->n_ids++] = copy;
     return true;
 }
@@ -168,8 +171,8 @@ static channel_mark *mark_of(job_desk *desk, const char *channel_id)
 /* Without memory only the clock tells what is older. */
 static void remember_post(job *self)
 {
-    const char *channel = payload_text(self->work, "channelId");
-    const char *mirror = payload_text(self->work, "mirrorId");
+    const char *channel = self->work->channel_id.data;
+    const char *mirror = self->work->mirror_id.data;
     channel_mark *mark = mark_of(self->desk, channel);
     if (!mark) {
         mark = calloc(1, sizeof *mark);
@@ -189,12 +192,12 @@ static void remember_post(job *self)
  * posts before it in its lane, and after its first attempt. */
 static uint64_t oldest_possible(const job *self)
 {
-    const char *mirror = payload_text(self->work, "mirrorId");
-    const channel_mark *mark = mark_of(self->desk, payload_text(self->work, "channelId"));
-    long long since = (long long)payload_number(self->work, "firstAttemptAt", 0) - LOOK_BACK_MS;
+    const char *mirror = self->work->mirror_id.data;
+    const channel_mark *mark = mark_of(self->desk, self->work->channel_id.data);
+    long long since = (long long)self->work->first_attempt_at - LOOK_BACK_MS;
     uint64_t bounds[] = {
         since > discord_epoch_ms ? (uint64_t)(since - discord_epoch_ms) << DISCORD_EPOCH_SHIFT : 0,
-        number_of_id(payload_text(self->work, "afterMessageId")),
+        number_of_id(self->work->after_message_id.data),
         self->n_ids ? number_of_id(self->ids[self->n_ids - 1]) : 0,
         !mark ? 0 : mark->posts[strcmp(mark->posts[0].mirror_id, mirror) == 0].last_id};
     uint64_t bound = 0;
@@ -251,15 +254,16 @@ static void adopt(job *self, const cJSON *list)
     }
     if (self->n_ids > before)
         daemon_log(DAEMON_INFO, "found a post whose outcome was unknown", "mirror=%s parts=%zu",
-                   payload_text(self->work, "mirrorId"), self->n_ids - before);
-    self->part = self->op == 'p' ? self->n_ids : 0; /* an edit still writes them all */
+                   self->work->mirror_id.data, self->n_ids - before);
+    self->part =
+        self->work->op == API_WORK_OP_POST ? self->n_ids : 0; /* an edit still writes them all */
     self->step = STEP_PARTS;
     go_on(self);
 }
 
 static void part_done(job *self, const discord_result *result)
 {
-    bool created = self->op != 'd' && self->part >= self->n_ids;
+    bool created = self->work->op != API_WORK_OP_DELETE && self->part >= self->n_ids;
     if (created && !add_id(self, json_text(result->json, "id")))
         return fail_local(self, JOB_RETRY, "Discord's answer has no message id");
     self->posted_at = daemon_wall_ms();
@@ -271,7 +275,7 @@ static void undone(job *self, const discord_error *error)
 {
     if (error->status != DISCORD_OK)
         daemon_log(DAEMON_WARN, "a part of a post that was given up stays behind",
-                   "mirror=%s message=%s why=%s", payload_text(self->work, "mirrorId"),
+                   "mirror=%s message=%s why=%s", self->work->mirror_id.data,
                    self->ids[self->n_ids - 1], error->message);
     free(self->ids[--self->n_ids]);
     give_up(self);
@@ -313,15 +317,15 @@ static discord_status look_for_post(job *self, answer *a)
     char after[24];
     discord_page page = {.limit = LOOK_PAGE, .after = after};
     snprintf(after, sizeof after, "%" PRIu64, oldest_possible(self));
-    return discord_rest_get_messages(self->desk->options.rest,
-                                     payload_text(self->work, "channelId"), &page, on_answer, a);
+    return discord_rest_get_messages(self->desk->options.rest, self->work->channel_id.data, &page,
+                                     on_answer, a);
 }
 
 static discord_status send_text(job *self, answer *a)
 {
     discord_rest *rest = self->desk->options.rest;
-    const char *channel = payload_text(self->work, "channelId");
-    const char *reply_to = payload_text(self->work, "replyToMessageId");
+    const char *channel = self->work->channel_id.data;
+    const char *reply_to = self->work->reply_to_message_id.data;
     bool known = self->part < self->n_ids;
     char nonce[PAYLOAD_NONCE_SIZE];
     discord_message message = {.content = self->parts.part[self->part]};
@@ -330,14 +334,14 @@ static discord_status send_text(job *self, answer *a)
     else if (known)
         message.embeds_json = "[]";
     if (known) {
-        if (convex_value_count(convex_value_field(self->work, "attachments")) == 0)
+        if (self->work->attachments.count == 0)
             message.attachments_json = "[]";
         return discord_rest_edit_message(rest, channel, self->ids[self->part], &message, on_answer,
                                          a);
     }
     payload_nonce(self->work, self->part, nonce);
     message.nonce = nonce;
-    if (self->part == 0 && *reply_to)
+    if (self->part == 0 && reply_to && *reply_to)
         message.reply_to_id = reply_to;
     message.n_files = files_of(self, self->part, &message.files);
     return discord_rest_create_message(rest, channel, &message, on_answer, a);
@@ -345,8 +349,8 @@ static discord_status send_text(job *self, answer *a)
 
 static discord_status delete_message(job *self, const char *id, answer *a)
 {
-    return discord_rest_delete_message(
-        self->desk->options.rest, payload_text(self->work, "channelId"), id, NULL, on_answer, a);
+    return discord_rest_delete_message(self->desk->options.rest, self->work->channel_id.data, id,
+                                       NULL, on_answer, a);
 }
 
 /* The parts first, then what an edit or delete leaves over. */
@@ -372,7 +376,7 @@ static void call_failed(job *self, discord_status status)
 
 static int prepare(job *self)
 {
-    if (self->op == 'd')
+    if (self->work->op == API_WORK_OP_DELETE)
         return 0;
     const char *notice = self->files ? file_set_notice(self->files) : self->late_notice;
     int r = payload_parts(self->work, notice, &self->parts);
@@ -384,18 +388,16 @@ static int prepare(job *self)
 /* A create may have happened already, and its nonce may be forgotten. */
 static bool has_to_look(const job *self)
 {
-    bool uncertain = false;
-    double since = payload_number(self->work, "firstAttemptAt", 0);
-    convex_value_bool(convex_value_field(self->work, "uncertain"), &uncertain);
-    if (self->op == 'p')
-        return uncertain;
-    return self->op == 'e' && self->parts.n > self->n_known && since > 0 &&
+    double since = self->work->first_attempt_at;
+    if (self->work->op == API_WORK_OP_POST)
+        return self->work->uncertain;
+    return self->work->op == API_WORK_OP_EDIT && self->parts.n > self->n_known && since > 0 &&
            (double)daemon_wall_ms() - since > NONCE_MEMORY_MS;
 }
 
 static void forget_surplus_ids(job *self)
 {
-    while (self->op != 'd' && self->n_ids > self->parts.n)
+    while (self->work->op != API_WORK_OP_DELETE && self->n_ids > self->parts.n)
         free(self->ids[--self->n_ids]);
 }
 
@@ -412,7 +414,7 @@ static void go_on(job *self)
     }
     if (self->step == STEP_PARTS && self->part >= self->parts.n && self->part >= self->n_ids) {
         forget_surplus_ids(self);
-        return finish(self, self->op == 'd' ? JOB_DELETED : JOB_POSTED);
+        return finish(self, self->work->op == API_WORK_OP_DELETE ? JOB_DELETED : JOB_POSTED);
     }
     answer *a = calloc(1, sizeof *a);
     if (!a)
@@ -442,10 +444,9 @@ static void on_files(file_set *set, void *user)
 static void on_impatient(void *user)
 {
     job *self = user;
-    const convex_value *attachments = convex_value_field(self->work, "attachments");
     files_cancel(self->fetching);
     self->fetching = NULL;
-    self->late_notice = files_notice(attachments, "did not arrive in time");
+    self->late_notice = files_notice(&self->work->attachments, "did not arrive in time");
     go_on(self);
 }
 
@@ -462,27 +463,27 @@ void job_run(job *self)
 
 static int read_ids(job *self)
 {
-    const convex_value *ids = convex_value_field(self->work, "messageIds");
-    for (size_t i = 0; i < convex_value_count(ids); i++)
-        if (!add_id(self, convex_value_string(convex_value_at(ids, i), NULL)))
+    const convex_str_list *ids = &self->work->message_ids;
+    for (size_t i = 0; i < ids->count; i++)
+        if (!add_id(self, ids->items[i].data))
             return -ENOMEM;
     self->n_known = self->n_ids;
     return 0;
 }
 
-job *job_new(job_desk *desk, const convex_value *work)
+job *job_new(job_desk *desk, const api_mirrors_claim_result *claimed, const api_work *work)
 {
     job *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
     self->desk = desk;
-    self->work = convex_value_ref(work);
-    self->op = *payload_text(work, "op");
-    self->fence = payload_number(work, "fence", 0);
-    const convex_value *attachments = convex_value_field(work, "attachments");
+    self->claimed = api_mirrors_claim_result_ref(claimed);
+    self->work = work;
+    self->fence = work->fence;
     int r = read_ids(self);
-    if (r == 0 && self->op == 'p' && convex_value_count(attachments) > 0)
-        r = files_fetch(desk->options.files, attachments, on_files, self, &self->fetching);
+    if (r == 0 && work->op == API_WORK_OP_POST && work->attachments.count > 0)
+        r = files_fetch(desk->options.files, &work->attachments, claimed, on_files, self,
+                        &self->fetching);
     if (r != 0) {
         job_free(self);
         return NULL;
@@ -504,11 +505,12 @@ void job_free(job *self)
     file_set_free(self->files);
     discord_parts_done(&self->parts);
     convex_text_free(self->embeds, NULL);
-    convex_value_unref(self->work);
+    free(self->told);
+    api_mirrors_claim_result_unref(self->claimed);
     free(self);
 }
 
-const convex_value *job_work(const job *self)
+const api_work *job_work(const job *self)
 {
     return self->work;
 }
@@ -525,61 +527,46 @@ const char *job_error(const job *self)
 
 bool job_was_posted_now(const job *self, double *ret_ms)
 {
-    if (self->op != 'p' || self->posted_at == 0)
+    if (self->work->op != API_WORK_OP_POST || self->posted_at == 0)
         return false;
-    *ret_ms = (double)self->posted_at - payload_number(self->work, "sourceAt", 0);
+    *ret_ms = (double)self->posted_at - self->work->source_at;
     return true;
 }
 
 /* ---- report ---- */
 
-static void put_text(convex_builder *b, const char *key, const char *text)
+api_report job_report(const job *self, job_outcome outcome)
 {
-    convex_builder_key(b, key);
-    convex_builder_cstring(b, text);
-}
-
-static void write_posted(const job *self, convex_builder *b)
-{
-    put_text(b, "type", "posted");
-    put_text(b, "version", payload_text(self->work, "version"));
-    convex_builder_key(b, "postedAt");
-    convex_builder_float64(b, (double)(self->posted_at ? self->posted_at : daemon_wall_ms()));
-    convex_builder_key(b, "messageIds");
-    convex_builder_begin_array(b);
-    for (size_t i = 0; i < self->n_ids; i++)
-        convex_builder_cstring(b, self->ids[i]);
-    convex_builder_end(b);
-}
-
-static void write_failed(const job *self, job_outcome outcome, convex_builder *b)
-{
-    put_text(b, "type", outcome == JOB_DEAD ? "dead" : "retry");
-    put_text(b, "error", self->error[0] ? self->error : "waits behind a post that was put off");
-    if (outcome == JOB_DEAD)
-        return;
-    convex_builder_key(b, "retryAfterMs");
-    convex_builder_float64(b, (double)self->retry_after_ms);
-}
-
-void job_write_report(const job *self, job_outcome outcome, convex_builder *b)
-{
-    convex_builder_begin_object(b);
-    put_text(b, "mirrorId", payload_text(self->work, "mirrorId"));
-    convex_builder_key(b, "fence");
-    convex_builder_float64(b, self->fence);
-    convex_builder_key(b, "outcome");
-    convex_builder_begin_object(b);
-    if (outcome == JOB_POSTED)
-        write_posted(self, b);
-    else if (outcome == JOB_DELETED)
-        put_text(b, "type", "deleted");
-    else if (outcome == JOB_UNTRIED)
-        put_text(b, "type", "untried");
-    else
-        write_failed(self, outcome, b);
-    convex_builder_end(b);
-    convex_builder_end(b);
+    api_report report = {.mirror_id = self->work->mirror_id, .fence = self->fence};
+    const char *error = self->error[0] ? self->error : "waits behind a post that was put off";
+    switch (outcome) {
+    case JOB_POSTED:
+        for (size_t i = 0; i < self->n_ids; i++)
+            self->told[i] = convex_str_of(self->ids[i]);
+        report.outcome.tag = API_OUTCOME_POSTED;
+        report.outcome.as.posted = (api_outcome_posted){
+            .version = self->work->version,
+            .posted_at = (double)(self->posted_at ? self->posted_at : daemon_wall_ms()),
+            .message_ids = {self->told, self->n_ids}};
+        break;
+    case JOB_DELETED:
+        report.outcome.tag = API_OUTCOME_DELETED;
+        break;
+    case JOB_UNTRIED:
+        report.outcome.tag = API_OUTCOME_UNTRIED;
+        break;
+    case JOB_DEAD:
+        report.outcome.tag = API_OUTCOME_DEAD;
+        report.outcome.as.dead.error = convex_str_of(error);
+        break;
+    case JOB_RETRY:
+    case JOB_STOP:
+        report.outcome.tag = API_OUTCOME_RETRY;
+        report.outcome.as.retry = (api_outcome_retry){
+            .error = convex_str_of(error), .retry_after_ms = (double)self->retry_after_ms};
+        break;
+    }
+    return report;
 }
 
 /* ---- desk ---- */

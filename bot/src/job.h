@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "convex/value.h"
+#include "api.h"
 #include "daemon/loop.h"
 #include "discord/rest.h"
 #include "files.h"
@@ -45,20 +45,21 @@ void job_desk_free(job_desk *desk);
 /* Our own user id, once known: posts are recognised by it. Copied. */
 void job_desk_set_user(job_desk *desk, const char *user_id);
 
-/*   work  one item of mirrors:claim, kept by ref
+/*   claimed  an answer of mirrors:claim, kept by ref
+ *   work     one item of it
  * Returns NULL when out of memory. Begins to fetch its attachments. */
-job *job_new(job_desk *desk, const convex_value *work);
+job *job_new(job_desk *desk, const api_mirrors_claim_result *claimed, const api_work *work);
 /* Only before job_run(), after done, or when the rest object is gone. NULL is fine. */
 void job_free(job *job);
 void job_run(job *job);
 
-const convex_value *job_work(const job *job);
+const api_work *job_work(const job *job);
 /* The same row was leased to us again while the job was waiting or running. */
 void job_set_fence(job *job, double fence);
 
-/* The outcome as mirrors:report takes it: {mirrorId, fence, outcome}. After done; or JOB_UNTRIED
- * for a job that was not run: due again at once. */
-void job_write_report(const job *job, job_outcome outcome, convex_builder *b);
+/* The outcome as mirrors:report takes it; its texts are borrowed from the job. After done; or
+ * JOB_UNTRIED for a job that was not run: due again at once. */
+api_report job_report(const job *job, job_outcome outcome);
 /* One line for the log; "" on success. */
 const char *job_error(const job *job);
 bool job_was_posted_now(const job *job, double *ret_source_to_posted_ms);

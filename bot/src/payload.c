@@ -18,73 +18,89 @@ enum {
     ROUTE_CLOSED_MS = 60000 /* a missing channel or permission: a person has to act */
 };
 
-const char *payload_text(const convex_value *work, const char *path)
-{
-    const char *text = convex_value_string(convex_value_get(work, path), NULL);
-    return text ? text : "";
-}
-
-double payload_number(const convex_value *work, const char *path, double fallback)
-{
-    double number = fallback;
-    convex_value_float64(convex_value_get(work, path), &number);
-    return number;
-}
-
 /* ---- embeds ---- */
 
-typedef struct member {
-    const char *from, *to;
-} member;
-
-static void copy_members(convex_builder *b, const convex_value *object, const member *members,
-                         size_t count)
+/* Left out when it is not there. */
+static void put_text(convex_builder *b, const char *key, convex_str text)
 {
-    for (size_t i = 0; i < count; i++) {
-        const convex_value *value = convex_value_field(object, members[i].from);
-        if (!value)
-            continue;
-        convex_builder_key(b, members[i].to);
-        convex_builder_value(b, value);
+    if (!text.data)
+        return;
+    convex_builder_key(b, key);
+    convex_builder_string(b, text.data, text.len);
+}
+
+static void write_fields(convex_builder *b, const api_embed_field_list *fields)
+{
+    convex_builder_key(b, "fields");
+    convex_builder_begin_array(b);
+    for (size_t i = 0; i < fields->count; i++) {
+        convex_builder_begin_object(b);
+        put_text(b, "name", fields->items[i].name);
+        put_text(b, "value", fields->items[i].value);
+        convex_builder_key(b, "inline");
+        convex_builder_bool(b, fields->items[i].inline_);
+        convex_builder_end(b);
+    }
+    convex_builder_end(b);
+}
+
+static void write_image(convex_builder *b, const char *key, const api_embed_image *image)
+{
+    if (!image)
+        return;
+    convex_builder_key(b, key);
+    convex_builder_begin_object(b);
+    put_text(b, "url", image->url);
+    convex_builder_end(b);
+}
+
+static void write_people(convex_builder *b, const api_embed *embed)
+{
+    if (embed->author) {
+        convex_builder_key(b, "author");
+        convex_builder_begin_object(b);
+        put_text(b, "name", embed->author->name);
+        put_text(b, "url", embed->author->url);
+        put_text(b, "icon_url", embed->author->icon_url);
+        convex_builder_end(b);
+    }
+    if (embed->footer) {
+        convex_builder_key(b, "footer");
+        convex_builder_begin_object(b);
+        put_text(b, "text", embed->footer->text);
+        put_text(b, "icon_url", embed->footer->icon_url);
+        convex_builder_end(b);
     }
 }
 
-static void copy_nested(convex_builder *b, const convex_value *embed, const char *name)
+static void write_embed(convex_builder *b, const api_embed *embed)
 {
-    static const member members[] = {
-        {"name", "name"}, {"text", "text"}, {"url", "url"}, {"iconUrl", "icon_url"}};
-    const convex_value *object = convex_value_field(embed, name);
-    if (!object)
-        return;
-    convex_builder_key(b, name);
     convex_builder_begin_object(b);
-    copy_members(b, object, members, sizeof members / sizeof *members);
+    put_text(b, "title", embed->title);
+    put_text(b, "description", embed->description);
+    put_text(b, "url", embed->url);
+    put_text(b, "timestamp", embed->timestamp);
+    if (embed->color) {
+        convex_builder_key(b, "color");
+        convex_builder_float64(b, *embed->color);
+    }
+    if (embed->fields)
+        write_fields(b, embed->fields);
+    write_people(b, embed);
+    write_image(b, "image", embed->image);
+    write_image(b, "thumbnail", embed->thumbnail);
     convex_builder_end(b);
 }
 
-static void write_embed(convex_builder *b, const convex_value *embed)
+int payload_embeds(const api_work *work, char **ret)
 {
-    static const member members[] = {{"title", "title"},   {"description", "description"},
-                                     {"url", "url"},       {"color", "color"},
-                                     {"fields", "fields"}, {"timestamp", "timestamp"}};
-    static const char *const nested[] = {"author", "footer", "image", "thumbnail"};
-    convex_builder_begin_object(b);
-    copy_members(b, embed, members, sizeof members / sizeof *members);
-    for (size_t i = 0; i < sizeof nested / sizeof *nested; i++)
-        copy_nested(b, embed, nested[i]);
-    convex_builder_end(b);
-}
-
-int payload_embeds(const convex_value *work, char **ret)
-{
-    const convex_value *embeds = convex_value_field(work, "embeds");
     convex_value *array = NULL;
     convex_builder *b = convex_builder_new(NULL);
     if (!b)
         return -ENOMEM;
     convex_builder_begin_array(b);
-    for (size_t i = 0; i < convex_value_count(embeds); i++)
-        write_embed(b, convex_value_at(embeds, i));
+    for (size_t i = 0; i < work->embeds.count; i++)
+        write_embed(b, &work->embeds.items[i]);
     convex_builder_end(b);
     convex_status status = convex_builder_finish(b, &array, NULL);
     convex_builder_free(b);
@@ -96,11 +112,6 @@ int payload_embeds(const convex_value *work, char **ret)
 
 /* ---- text ---- */
 
-static bool is_edit(const convex_value *work)
-{
-    return *payload_text(work, "op") == 'e';
-}
-
 static int one_part(const char *text, discord_parts *ret)
 {
     ret->part = calloc(1, sizeof *ret->part);
@@ -110,9 +121,9 @@ static int one_part(const char *text, discord_parts *ret)
     return ret->n ? 0 : -ENOMEM;
 }
 
-int payload_parts(const convex_value *work, const char *notice, discord_parts *ret)
+int payload_parts(const api_work *work, const char *notice, discord_parts *ret)
 {
-    const char *content = payload_text(work, "content");
+    const char *content = work->content.data;
     char *text = NULL;
     if (asprintf(&text, "%s%s%s", content, notice && *content ? "\n" : "", notice ? notice : "") <
         0)
@@ -124,9 +135,8 @@ int payload_parts(const convex_value *work, const char *notice, discord_parts *r
         return status == DISCORD_ENOMEM ? -ENOMEM : -EINVAL;
     if (parts.n == 0) {
         discord_parts_done(&parts);
-        if (convex_value_count(convex_value_field(work, "embeds")) == 0 &&
-            convex_value_count(convex_value_field(work, "attachments")) == 0)
-            return is_edit(work) ? one_part("*(empty)*", ret) : -ENODATA;
+        if (work->embeds.count == 0 && work->attachments.count == 0)
+            return work->op == API_WORK_OP_EDIT ? one_part("*(empty)*", ret) : -ENODATA;
         return one_part("", ret);
     }
     *ret = parts;
@@ -141,11 +151,11 @@ static uint64_t mix(uint64_t hash, const char *text)
     return hash;
 }
 
-void payload_nonce(const convex_value *work, size_t part, char ret[PAYLOAD_NONCE_SIZE])
+void payload_nonce(const api_work *work, size_t part, char ret[PAYLOAD_NONCE_SIZE])
 {
-    const char *nonce = payload_text(work, "nonce");
-    uint64_t hash = mix(mix(0xcbf29ce484222325u, nonce), payload_text(work, "version"));
-    if (is_edit(work))
+    const char *nonce = work->nonce.data;
+    uint64_t hash = mix(mix(0xcbf29ce484222325u, nonce), work->version.data);
+    if (work->op == API_WORK_OP_EDIT)
         snprintf(ret, PAYLOAD_NONCE_SIZE, "e%016llx.%zu", (unsigned long long)hash, part);
     else
         snprintf(ret, PAYLOAD_NONCE_SIZE, "%.20s.%zu", nonce, part);
@@ -180,31 +190,36 @@ static bool is_authored(const cJSON *embed)
     return *type == '\0' || strcmp(type, "rich") == 0;
 }
 
-static bool same_embeds(const convex_value *embeds, const cJSON *list)
+/* An absent text is an empty one. */
+static bool same_text(convex_str ours, const char *theirs)
+{
+    return same_trimmed(ours.data ? ours.data : "", theirs);
+}
+
+static bool same_embeds(const api_embed_list *embeds, const cJSON *list)
 {
     const cJSON *embed;
-    size_t i = 0;
+    size_t i = 0, count = embeds ? embeds->count : 0;
     cJSON_ArrayForEach(embed, list)
     {
-        const convex_value *wanted = convex_value_at(embeds, i);
         if (!is_authored(embed))
             continue;
-        if (!wanted || !same_trimmed(payload_text(wanted, "title"), json_text(embed, "title")) ||
-            !same_trimmed(payload_text(wanted, "description"), json_text(embed, "description")))
+        if (i == count || !same_text(embeds->items[i].title, json_text(embed, "title")) ||
+            !same_text(embeds->items[i].description, json_text(embed, "description")))
             return false;
         i++;
     }
-    return i == convex_value_count(embeds);
+    return i == count;
 }
 
-bool payload_matches(const convex_value *work, const cJSON *message, const char *text,
-                     size_t n_files, bool last)
+bool payload_matches(const api_work *work, const cJSON *message, const char *text, size_t n_files,
+                     bool last)
 {
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(message, "attachments");
     const cJSON *embeds = cJSON_GetObjectItemCaseSensitive(message, "embeds");
     return same_trimmed(text, json_text(message, "content")) &&
            (size_t)cJSON_GetArraySize(files) == n_files &&
-           same_embeds(last ? convex_value_field(work, "embeds") : NULL, embeds);
+           same_embeds(last ? &work->embeds : NULL, embeds);
 }
 
 /* ---- failures ---- */

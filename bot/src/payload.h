@@ -7,36 +7,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "convex/value.h"
+#include "api.h"
 #include "discord/error.h"
 #include "discord/text.h"
-
-/* A text field of the work, "" when absent. Borrowed from it. */
-const char *payload_text(const convex_value *work, const char *path);
-double payload_number(const convex_value *work, const char *path, double fallback);
 
 /* The embeds as Discord's JSON array ("[]" for none).
  *   ret  owned, release with convex_text_free(ret, NULL)
  * Returns 0 or -ENOMEM. */
-int payload_embeds(const convex_value *work, char **ret);
+int payload_embeds(const api_work *work, char **ret);
 
 /* The texts of the posts that this work becomes, in order: at least one, which may be "" when the
  * embeds or files stand alone. What an edit has emptied says so, as Discord takes no empty message.
  * ret: release with discord_parts_done().
  *   notice  a line added at the end, or NULL
  * Returns 0, -ENOMEM, or -ENODATA when there is nothing at all to post. */
-int payload_parts(const convex_value *work, const char *notice, discord_parts *ret);
+int payload_parts(const api_work *work, const char *notice, discord_parts *ret);
 
 /* The nonce of the create of part `part`. Equal for each attempt of the same post, and of the same
  * edit; another one for every edit, as Discord answers "Unknown Message" to a nonce whose message
  * was deleted since. */
 enum { PAYLOAD_NONCE_SIZE = 26 };
-void payload_nonce(const convex_value *work, size_t part, char ret[PAYLOAD_NONCE_SIZE]);
+void payload_nonce(const api_work *work, size_t part, char ret[PAYLOAD_NONCE_SIZE]);
 
 /* Is `message`, as Discord lists it, what a create of this part would have made? `n_files` are the
  * files it would have had, `last` says whether it would have had the embeds. */
-bool payload_matches(const convex_value *work, const cJSON *message, const char *text,
-                     size_t n_files, bool last);
+bool payload_matches(const api_work *work, const cJSON *message, const char *text, size_t n_files,
+                     bool last);
 
 /* What to do about a failed call. */
 typedef enum payload_verdict {

@@ -65,7 +65,7 @@ static bool fault_of(const cJSON *roles, const char *id, double highest, char *r
 }
 
 bool role_rank_check(const char *guild_id, const cJSON *roles, const cJSON *own,
-                     const convex_value *wanted, char *ret, size_t size)
+                     const convex_str_list *wanted, char *ret, size_t size)
 {
     uint64_t may = permissions_of(find(roles, guild_id));
     double highest = 0;
@@ -79,16 +79,14 @@ bool role_rank_check(const char *guild_id, const cJSON *roles, const cJSON *own,
         if (role && position_of(role) > highest)
             highest = position_of(role);
     }
-    if (convex_value_count(wanted) == 0)
+    if (wanted->count == 0)
         return true;
     if (!(may & (ADMINISTRATOR | MANAGE_ROLES))) {
         snprintf(ret, size, "the bot lacks the permission Manage Roles");
         return false;
     }
-    for (size_t i = 0; i < convex_value_count(wanted); i++) {
-        const char *role_id = convex_value_string(convex_value_at(wanted, i), NULL);
-        if (role_id && fault_of(roles, role_id, highest, ret, size))
+    for (size_t i = 0; i < wanted->count; i++)
+        if (fault_of(roles, wanted->items[i].data, highest, ret, size))
             return false;
-    }
     return true;
 }

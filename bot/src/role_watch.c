@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "daemon/log.h"
-#include "payload.h"
 #include "role_rank.h"
 
 enum {
@@ -50,10 +50,10 @@ struct role_watch {
 
     /* the round under way */
     step step;
-    convex_value *guilds; /* of roles:guilds */
+    const api_roles_guilds_result *guilds;
     size_t guild;
     const discord_result *roles; /* of the guild, held */
-    convex_value *people;        /* of roles:people */
+    const api_roles_people_result *people;
     size_t person;
     bool single; /* one member who joined, then back to idle */
     struct joined now;
@@ -68,17 +68,20 @@ static void look_at_joined(role_watch *self);
 
 /* ---- the round's state ---- */
 
-static const convex_value *guild_of(const role_watch *self)
+/* NULL: they are all through. */
+static const api_roles_guilds_result_item *guild_of(const role_watch *self)
 {
-    return convex_value_at(self->guilds, self->guild);
+    bool any = self->guilds && self->guild < self->guilds->count;
+    return any ? &self->guilds->items[self->guild] : NULL;
 }
 
 static void forget(role_watch *self)
 {
-    convex_value_unref(self->guilds);
-    convex_value_unref(self->people);
+    api_roles_guilds_result_unref(self->guilds);
+    api_roles_people_result_unref(self->people);
     discord_result_unref(self->roles);
-    self->guilds = self->people = NULL;
+    self->guilds = NULL;
+    self->people = NULL;
     self->roles = NULL;
     self->guild = self->person = 0;
     self->step = IDLE;
@@ -119,135 +122,108 @@ static void asked(role_watch *self, step what, discord_status status)
         give_up(self, "asking Discord", discord_status_text(status));
 }
 
-static bool query(role_watch *self, const char *path, const convex_value *args,
-                  convex_done_fn *done)
+/* A call that could not be made ends the round. */
+static void called(role_watch *self, const char *function, convex_status status,
+                   const convex_error *error)
 {
-    convex_error error = {0};
-
-    if (convex_client_query(self->options.client, path, args, NULL, done, self, NULL, &error) ==
-        CONVEX_OK)
-        return true;
-    give_up(self, path, error.message);
-    return false;
+    if (status != CONVEX_OK)
+        give_up(self, function, error->message);
 }
 
-/* NULL: it failed and the round is over. */
-static const convex_value *value_of(role_watch *self, const char *path, convex_status status,
-                                    const convex_result *result)
+/* Whether it failed, and the round is over. */
+static bool failed(role_watch *self, const char *function, const convex_failure *failure)
 {
-    if (status != CONVEX_OK || self->stopping) {
+    if (self->stopping || (failure && !failure->result)) {
         forget(self);
-        return NULL;
+        return true;
     }
-    if (!convex_result_success(result))
-        give_up(self, path, convex_result_error_message(result, NULL));
-    return convex_result_value(result);
+    if (failure)
+        give_up(self, function, failure->message);
+    return failure != NULL;
 }
 
 /* ---- may we? ---- */
 
 static void check_rank(role_watch *self, const cJSON *member)
 {
-    const char *guild_id = payload_text(guild_of(self), "guildId");
+    const api_roles_guilds_result_item *guild = guild_of(self);
+    const char *guild_id = guild->guild_id.data;
     char text[200];
 
     if (role_rank_check(guild_id, self->roles->json,
-                        cJSON_GetObjectItemCaseSensitive(member, "roles"),
-                        convex_value_field(guild_of(self), "roleIds"), text, sizeof text))
+                        cJSON_GetObjectItemCaseSensitive(member, "roles"), &guild->role_ids, text,
+                        sizeof text))
         return;
     daemon_log(DAEMON_ERROR, "roles cannot be given", "guild=%s why=%s", guild_id, text);
     if (!self->problem[0])
-        snprintf(self->problem, sizeof self->problem, "%.60s: %s",
-                 payload_text(guild_of(self), "name"), text);
+        snprintf(self->problem, sizeof self->problem, "%.60s: %s", guild->name.data, text);
 }
 
 /* ---- what members have ---- */
 
-static void on_observed(convex_status status, const convex_result *result, void *user)
+static void on_observed(const api_roles_observe_result *value, const convex_failure *failure,
+                        void *user)
 {
     role_watch *self = user;
-    const convex_value *value = value_of(self, "roles:observe", status, result);
-    double drift = payload_number(value, "drift", 0);
 
-    if (!value)
+    if (failed(self, "roles:observe", failure))
         return;
     daemon_counter_add(self->looked, 1);
-    daemon_counter_add(self->drifted, (uint64_t)drift);
-    if (drift > 0)
-        daemon_log(DAEMON_WARN, "roles had drifted", "count=%.0f", drift);
+    daemon_counter_add(self->drifted, (uint64_t)value->drift);
+    if (value->drift > 0)
+        daemon_log(DAEMON_WARN, "roles had drifted", "count=%.0f", value->drift);
     if (self->single)
         return end_round(self, 0);
     self->person++;
     next_person(self);
 }
 
-static convex_value *observation(const char *guild_id, const char *user_id, const cJSON *roles)
-{
-    convex_builder *b = convex_builder_new(NULL);
-    convex_value *args = NULL;
-    const cJSON *role;
-
-    if (!b)
-        return NULL;
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "guildId");
-    convex_builder_cstring(b, guild_id);
-    convex_builder_key(b, "seen");
-    convex_builder_begin_array(b);
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "discordId");
-    convex_builder_cstring(b, user_id);
-    convex_builder_key(b, "roleIds");
-    if (roles)
-        convex_builder_begin_array(b);
-    else
-        convex_builder_null(b);
-    cJSON_ArrayForEach(role, roles) if (cJSON_IsString(role))
-        convex_builder_cstring(b, role->valuestring);
-    if (roles)
-        convex_builder_end(b);
-    convex_builder_end(b);
-    convex_builder_end(b);
-    convex_builder_end(b);
-    convex_builder_finish(b, &args, NULL);
-    convex_builder_free(b);
-    return args;
-}
-
 static const char *member_id(const role_watch *self)
 {
-    const char *id = convex_value_string(convex_value_at(self->people, self->person), NULL);
-
-    return self->single ? self->now.user.text : id ? id : "";
+    return self->single ? self->now.user.text : self->people->items[self->person].data;
 }
 
 static const char *member_guild(const role_watch *self)
 {
-    return self->single ? self->now.guild.text : payload_text(guild_of(self), "guildId");
+    return self->single ? self->now.guild.text : guild_of(self)->guild_id.data;
+}
+
+/* `roles`: NULL when the member is gone. */
+static convex_status observe(role_watch *self, const cJSON *roles, convex_error *reterr)
+{
+    const cJSON *role;
+    convex_str *ids = calloc((size_t)cJSON_GetArraySize(roles) + 1, sizeof *ids);
+    convex_str_list list = {ids, 0};
+    api_roles_observe_args_seen_item seen = {.discord_id = convex_str_of(member_id(self)),
+                                             .role_ids = roles ? &list : NULL};
+    api_roles_observe_args args = {.guild_id = convex_str_of(member_guild(self)),
+                                   .seen = {&seen, 1}};
+    convex_status status = CONVEX_ENOMEM;
+
+    if (!ids)
+        return status;
+    cJSON_ArrayForEach(role, roles) if (cJSON_IsString(role)) ids[list.count++] =
+        convex_str_of(role->valuestring);
+    status = api_roles_observe_mutation(self->options.client, &args, NULL, on_observed, self, NULL,
+                                        reterr);
+    free(ids);
+    return status;
 }
 
 static void on_member(role_watch *self, const discord_result *answer)
 {
     const cJSON *roles = cJSON_GetObjectItemCaseSensitive(answer->json, "roles");
     bool gone = answer->error.status == DISCORD_ENOTFOUND && answer->error.code == UNKNOWN_MEMBER;
-    convex_value *args;
-    convex_error error = {0};
-    convex_status status = CONVEX_ENOMEM;
+    convex_error error = {.message = "out of memory"};
 
     if (!gone && (answer->error.status != DISCORD_OK || !cJSON_IsArray(roles)))
         return give_up(self, "asking for a member", answer->error.message);
-    args = observation(member_guild(self), member_id(self), gone ? NULL : roles);
-    if (args)
-        status = convex_client_mutation(self->options.client, "roles:observe", args, NULL,
-                                        on_observed, self, NULL, &error);
-    convex_value_unref(args);
-    if (status != CONVEX_OK)
-        give_up(self, "roles:observe", error.message);
+    called(self, "roles:observe", observe(self, gone ? NULL : roles, &error), &error);
 }
 
 static void next_person(role_watch *self)
 {
-    size_t count = convex_value_count(self->people);
+    size_t count = self->people ? self->people->count : 0;
 
     if (self->person < count)
         return asked(self, ASK_MEMBER,
@@ -257,61 +233,47 @@ static void next_person(role_watch *self)
         self->guild++;
         return next_guild(self);
     }
-    ask_people(self, convex_value_string(convex_value_at(self->people, count - 1), NULL));
+    ask_people(self, self->people->items[count - 1].data);
 }
 
-static void on_people(convex_status status, const convex_result *result, void *user)
+static void on_people(const api_roles_people_result *value, const convex_failure *failure,
+                      void *user)
 {
     role_watch *self = user;
-    const convex_value *value = value_of(self, "roles:people", status, result);
 
-    if (!value)
+    if (failed(self, "roles:people", failure))
         return;
-    convex_value_unref(self->people);
-    self->people = convex_value_ref(value);
+    api_roles_people_result_unref(self->people);
+    self->people = api_roles_people_result_ref(value);
     self->person = 0;
     next_person(self);
 }
 
+/* `after`: NULL for the first. */
 static void ask_people(role_watch *self, const char *after)
 {
-    convex_builder *b = convex_builder_new(NULL);
-    convex_value *args = NULL;
+    api_roles_people_args args = {
+        .guild_id = guild_of(self)->guild_id, .after = convex_str_of(after), .limit = PAGE};
+    convex_error error = {0};
 
     self->step = ASK_PEOPLE;
-    if (b) {
-        convex_builder_begin_object(b);
-        convex_builder_key(b, "guildId");
-        convex_builder_cstring(b, payload_text(guild_of(self), "guildId"));
-        convex_builder_key(b, "after");
-        if (after)
-            convex_builder_cstring(b, after);
-        else
-            convex_builder_null(b);
-        convex_builder_key(b, "limit");
-        convex_builder_float64(b, PAGE);
-        convex_builder_end(b);
-        convex_builder_finish(b, &args, NULL);
-    }
-    convex_builder_free(b);
-    if (args)
-        query(self, "roles:people", args, on_people);
-    else
-        give_up(self, "roles:people", "out of memory");
-    convex_value_unref(args);
+    called(self, "roles:people",
+           api_roles_people_query(self->options.client, &args, NULL, on_people, self, NULL, &error),
+           &error);
 }
 
 /* ---- rounds ---- */
 
 static void next_guild(role_watch *self)
 {
-    const char *guild_id = payload_text(guild_of(self), "guildId");
+    const api_roles_guilds_result_item *guild = guild_of(self);
 
     discord_result_unref(self->roles);
     self->roles = NULL;
-    if (guild_of(self))
-        return asked(self, ASK_ROLES,
-                     discord_rest_get_roles(self->options.rest, guild_id, on_answer, self));
+    if (guild)
+        return asked(
+            self, ASK_ROLES,
+            discord_rest_get_roles(self->options.rest, guild->guild_id.data, on_answer, self));
     self->options.on_problem(self->problem, self->options.user);
     end_round(self, self->options.every_ms);
 }
@@ -319,7 +281,7 @@ static void next_guild(role_watch *self)
 /* A guild that we are not in keeps no other guild waiting. */
 static void skip_guild(role_watch *self, const char *why)
 {
-    const char *guild_id = payload_text(guild_of(self), "guildId");
+    const char *guild_id = guild_of(self)->guild_id.data;
 
     daemon_log(DAEMON_ERROR, "a guild's roles cannot be read", "guild=%s why=%s", guild_id, why);
     if (!self->problem[0])
@@ -330,7 +292,7 @@ static void skip_guild(role_watch *self, const char *why)
 
 static void on_roles(role_watch *self, const discord_result *answer)
 {
-    const char *guild_id = payload_text(guild_of(self), "guildId");
+    const char *guild_id = guild_of(self)->guild_id.data;
 
     if (answer->error.status != DISCORD_OK)
         return skip_guild(self, answer->error.message);
@@ -347,14 +309,14 @@ static void on_self(role_watch *self, const discord_result *answer)
     ask_people(self, NULL);
 }
 
-static void on_guilds(convex_status status, const convex_result *result, void *user)
+static void on_guilds(const api_roles_guilds_result *value, const convex_failure *failure,
+                      void *user)
 {
     role_watch *self = user;
-    const convex_value *value = value_of(self, "roles:guilds", status, result);
 
-    if (!value)
+    if (failed(self, "roles:guilds", failure))
         return;
-    self->guilds = convex_value_ref(value);
+    self->guilds = api_roles_guilds_result_ref(value);
     self->guild = 0;
     self->problem[0] = '\0';
     next_guild(self);
@@ -363,11 +325,14 @@ static void on_guilds(convex_status status, const convex_result *result, void *u
 static void begin_round(void *user)
 {
     role_watch *self = user;
+    convex_error error = {0};
 
     if (self->stopping || self->step != IDLE)
         return;
     self->step = ASK_PEOPLE;
-    query(self, "roles:guilds", NULL, on_guilds);
+    called(self, "roles:guilds",
+           api_roles_guilds_query(self->options.client, NULL, on_guilds, self, NULL, &error),
+           &error);
 }
 
 /* ---- who joins ---- */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -28,7 +29,8 @@ enum {
 typedef struct change {
     struct change *next;
     roles *owner;
-    convex_value *job; /* of roles:claim */
+    const api_role_job *job;
+    const api_roles_claim_result *claimed; /* has the job */
     discord_error error;
 } change;
 
@@ -45,7 +47,8 @@ struct roles {
     double next_at; /* of the newest answer of roles:queue; 0: nothing waits */
     bool begun, releasing, released, claiming, reporting, stopping;
     backoff backoff;
-    convex_builder *outcomes; /* finished and not yet under report */
+    const api_role_report *reports[CLAIM_MAX]; /* of finished jobs, not yet under report */
+    size_t n_reports;
 };
 
 static void look(roles *self);
@@ -53,49 +56,26 @@ static void flush(roles *self);
 
 /* ---- calls of the backend ---- */
 
-static convex_builder *begin_args(const roles *self)
-{
-    convex_builder *b = convex_builder_new(NULL);
+static const convex_call_options at_commit = {.flags = CONVEX_AT_COMMIT};
 
-    if (!b)
-        return NULL;
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "instance");
-    convex_builder_cstring(b, self->options.instance);
-    return b;
+static convex_str instance_of(const roles *self)
+{
+    return convex_str_of(self->options.instance);
 }
 
-/* `b` is taken; NULL: out of memory. */
-static bool call(roles *self, const char *path, convex_builder *b, convex_done_fn *done)
+/* Whether the call could be made. */
+static bool called(const char *function, convex_status status, const convex_error *error)
 {
-    convex_call_options options = {.flags = CONVEX_AT_COMMIT};
-    convex_value *args = NULL;
-    convex_error error = {0};
-    convex_status status = CONVEX_ENOMEM;
-
-    if (b)
-        status = convex_builder_finish(b, &args, &error);
-    convex_builder_free(b);
-    if (status == CONVEX_OK)
-        status = convex_client_mutation(self->options.client, path, args, &options, done, self,
-                                        NULL, &error);
-    convex_value_unref(args);
     if (status != CONVEX_OK)
-        daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", path,
-                   error.message[0] ? error.message : convex_status_text(status));
+        daemon_log(DAEMON_ERROR, "cannot call the backend", "function=%s why=%s", function,
+                   error->message[0] ? error->message : convex_status_text(status));
     return status == CONVEX_OK;
 }
 
-/* NULL: it failed, which is logged unless the client is being closed. */
-static const convex_value *returned(const char *path, convex_status status,
-                                    const convex_result *result)
+static void log_failure(const char *function, const convex_failure *failure)
 {
-    if (status != CONVEX_OK)
-        return NULL;
-    if (!convex_result_success(result))
-        daemon_log(DAEMON_ERROR, "the backend refused a call", "function=%s why=%s", path,
-                   convex_result_error_message(result, NULL));
-    return convex_result_value(result);
+    daemon_log(DAEMON_ERROR, "the backend refused a call", "function=%s why=%s", function,
+               failure->message);
 }
 
 static void later(roles *self)
@@ -105,46 +85,47 @@ static void later(roles *self)
 
 /* ---- outcomes ---- */
 
-static void on_reported(convex_status status, const convex_result *result, void *user)
+static void on_reported(const api_roles_report_result *value, const convex_failure *failure,
+                        void *user)
 {
     roles *self = user;
 
     self->reporting = false;
-    if (status != CONVEX_OK) /* the client is being closed */
+    if (failure && !failure->result) /* the client is being closed */
         return;
     /* What was refused is leased again when its lease has ended. */
-    if (!returned("roles:report", status, result))
+    if (failure) {
+        log_failure("roles:report", failure);
         later(self);
+    }
     flush(self);
     look(self);
 }
 
+static void forget_reports(roles *self)
+{
+    while (self->n_reports > 0)
+        api_role_report_unref(self->reports[--self->n_reports]);
+}
+
 static void flush(roles *self)
 {
-    convex_builder *b = self->outcomes;
+    api_role_report list[CLAIM_MAX];
+    api_roles_report_args args = {.instance = instance_of(self),
+                                  .results = {list, self->n_reports}};
+    convex_error error = {0};
 
-    if (self->reporting || !b)
+    if (self->reporting || self->n_reports == 0)
         return;
-    self->outcomes = NULL;
-    convex_builder_end(b);
-    convex_builder_end(b);
-    self->reporting = call(self, "roles:report", b, on_reported);
+    for (size_t i = 0; i < self->n_reports; i++)
+        list[i] = *self->reports[i];
+    self->reporting = called("roles:report",
+                             api_roles_report_mutation(self->options.client, &args, &at_commit,
+                                                       on_reported, self, NULL, &error),
+                             &error);
+    forget_reports(self);
     if (!self->reporting) /* the leases will end */
         later(self);
-}
-
-static void text_field(convex_builder *b, const char *name, const char *text)
-{
-    convex_builder_key(b, name);
-    convex_builder_cstring(b, text);
-}
-
-static bool gives(const convex_value *job)
-{
-    bool give = false;
-
-    convex_value_bool(convex_value_field(job, "give"), &give);
-    return give;
 }
 
 /* Somebody who is not in the guild has no role of ours, so there is nothing to take from them. */
@@ -154,73 +135,56 @@ static bool is_absent(const discord_error *error)
            (error->code == UNKNOWN_MEMBER || error->code == UNKNOWN_USER);
 }
 
-static void count_success(roles *self, const convex_value *job)
+static void count_success(roles *self, const api_role_job *job)
 {
-    daemon_counter_add(gives(job) ? self->given : self->taken, 1);
-    daemon_log(DAEMON_INFO, gives(job) ? "gave a role" : "took a role", "member=%s role=%s",
-               payload_text(job, "discordId"), payload_text(job, "roleId"));
+    daemon_counter_add(job->give ? self->given : self->taken, 1);
+    daemon_log(DAEMON_INFO, job->give ? "gave a role" : "took a role", "member=%s role=%s",
+               job->discord_id.data, job->role_id.data);
 }
 
-static void write_failure(roles *self, convex_builder *b, const change *c)
+static void set_failure(roles *self, api_role_outcome *outcome, const change *c)
 {
     long long after_ms = 0;
-    payload_verdict verdict =
-        payload_judge(&c->error, (long)payload_number(c->job, "attempts", 0), &after_ms);
+    payload_verdict verdict = payload_judge(&c->error, (long)c->job->attempts, &after_ms);
+    convex_str why = convex_str_of(c->error.message);
     bool dead = verdict == PAYLOAD_DEAD;
 
-    text_field(b, "type", dead ? "dead" : "retry");
-    text_field(b, "error", c->error.message);
-    if (!dead) {
-        convex_builder_key(b, "retryAfterMs");
-        convex_builder_float64(b, (double)after_ms);
-    }
+    outcome->tag = dead ? API_ROLE_OUTCOME_DEAD : API_ROLE_OUTCOME_RETRY;
+    if (dead)
+        outcome->as.dead.error = why;
+    else
+        outcome->as.retry =
+            (api_role_outcome_retry){.error = why, .retry_after_ms = (double)after_ms};
     daemon_counter_add(dead ? self->dead : self->put_off, 1);
     daemon_log(dead ? DAEMON_ERROR : DAEMON_WARN, dead ? "a role is given up" : "a role is put off",
-               "member=%s role=%s why=%s", payload_text(c->job, "discordId"),
-               payload_text(c->job, "roleId"), c->error.message);
-}
-
-static void write_outcome(roles *self, convex_builder *b, const change *c)
-{
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "jobId");
-    convex_builder_value(b, convex_value_field(c->job, "jobId"));
-    convex_builder_key(b, "fence");
-    convex_builder_value(b, convex_value_field(c->job, "fence"));
-    convex_builder_key(b, "outcome");
-    convex_builder_begin_object(b);
-    if (c->error.status == DISCORD_OK) {
-        text_field(b, "type", "done");
-        convex_builder_key(b, "gave");
-        convex_builder_bool(b, gives(c->job));
-        count_success(self, c->job);
-    } else if (is_absent(&c->error)) {
-        text_field(b, "type", "absent");
-    } else {
-        write_failure(self, b, c);
-    }
-    convex_builder_end(b);
-    convex_builder_end(b);
+               "member=%s role=%s why=%s", c->job->discord_id.data, c->job->role_id.data,
+               c->error.message);
 }
 
 /* Without memory the lease simply ends, and the job is claimed again. */
 static void add_outcome(roles *self, const change *c)
 {
-    if (!self->outcomes) {
-        self->outcomes = begin_args(self);
-        if (!self->outcomes)
-            return;
-        convex_builder_key(self->outcomes, "results");
-        convex_builder_begin_array(self->outcomes);
+    api_role_report report = {.job_id = c->job->job_id, .fence = c->job->fence};
+
+    if (c->error.status == DISCORD_OK) {
+        report.outcome.tag = API_ROLE_OUTCOME_DONE;
+        report.outcome.as.done.gave = c->job->give;
+        count_success(self, c->job);
+    } else if (is_absent(&c->error)) {
+        report.outcome.tag = API_ROLE_OUTCOME_ABSENT;
+    } else {
+        set_failure(self, &report.outcome, c);
     }
-    write_outcome(self, self->outcomes, c);
+    if (self->n_reports < CLAIM_MAX &&
+        api_role_report_copy(&report, NULL, &self->reports[self->n_reports], NULL) == CONVEX_OK)
+        self->n_reports++;
 }
 
 /* ---- Discord ---- */
 
 static void free_change(change *c)
 {
-    convex_value_unref(c->job);
+    api_roles_claim_result_unref(c->claimed);
     free(c);
 }
 
@@ -258,19 +222,19 @@ static void on_wake(void *user)
     look(self);
 }
 
-static void carry_out(roles *self, const convex_value *job)
+static void carry_out(roles *self, const api_roles_claim_result *claimed, const api_role_job *job)
 {
-    discord_role_change wanted = {.guild_id = payload_text(job, "guildId"),
-                                  .user_id = payload_text(job, "discordId"),
-                                  .role_id = payload_text(job, "roleId"),
-                                  .give = gives(job),
-                                  .reason = gives(job) ? "access was granted" : "access has ended"};
+    discord_role_change wanted = {.guild_id = job->guild_id.data,
+                                  .user_id = job->discord_id.data,
+                                  .role_id = job->role_id.data,
+                                  .give = job->give,
+                                  .reason = job->give ? "access was granted" : "access has ended"};
     change *c = calloc(1, sizeof *c);
     discord_status status;
 
     if (!c)
         return;
-    *c = (change){.owner = self, .job = convex_value_ref(job)};
+    *c = (change){.owner = self, .job = job, .claimed = api_roles_claim_result_ref(claimed)};
     status = discord_rest_set_member_role(self->options.rest, &wanted, on_answer, c);
     if (status == DISCORD_OK) {
         self->in_hand++;
@@ -285,21 +249,21 @@ static void carry_out(roles *self, const convex_value *job)
 
 /* ---- claiming ---- */
 
-static void on_claimed(convex_status status, const convex_result *result, void *user)
+static void on_claimed(const api_roles_claim_result *value, const convex_failure *failure,
+                       void *user)
 {
     roles *self = user;
-    const convex_value *value, *jobs;
 
     self->claiming = false;
-    if (status != CONVEX_OK)
+    if (failure && !failure->result)
         return;
-    value = returned("roles:claim", status, result);
-    if (!value)
+    if (failure) {
+        log_failure("roles:claim", failure);
         return later(self);
-    jobs = convex_value_field(value, "jobs");
-    for (size_t i = 0; i < convex_value_count(jobs) && !self->stopping; i++)
-        carry_out(self, convex_value_at(jobs, i));
-    if (convex_value_count(jobs) == 0) /* due here and not yet there: clocks differ */
+    }
+    for (size_t i = 0; i < value->jobs.count && !self->stopping; i++)
+        carry_out(self, value, &value->jobs.items[i]);
+    if (value->jobs.count == 0) /* due here and not yet there: clocks differ */
         return later(self);
     backoff_reset(&self->backoff);
     flush(self);
@@ -308,17 +272,15 @@ static void on_claimed(convex_status status, const convex_result *result, void *
 
 static void claim(roles *self)
 {
-    convex_builder *b;
+    api_roles_claim_args args = {.instance = instance_of(self), .limit = CLAIM_MAX};
+    convex_error error = {0};
 
-    if (self->claiming || self->in_hand > 0)
+    if (self->claiming || self->in_hand > 0 || self->n_reports > 0)
         return; /* the next claim follows this batch */
-    b = begin_args(self);
-    if (b) {
-        convex_builder_key(b, "limit");
-        convex_builder_float64(b, CLAIM_MAX);
-        convex_builder_end(b);
-    }
-    self->claiming = call(self, "roles:claim", b, on_claimed);
+    self->claiming = called("roles:claim",
+                            api_roles_claim_mutation(self->options.client, &args, &at_commit,
+                                                     on_claimed, self, NULL, &error),
+                            &error);
     if (!self->claiming)
         later(self);
 }
@@ -347,49 +309,33 @@ static void on_look_due(void *user)
 
 /* ---- the queue ---- */
 
-static void on_pending(convex_status status, const convex_result *result, void *user)
+static void on_pending(const api_roles_pending_result *value, const convex_failure *failure,
+                       void *user)
 {
-    const convex_value *jobs = returned("roles:pending", status, result);
-
-    for (size_t i = 0; i < convex_value_count(jobs); i++) {
-        const convex_value *job = convex_value_at(jobs, i);
-        daemon_log(DAEMON_INFO, gives(job) ? "would give a role" : "would take a role",
-                   "guild=%s member=%s role=%s", payload_text(job, "guildId"),
-                   payload_text(job, "discordId"), payload_text(job, "roleId"));
+    if (failure && failure->result)
+        log_failure("roles:pending", failure);
+    for (size_t i = 0; !failure && i < value->count; i++) {
+        const api_role_job *job = &value->items[i];
+        daemon_log(DAEMON_INFO, job->give ? "would give a role" : "would take a role",
+                   "guild=%s member=%s role=%s", job->guild_id.data, job->discord_id.data,
+                   job->role_id.data);
     }
 }
 
-static void say_what_waits(roles *self)
+static void on_queue(const api_roles_queue_result *value, const convex_failure *failure, void *user)
 {
-    convex_builder *b = convex_builder_new(NULL);
-    convex_value *args = NULL;
-
-    if (!b)
-        return;
-    convex_builder_begin_object(b);
-    convex_builder_key(b, "limit");
-    convex_builder_float64(b, PENDING_MAX);
-    convex_builder_end(b);
-    if (convex_builder_finish(b, &args, NULL) == CONVEX_OK)
-        convex_client_query(self->options.client, "roles:pending", args, NULL, on_pending, self,
-                            NULL, NULL);
-    convex_builder_free(b);
-    convex_value_unref(args);
-}
-
-static void on_queue(const convex_result *result, void *user)
-{
+    static const api_roles_pending_args pending = {.limit = PENDING_MAX};
     roles *self = user;
 
-    if (!convex_result_success(result)) {
+    if (failure) {
         daemon_log(DAEMON_ERROR, "the backend does not say which roles to give", "why=%s",
-                   convex_result_error_message(result, NULL));
+                   failure->message);
         return;
     }
-    self->next_at = payload_number(convex_result_value(result), "nextAt", 0);
+    self->next_at = value->next_at ? *value->next_at : 0;
     daemon_gauge_set(self->waiting, self->next_at > 0);
     if (self->options.dry_run && self->next_at > 0)
-        say_what_waits(self);
+        api_roles_pending_query(self->options.client, &pending, NULL, on_pending, self, NULL, NULL);
     look(self);
 }
 
@@ -397,15 +343,18 @@ static void on_queue(const convex_result *result, void *user)
 
 static void release(roles *self);
 
-static void on_released(convex_status status, const convex_result *result, void *user)
+static void on_released(const api_roles_release_result *value, const convex_failure *failure,
+                        void *user)
 {
     roles *self = user;
 
     self->releasing = false;
-    if (status != CONVEX_OK)
+    if (failure && !failure->result)
         return;
-    if (!returned("roles:release", status, result))
+    if (failure) {
+        log_failure("roles:release", failure);
         return daemon_timer_set(self->release_later, backoff_next_ms(&self->backoff, 0));
+    }
     self->released = true;
     backoff_reset(&self->backoff);
     look(self);
@@ -413,11 +362,13 @@ static void on_released(convex_status status, const convex_result *result, void 
 
 static void release(roles *self)
 {
-    convex_builder *b = begin_args(self);
+    api_roles_release_args args = {.instance = instance_of(self)};
+    convex_error error = {0};
 
-    if (b)
-        convex_builder_end(b);
-    self->releasing = call(self, "roles:release", b, on_released);
+    self->releasing = called("roles:release",
+                             api_roles_release_mutation(self->options.client, &args, &at_commit,
+                                                        on_released, self, NULL, &error),
+                             &error);
     if (!self->releasing)
         daemon_timer_set(self->release_later, backoff_next_ms(&self->backoff, 0));
 }
@@ -456,8 +407,8 @@ int roles_open(const roles_options *options, roles **ret)
         r = daemon_waker_new(options->loop, on_wake, self, &self->waker);
     if (r == 0) {
         release(self); /* before the queue can bring work */
-        if (convex_client_subscribe(options->client, "roles:queue", NULL, on_queue, NULL, self,
-                                    &self->queue, NULL) != CONVEX_OK)
+        if (api_roles_queue_subscribe(options->client, on_queue, NULL, self, &self->queue, NULL) !=
+            CONVEX_OK)
             r = -ENOMEM;
     }
     if (r == 0)
@@ -481,7 +432,7 @@ void roles_stop(roles *self)
 
 bool roles_is_idle(const roles *self)
 {
-    return self->in_hand == 0 && !self->reporting && !self->outcomes;
+    return self->in_hand == 0 && !self->reporting && self->n_reports == 0;
 }
 
 void roles_close(roles *self)
@@ -493,7 +444,7 @@ void roles_close(roles *self)
         next = c->next;
         free_change(c);
     }
-    convex_builder_free(self->outcomes);
+    forget_reports(self);
     daemon_timer_free(self->look_later);
     daemon_timer_free(self->release_later);
     daemon_waker_free(self->waker);

@@ -10,64 +10,61 @@
 
 #include "payload.h"
 
-static convex_value *work(const char *json)
-{
-    convex_value *value = NULL;
-    assert_int_equal(
-        convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
-        CONVEX_OK);
-    return value;
-}
-
 static void embeds_take_discords_names(void **state)
 {
     char *json = NULL;
-    convex_value *w =
-        work("{\"embeds\":[{\"title\":\"T\",\"color\":16711680,\"footer\":{\"text\":\"f\","
-             "\"iconUrl\":\"https://i\"},\"author\":{\"name\":\"a\",\"iconUrl\":\"https://j\"},"
-             "\"fields\":[{\"name\":\"n\",\"value\":\"v\",\"inline\":false}]}]}");
-    assert_int_equal(payload_embeds(w, &json), 0);
+    double color = 16711680;
+    api_embed_footer footer = {.text = convex_str_of("f"), .icon_url = convex_str_of("https://i")};
+    api_embed_author author = {.name = convex_str_of("a"), .icon_url = convex_str_of("https://j")};
+    api_embed_field field = {.name = convex_str_of("n"), .value = convex_str_of("v")};
+    api_embed_field_list fields = {&field, 1};
+    api_embed_image image = {.url = convex_str_of("https://k")};
+    api_embed embed = {.title = convex_str_of("T"),
+                       .color = &color,
+                       .footer = &footer,
+                       .author = &author,
+                       .fields = &fields,
+                       .image = &image};
+    api_work w = {.embeds = {&embed, 1}};
+    assert_int_equal(payload_embeds(&w, &json), 0);
     assert_string_equal(
         json, "[{\"author\":{\"icon_url\":\"https://j\",\"name\":\"a\"},\"color\":16711680,"
               "\"fields\":[{\"inline\":false,\"name\":\"n\",\"value\":\"v\"}],"
-              "\"footer\":{\"icon_url\":\"https://i\",\"text\":\"f\"},\"title\":\"T\"}]");
+              "\"footer\":{\"icon_url\":\"https://i\",\"text\":\"f\"},"
+              "\"image\":{\"url\":\"https://k\"},\"title\":\"T\"}]");
     convex_text_free(json, NULL);
-    convex_value_unref(w);
 }
 
 static void text_keeps_its_inner_space(void **state)
 {
     discord_parts parts = {0};
-    convex_value *w = work("{\"content\":\"two  spaces\\n\\ttab **bold**\"}");
-    assert_int_equal(payload_parts(w, NULL, &parts), 0);
+    api_work w = {.content = convex_str_of("two  spaces\n\ttab **bold**")};
+    assert_int_equal(payload_parts(&w, NULL, &parts), 0);
     assert_int_equal(parts.n, 1);
     assert_string_equal(parts.part[0], "two  spaces\n\ttab **bold**");
     discord_parts_done(&parts);
-    convex_value_unref(w);
 }
 
 static void a_notice_follows_the_text(void **state)
 {
     discord_parts parts = {0};
-    convex_value *w = work("{\"content\":\"chart\"}");
-    assert_int_equal(payload_parts(w, "[file a.png: too large]", &parts), 0);
+    api_work w = {.content = convex_str_of("chart")};
+    assert_int_equal(payload_parts(&w, "[file a.png: too large]", &parts), 0);
     assert_string_equal(parts.part[0], "chart\n[file a.png: too large]");
     discord_parts_done(&parts);
-    convex_value_unref(w);
 }
 
 static void embeds_or_files_alone_make_one_post_without_text(void **state)
 {
     discord_parts parts = {0};
-    convex_value *w = work("{\"content\":\"\",\"embeds\":[{\"title\":\"T\"}]}");
-    assert_int_equal(payload_parts(w, NULL, &parts), 0);
+    api_embed embed = {.title = convex_str_of("T")};
+    api_work w = {.content = convex_str_of(""), .embeds = {&embed, 1}};
+    assert_int_equal(payload_parts(&w, NULL, &parts), 0);
     assert_int_equal(parts.n, 1);
     assert_string_equal(parts.part[0], "");
     discord_parts_done(&parts);
-    convex_value_unref(w);
-    w = work("{\"content\":\" \\n\",\"embeds\":[],\"attachments\":[]}");
-    assert_int_equal(payload_parts(w, NULL, &parts), -ENODATA);
-    convex_value_unref(w);
+    w = (api_work){.content = convex_str_of(" \n")};
+    assert_int_equal(payload_parts(&w, NULL, &parts), -ENODATA);
 }
 
 static void each_failure_has_its_verdict(void **state)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "api.h"
 #include "role_rank.h"
 
 static const char guild[] =
@@ -16,21 +17,32 @@ static const char guild[] =
     "{\"id\":\"4\",\"name\":\"Boss\",\"position\":3,\"permissions\":\"8\"},"
     "{\"id\":\"5\",\"name\":\"Booster\",\"position\":1,\"permissions\":\"0\",\"managed\":true}]";
 
+/* Role ids, as the backend gives them; counted. */
+static const convex_str_list *list_of(const char *json)
+{
+    const api_roles_people_result *list = NULL; /* a list of texts, too */
+    convex_value *value = NULL;
+
+    assert_int_equal(
+        convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
+        CONVEX_OK);
+    assert_int_equal(api_roles_people_result_decode(value, NULL, &list, NULL), CONVEX_OK);
+    convex_value_unref(value);
+    return list;
+}
+
 static void check(const char *own, const char *wanted, const char *expected)
 {
     cJSON *roles = cJSON_Parse(guild), *have = cJSON_Parse(own);
-    convex_value *ids = NULL;
+    const convex_str_list *ids = list_of(wanted);
     char text[200];
 
-    assert_int_equal(
-        convex_value_parse(wanted, strlen(wanted), CONVEX_ENCODED_JSON, 0, NULL, &ids, NULL),
-        CONVEX_OK);
     assert_int_equal(role_rank_check("1", roles, have, ids, text, sizeof text), expected == NULL);
     if (expected)
         assert_non_null(strstr(text, expected));
     else
         assert_string_equal(text, "");
-    convex_value_unref(ids);
+    api_roles_people_result_unref(ids);
     cJSON_Delete(roles);
     cJSON_Delete(have);
 }
@@ -62,13 +74,11 @@ static void what_nobody_can_give_is_named(void **state)
 
 static void strange_answers_allow_nothing(void **state)
 {
+    const convex_str_list *ids = list_of("[\"2\"]");
     char text[200];
-    convex_value *ids = NULL;
 
-    assert_int_equal(convex_value_parse("[\"2\"]", 5, CONVEX_ENCODED_JSON, 0, NULL, &ids, NULL),
-                     CONVEX_OK);
     assert_false(role_rank_check("1", NULL, NULL, ids, text, sizeof text));
-    convex_value_unref(ids);
+    api_roles_people_result_unref(ids);
 }
 
 int main(void)

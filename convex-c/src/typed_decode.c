@@ -423,6 +423,17 @@ convex_status convex_typed_decode(const convex_slot *slot, const convex_value *v
     return status;
 }
 
+convex_status convex_typed_copy(const convex_slot *slot, const void *in, const convex_mem *mem,
+                                const void **ret, convex_error *reterr)
+{
+    convex_value *value = NULL;
+    convex_status status = convex_typed_encode(slot, in, mem, &value, reterr);
+    if (status == CONVEX_OK)
+        status = convex_typed_decode(slot, value, mem, ret, reterr);
+    convex_value_unref(value);
+    return status;
+}
+
 convex_status cvx_typed_decode_items(const convex_shape *array, const convex_page_list *list,
                                      const convex_mem *mem, const cvx_span **ret,
                                      convex_error *reterr)

@@ -188,6 +188,10 @@ CONVEX_API convex_status convex_typed_encode(const convex_slot *slot, const void
 CONVEX_API convex_status convex_typed_decode(const convex_slot *slot, const convex_value *value,
                                              const convex_mem *mem, const void **ret,
                                              convex_error *reterr);
+/* A counted struct equal to one of the caller's own: what encoding and decoding make of it. */
+CONVEX_API convex_status convex_typed_copy(const convex_slot *slot, const void *in,
+                                           const convex_mem *mem, const void **ret,
+                                           convex_error *reterr);
 CONVEX_API const void *convex_typed_ref(const void *decoded); /* NULL gives NULL */
 CONVEX_API void convex_typed_unref(const void *decoded);      /* NULL is fine */
 

@@ -18,9 +18,9 @@ typedef struct planner {
 static const char *const alone[] = {"", NULL};
 /* What is named after a type, in the header and in the source. */
 #define TYPE_NAMES(part)                                                                           \
-    part, part "_list", part "_tag", part "_entry", part "_encode", part "_decode", part "_ref",   \
-        part "_unref", part "_text", part "_find", part "_of", part "_shape", part "_slots",       \
-        part "_literals", part "_slot"
+    part, part "_list", part "_tag", part "_entry", part "_encode", part "_decode", part "_copy",  \
+        part "_ref", part "_unref", part "_text", part "_find", part "_of", part "_shape",         \
+        part "_slots", part "_literals", part "_slot"
 static const char *const type_names[] = {TYPE_NAMES(""), NULL};
 static const char *const function_names[] = {TYPE_NAMES("_args"),
                                              TYPE_NAMES("_result"),

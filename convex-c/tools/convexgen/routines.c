@@ -35,6 +35,26 @@ const char *pointer_to(const plan *p, const slot *s, const char *name)
 
 /* ---- codecs ---- */
 
+/* A routine that gives a counted struct. */
+static void add_counted(const plan *p, const char *c_type, const char *verb, const char *from,
+                        const char *slot_name, routine_list *ret)
+{
+    pool *m = p->pool;
+    routine *r = add(ret, "convex_status", pool_print(m, "%s_%s", c_type, verb));
+    parameter(r, from);
+    parameter(r, "const convex_mem *mem");
+    parameter(r, pool_print(m, "const %s **ret", c_type));
+    parameter(r, "convex_error *reterr");
+    r->body =
+        pool_print(m,
+                   "    const void *decoded = NULL;\n"
+                   "    convex_status status = convex_typed_%s(&%s, %s, mem, &decoded, reterr);\n"
+                   "    if (status == CONVEX_OK)\n"
+                   "        *ret = decoded;\n"
+                   "    return status;\n",
+                   verb, slot_name, strcmp(verb, "copy") == 0 ? "in" : "value");
+}
+
 void routines_of_codec(const plan *p, const char *c_type, const char *slot_name, routine_list *ret)
 {
     static const char *const rest_of_encode[] = {"const convex_mem *mem", "convex_value **ret",
@@ -48,19 +68,8 @@ void routines_of_codec(const plan *p, const char *c_type, const char *slot_name,
     r->body =
         pool_print(m, "    return convex_typed_encode(&%s, in, mem, ret, reterr);\n", slot_name);
 
-    r = add(ret, "convex_status", pool_print(m, "%s_decode", c_type));
-    parameter(r, "const convex_value *value");
-    parameter(r, "const convex_mem *mem");
-    parameter(r, pool_print(m, "const %s **ret", c_type));
-    parameter(r, "convex_error *reterr");
-    r->body = pool_print(m,
-                         "    const void *decoded = NULL;\n"
-                         "    convex_status status =\n"
-                         "        convex_typed_decode(&%s, value, mem, &decoded, reterr);\n"
-                         "    if (status == CONVEX_OK)\n"
-                         "        *ret = decoded;\n"
-                         "    return status;\n",
-                         slot_name);
+    add_counted(p, c_type, "decode", "const convex_value *value", slot_name, ret);
+    add_counted(p, c_type, "copy", pool_print(m, "const %s *in", c_type), slot_name, ret);
 
     r = add(ret, pool_print(m, "const %s *", c_type), pool_print(m, "%s_ref", c_type));
     parameter(r, decoded);

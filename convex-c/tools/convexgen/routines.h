@@ -21,7 +21,8 @@ typedef struct routine_list {
 /* "const NAME *"; NULL when there is nothing to pass; any passes as the value itself. */
 const char *pointer_to(const plan *p, const slot *s, const char *name);
 
-/* encode, decode, ref and unref of `c_type`, by the slot that `slot_name` names in the source. */
+/* encode, decode, copy, ref and unref of `c_type`, by the slot that `slot_name` names in the
+ * source. */
 void routines_of_codec(const plan *p, const char *c_type, const char *slot_name, routine_list *ret);
 void routines_of_enum(const plan *p, const type *t, routine_list *ret);
 void routines_of_calls(const plan *p, const function *f, routine_list *ret);

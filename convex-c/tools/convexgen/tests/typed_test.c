@@ -217,6 +217,19 @@ TEST(what_is_not_set_is_named)
     assert_null(value);
 }
 
+TEST(a_copy_is_there_when_its_original_is_gone)
+{
+    char text[] = "words";
+    const kinds_outcome *copy = NULL;
+    kinds_outcome outcome = {.tag = KINDS_OUTCOME_FAILED};
+    outcome.as.failed.why = convex_str_of(text);
+    assert_int_equal(kinds_outcome_copy(&outcome, NULL, &copy, NULL), CONVEX_OK);
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(copy->tag, KINDS_OUTCOME_FAILED);
+    assert_string_equal(copy->as.failed.why.data, "words");
+    kinds_outcome_unref(copy);
+}
+
 TEST(text_that_is_no_utf8_is_refused)
 {
     convex_value *value = NULL;
@@ -328,6 +341,7 @@ int main(void)
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(what_does_not_fit_is_named),
         cmocka_unit_test(what_is_not_set_is_named),
+        cmocka_unit_test(a_copy_is_there_when_its_original_is_gone),
         cmocka_unit_test(text_that_is_no_utf8_is_refused),
         cmocka_unit_test(an_unknown_variant_is_kept_as_it_came),
         cmocka_unit_test(a_variant_is_told_by_its_literal),
