@@ -173,6 +173,7 @@ static bool is_invalid_cursor(const convex_result *result)
 static void note_results(cvx_pages *pages)
 {
     for (cvx_page *page = pages->first; page; page = page->next) {
+        page->listener.dirty = false; /* lists are compared, not pages */
         if (convex_result_success(server_result(page)))
             pages->answered = true;
         else if (server_result(page))

@@ -189,7 +189,6 @@ void cvx_group_start(cvx_sync *sync, cvx_group *group)
 
 void cvx_group_stop(cvx_sync *sync, cvx_group *group)
 {
-    cvx_view_unqueue(sync, &group->view);
     for (size_t i = 0; i < group->count; i++)
         cvx_sync_unsubscribe(sync, &group->members[i].listener);
     cvx_view_unqueue(sync, &group->view);

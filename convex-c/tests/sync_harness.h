@@ -53,7 +53,9 @@ typedef struct rig {
     rig_call calls[MAX_CALLS];
     int call_count;
     int pings, probed;
-    char ping[4]; /* the bytes of the last one */
+    char ping[4];  /* the bytes of the last one */
+    bool slow;     /* takes what concerns the connection only */
+    bool distinct; /* no subscription may be shown what it was shown last */
     int view_calls;
     void (*on_view)(cvx_view *view);
 } rig;
@@ -107,8 +109,9 @@ static inline void rig_drain(rig *r)
 {
     cvx_sync_event event;
     const char *fault;
+    char shown[sizeof((rig_sub *)0)->last] = "";
 
-    while (cvx_sync_next(r->sync, &event) != CVX_SYNC_NONE) {
+    while ((r->slow ? cvx_sync_next_wire : cvx_sync_next)(r->sync, &event) != CVX_SYNC_NONE) {
         rig_sub *sub = (rig_sub *)(void *)event.listener; /* its first member */
         rig_call *call = (rig_call *)(void *)event.request;
         switch (event.kind) {
@@ -137,7 +140,10 @@ static inline void rig_drain(rig *r)
             break;
         case CVX_SYNC_RESULT:
             sub->count++;
-            rig_show(cvx_sync_result(&sub->listener), sub->last, sizeof sub->last, &sub->has_data);
+            rig_show(cvx_sync_result(&sub->listener), shown, sizeof shown, &sub->has_data);
+            if (r->distinct && sub->count > 1)
+                assert_string_not_equal(shown, sub->last);
+            memcpy(sub->last, shown, sizeof shown);
             break;
         case CVX_SYNC_VIEW:
             r->view_calls++;
