@@ -23,7 +23,7 @@
 #include "sources.h"
 #include "spool.h"
 
-enum { TICK_MS = 250, DRAIN_TICK_MS = 20, DRAIN_MS = 5000 };
+enum { TICK_MS = 250, DRAIN_TICK_MS = 20, DRAIN_MS = 5000, PEM_MAX = 256 * 1024 };
 
 struct proxy {
     const proxy_config *config;
@@ -38,6 +38,7 @@ struct proxy {
     forwarder *forwarder;
     control *control;
     poller *poller;
+    trust *trusted;
     bool connected, stopping, announced;
     int exit_status;
     int64_t stop_by; /* monotonic */
@@ -60,8 +61,39 @@ static void spool_path(const proxy_config *config, char *ret, size_t size)
     snprintf(ret, size, "%s/spool", config->daemon.state_directory);
 }
 
+static trust *load_trust(const proxy_config *config)
+{
+    trust *trusted = NULL;
+    char reason[200] = "out of memory";
+
+    if (trust_new(config->trusted_proxies, &trusted, reason, sizeof(reason)) != 0)
+        daemon_misconfigured("trusted-proxies", "%s", reason);
+    return trusted;
+}
+
+/* The whole file as text, owned; NULL without a file. */
+static char *load_pem(const char *option, const char *path)
+{
+    FILE *in = path ? fopen(path, "re") : NULL;
+    char *text = path ? calloc(1, PEM_MAX + 1) : NULL;
+    size_t size = in && text ? fread(text, 1, PEM_MAX, in) : 0;
+
+    if (path && (size == 0 || size == PEM_MAX || strlen(text) != size))
+        daemon_misconfigured(option, "cannot read \"%s\" as PEM: %s", path,
+                             in ? "it is empty, too large or binary" : strerror(errno));
+    if (in)
+        fclose(in);
+    return text;
+}
+
 void proxy_check(const proxy_config *config)
 {
+    trust_free(load_trust(config));
+    if ((config->tls_cert_file == NULL) != (config->tls_key_file == NULL))
+        daemon_misconfigured(config->tls_cert_file ? "tls-key-file" : "tls-cert-file",
+                             "is missing: a certificate and its key go together");
+    free(load_pem("tls-cert-file", config->tls_cert_file));
+    free(load_pem("tls-key-file", config->tls_key_file));
     if (!daemon_address_valid(config->listen))
         daemon_misconfigured("listen",
                              "is \"%.80s\": expected ADDRESS:PORT, such as 127.0.0.1:8787",
@@ -86,14 +118,20 @@ static int open_spool(proxy *self)
 static int open_server(proxy *self)
 {
     const proxy_config *c = self->config;
-    server_options options = {c->listen,
-                              {c->body_bytes, c->connections, c->connections_per_ip, c->request_ms},
-                              self->spool,
-                              self->sources,
-                              self->metrics};
+    char *certificate = load_pem("tls-cert-file", c->tls_cert_file);
+    char *private_key = load_pem("tls-key-file", c->tls_key_file);
+    server_options options = {
+        c->listen,     {c->body_bytes, c->connections, c->connections_per_ip, c->request_ms},
+        self->spool,   self->sources,
+        self->metrics, self->trusted,
+        certificate,   private_key};
     char reason[300] = "out of memory";
     int r = server_new(&options, &self->server, reason, sizeof(reason));
 
+    if (private_key)
+        explicit_bzero(private_key, strlen(private_key));
+    free(private_key);
+    free(certificate);
     if (r < 0)
         daemon_log(DAEMON_ERROR, "LISTEN failed", "error=%s", reason);
     else
@@ -263,6 +301,7 @@ int proxy_open(proxy **ret, const proxy_config *config)
     self->config = config;
     proxy_check(config);
     self->sources = load_sources(config);
+    self->trusted = load_trust(config);
     self->metrics = daemon_metrics_new();
     r = self->metrics ? daemon_loop_new(&self->loop) : -ENOMEM;
     if (r < 0)
@@ -312,5 +351,6 @@ void proxy_close(proxy *self)
     daemon_loop_free(self->loop);
     daemon_metrics_free(self->metrics);
     sources_unref(self->sources);
+    trust_free(self->trusted);
     free(self);
 }

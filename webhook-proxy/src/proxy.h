@@ -11,7 +11,7 @@
 typedef struct proxy_config {
     daemon_settings daemon;
     service_settings service;
-    const char *listen, *sources_file;
+    const char *listen, *sources_file, *trusted_proxies, *tls_cert_file, *tls_key_file;
     int64_t body_bytes, connections, connections_per_ip, request_ms;
     int64_t spool_entries, spool_bytes, poll_ms;
     const char *since; /* these three with `replay` */

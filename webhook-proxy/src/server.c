@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +58,7 @@ struct server {
     daemon_counter *answered[ANSWERS];
     daemon_histogram *latency;
     server_limits limits;
+    const trust *trusted;
     spool *spool;
     char address[80];
 
@@ -150,6 +152,28 @@ static request_head read_head(exchange *e)
     return head;
 }
 
+enum { FORWARDED_MAX = 1024 };
+
+/* Joins the headers' values; what does not fit was not appended by a proxy of ours. */
+static enum MHD_Result add_forwarded(void *user, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    char *list = user;
+    size_t used = strlen(list);
+
+    if (strcasecmp(name, "x-forwarded-for") == 0 && value)
+        snprintf(list + used, FORWARDED_MAX - used, "%s%s", used ? "," : "", value);
+    return MHD_YES;
+}
+
+static void find_client(exchange *e, char *ret, size_t size)
+{
+    char list[FORWARDED_MAX] = "";
+
+    MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_forwarded, list);
+    trust_client(e->self->trusted, e->peer->address, list, ret, size);
+}
+
 static enum MHD_Result add_to_record(void *user, enum MHD_ValueKind kind, const char *name,
                                      const char *value)
 {
@@ -190,10 +214,12 @@ static enum MHD_Result finish(exchange *e)
     request *r = &e->request;
     request_head head = read_head(e);
     record event = {.header_count = 0};
+    char client[INET6_ADDRSTRLEN + 1];
 
     if (r->too_large)
         return answer(e, e->connection, 413);
-    event.peer = record_string(e->peer->address);
+    find_client(e, client, sizeof(client));
+    event.peer = record_string(client);
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_record, &event);
     r->status = request_accept(r, &head, &event, daemon_wall_ms());
     if (r->status)
@@ -417,10 +443,20 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *user, const 
     daemon_log(DAEMON_DEBUG, "http", "detail=%s", text);
 }
 
-static struct MHD_Daemon *start_library(server *self, int fd)
+static struct MHD_Daemon *start_library(server *self, const server_options *options, int fd)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
-                     MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    static char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+    const bool tls = options->certificate != NULL;
+    const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
+                           MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                           (tls ? MHD_USE_TLS : 0);
+    /* GnuTLS keeps its own copies. */
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (char *)(uintptr_t)options->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (char *)(uintptr_t)options->private_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, versions},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, self, MHD_OPTION_EXTERNAL_LOGGER, log_library, self,
@@ -430,7 +466,7 @@ static struct MHD_Daemon *start_library(server *self, int fd)
         (unsigned)self->limits.connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(self->limits.request_ms / 1000 + 1), MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
         self, MHD_OPTION_NOTIFY_COMPLETED, on_completed, self, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, self, MHD_OPTION_END);
+        on_connection, self, MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
 }
 
 int server_new(const server_options *options, server **ret, char *reason, size_t reason_size)
@@ -443,6 +479,7 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
     pthread_mutex_init(&self->lock, NULL);
     self->peers.next = self->peers.previous = &self->peers;
     self->limits = options->limits;
+    self->trusted = options->trusted;
     self->spool = options->spool;
     self->sources = sources_ref(options->sources);
     self->latency = daemon_histogram_new(options->metrics, "webhook_acknowledge_seconds", NULL,
@@ -451,9 +488,10 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
     r = fd < 0 ? fd : make_answers(self, options->metrics);
     if (r == 0) {
         daemon_address_name(fd, self->address, sizeof(self->address));
-        self->daemon = start_library(self, fd);
+        self->daemon = start_library(self, options, fd);
         if (self->daemon == NULL) {
-            snprintf(reason, reason_size, "the HTTP server does not start at %s", options->listen);
+            snprintf(reason, reason_size, "the HTTP server does not start at %s%s", options->listen,
+                     options->certificate ? "; is TLS_KEY_FILE the key of TLS_CERT_FILE?" : "");
             close(fd);
             r = -EIO;
         }

@@ -15,6 +15,7 @@
 #include "daemon/metrics.h"
 #include "sources.h"
 #include "spool.h"
+#include "trust.h"
 
 typedef struct server server;
 
@@ -29,8 +30,10 @@ typedef struct server_options {
     const char *listen; /* "127.0.0.1:8787", "[::1]:0" */
     server_limits limits;
     spool *spool;
-    sources *sources;        /* a reference is taken */
-    daemon_metrics *metrics; /* borrowed for the server's life */
+    sources *sources;                      /* a reference is taken */
+    daemon_metrics *metrics;               /* borrowed for the server's life, as all below */
+    const trust *trusted;                  /* proxies whose X-Forwarded-For counts */
+    const char *certificate, *private_key; /* texts in PEM; NULL: plain HTTP */
 } server_options;
 
 /* ret: owned, release with server_free(). `reason`: what failed, one line. Returns 0 or a negative
