@@ -441,6 +441,46 @@ test("status says of each thing whether it is as it should be", async () => {
   assert.match(outcome.out, /^not ok +issuer/m);
 });
 
+test("what waits in an outbox is shown, and stays", async () => {
+  const file = join(dir, "outbox.db");
+  const writer = spawn(binary("convex-example-outbox"), [
+    ...["http://127.0.0.1:9", file, "items:set"],
+  ]);
+  let accepted = "";
+  writer.stdout.on("data", (data: Buffer) => (accepted += data.toString()));
+  writer.stdin.end(
+    '{"key":"a","value":{"$integer":"AQAAAAAAAAA="}}\n{"key":"b"}\n',
+  );
+  await until("both to be accepted", () => accepted.split("\n").length > 2);
+  const lines = (await printed(["outbox", "list", "outbox.db"])).trimEnd();
+  const [first, second] = lines
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(first!.path, "items:set");
+  assert.deepEqual(first!.args, {
+    key: "a",
+    value: { $integer: "AQAAAAAAAAA=" },
+  });
+  assert.equal(first!.sentAt, null);
+  assert.ok(Math.abs(Number(first!.acceptedAt) - Date.now()) < 600_000);
+  assert.ok(Number(second!.seq) > Number(first!.seq));
+  assert.equal(
+    await printed(["outbox", "list", "outbox.db", "--limit", "1"]),
+    lines.split("\n")[0] + "\n",
+  );
+  const counts = JSON.parse(
+    await printed(["outbox", "count", "outbox.db"]),
+  ) as {
+    entries: number;
+    sent: number;
+  };
+  assert.equal(counts.entries, 2);
+  assert.equal(counts.sent, 0);
+  writer.kill("SIGKILL");
+  assert.equal((await convexc(["outbox", "list", "none.db"])).code, 7);
+  assert.equal((await convexc(["outbox", "list", "key.pem"])).code, 7);
+});
+
 test("every mistake on the line is exit status 2, with a word for it", async () => {
   const mistakes: [string[], RegExp][] = [
     [[], /USAGE/],
@@ -553,6 +593,7 @@ test("bash completes commands, words and options", async () => {
   assert.equal(await complete(["keys", "ge"]), "generate");
   assert.equal(await complete(["subscribe", "a:b", "--di"]), "--diff");
   assert.equal(await complete(["token", "mint", "--iss"]), "--issuer");
+  assert.equal(await complete(["outbox", "co"]), "count");
   assert.equal(await complete(["completion", "z"]), "zsh");
   assert.equal(await complete(["query", "a:b", "--di"]), "");
 });

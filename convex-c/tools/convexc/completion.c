@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* First words of commands of two. */
+static const char *const groups[] = {"token", "keys", "outbox", NULL};
+
 /* The words that may follow `first`, or begin the line when it is NULL. */
 static void print_words(const char *first)
 {
@@ -21,12 +24,12 @@ static void print_words(const char *first)
     }
 }
 
-static void print_options(unsigned groups, const char *prefix, const char *between)
+static void print_options(unsigned kinds, const char *prefix, const char *between)
 {
     const char *before = "";
 
     for (size_t i = 0; i < option_row_count; i++) {
-        if (!(option_rows[i].groups & (groups | FOR_ALL)))
+        if (!(option_rows[i].groups & (kinds | FOR_ALL)))
             continue;
         printf("%s%s%s", before, prefix, option_rows[i].name);
         before = between;
@@ -39,7 +42,7 @@ static void print_bash(void)
            "    COMPREPLY=()\n    case $COMP_CWORD:${COMP_WORDS[1]} in\n    1:*) words='");
     print_words(NULL);
     printf("' ;;\n");
-    for (const char *const *first = (const char *const[]){"token", "keys", NULL}; *first; first++) {
+    for (const char *const *first = groups; *first; first++) {
         printf("    2:%s) words='", *first);
         print_words(*first);
         printf("' ;;\n");
@@ -78,7 +81,7 @@ static void print_fish(void)
     printf("complete -c convexc -f -n __fish_use_subcommand -a '");
     print_words(NULL);
     printf("'\n");
-    for (const char *const *first = (const char *const[]){"token", "keys", NULL}; *first; first++) {
+    for (const char *const *first = groups; *first; first++) {
         printf("complete -c convexc -f -n '__fish_seen_subcommand_from %s' -a '", *first);
         print_words(*first);
         printf("'\n");

@@ -64,7 +64,8 @@ enum {
     FOR_GENERATE = 1 << 10,
     FOR_CONFIG = 1 << 11,
     FOR_TIMED = 1 << 12,
-    FOR_ALL = 1 << 13
+    FOR_OUTBOX = 1 << 13,
+    FOR_ALL = 1 << 14
 };
 
 typedef enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER } option_kind;
@@ -184,6 +185,8 @@ int run_token_mint(const settings *s);
 int run_keys_generate(const settings *s);
 int run_keys_jwks(const settings *s);
 int run_keys_config(const settings *s);
+int run_outbox_list(const settings *s);
+int run_outbox_count(const settings *s);
 int run_status(const settings *s);
 int run_completion(const settings *s);
 

@@ -8,9 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_one_of(const char *text, const char *a, const char *b)
+/* Whether some command of two words begins with this one. */
+static bool is_first_word(const char *word)
 {
-    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
+    for (size_t i = 0; i < command_count; i++) {
+        const char *space = strchr(commands[i].name, ' ');
+        if (space && strlen(word) == (size_t)(space - commands[i].name) &&
+            strncmp(word, commands[i].name, strlen(word)) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* What is asked before any command: help and version. */
@@ -24,13 +31,14 @@ static int run_without_command(int argc, char **argv)
         printf("convexc %s\n", convex_version());
         return EXIT_DONE;
     }
-    if (is_one_of(argv[1], "--help", "-h") || (argc == 2 && strcmp(argv[1], "help") == 0)) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        (argc == 2 && strcmp(argv[1], "help") == 0)) {
         print_overview(stdout);
         return EXIT_DONE;
     }
-    return fail(EXIT_USAGE, "no command %s%s%s; convexc --help lists them", argv[1],
-                argc > 2 && is_one_of(argv[1], "token", "keys") ? " " : "",
-                argc > 2 && is_one_of(argv[1], "token", "keys") ? argv[2] : "");
+    bool two = argc > 2 && is_first_word(argv[1]);
+    return fail(EXIT_USAGE, "no command %s%s%s; convexc --help lists them", argv[1], two ? " " : "",
+                two ? argv[2] : "");
 }
 
 int main(int argc, char **argv)

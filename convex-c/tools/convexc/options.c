@@ -66,7 +66,7 @@ const option_row option_rows[] = {
     {"diff", 'd', NULL, OPTION_FLAG, AT(diff), FOR_SUBSCRIBE,
      "after the first result print what changed"},
     {"page-size", 0, "N", OPTION_NUMBER, AT(page_size), FOR_PAGINATE, "items of one page (100)"},
-    {"limit", 0, "N", OPTION_NUMBER, AT(limit), FOR_PAGINATE, "end after N items"},
+    {"limit", 0, "N", OPTION_NUMBER, AT(limit), FOR_PAGINATE | FOR_OUTBOX, "end after N items"},
     {"type", 0, "TYPE", OPTION_TEXT, AT(type), FOR_UPLOAD,
      "content type kept with the file (application/octet-stream)"},
     {"output", 'o', "FILE", OPTION_TEXT, AT(output), FOR_DOWNLOAD, "write here (standard output)"},
@@ -138,6 +138,14 @@ const command commands[] = {
      "the\n"
      "old and the new key while one replaces the other.",
      "convexc keys config key.pem --issuer https://ingest.example --audience app"},
+    {"outbox list", "FILE", 1, 1, FOR_OUTBOX, run_outbox_list, "show what waits in an outbox",
+     "Prints the mutations that an outbox's FILE holds, in their order, a line each, while "
+     "another\n"
+     "process may have it open. Times are milliseconds since 1970; sentAt null: never sent.",
+     "convexc outbox list /var/lib/app/outbox.db --limit 10"},
+    {"outbox count", "FILE", 1, 1, 0, run_outbox_count, "say how much waits in an outbox",
+     "Prints {\"entries\",\"sent\",\"argsBytes\",\"oldestSeconds\"} of an outbox's FILE.",
+     "convexc outbox count /var/lib/app/outbox.db"},
     {"status", "", 0, 0, DEPLOYMENT, run_status, "find out what is wrong",
      "Checks the URL, the name, the way to the server, its version, the clocks, the live "
      "connection\n"
