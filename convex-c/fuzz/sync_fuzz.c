@@ -14,7 +14,7 @@ typedef struct session {
     convex_mem mem;
     int64_t now;
     cvx_listener subs[SUBS];
-    cvx_request calls[CALLS];
+    cvx_request calls[CALLS], read;
     char *bodies[CALLS];
     uint32_t generation;
     bool asked;
@@ -45,12 +45,25 @@ static void take_outputs(session *s)
     }
 }
 
+/* Asked once, of a query that is live, with a deadline. */
+static void begin_read(session *s)
+{
+    char *token = NULL;
+    size_t len = 0;
+
+    if (cvx_call_text(&s->mem, "q:b", NULL, NULL, true, &token, &len, NULL) != CONVEX_OK)
+        abort();
+    s->read = (cvx_request){.id = CALLS, .kind = CVX_READ, .deadline = 90};
+    cvx_sync_read(s->sync, cvx_query_new(&s->mem, token, len), &s->read);
+}
+
 static void begin(session *s)
 {
     cvx_sync_config config = {.mem = cvx_mem(NULL),
                               .connect_timeout_ms = 1000,
                               .inactivity_ms = 1000,
                               .backoff_max_ms = 10,
+                              .linger_ms = 50,
                               .max_transition_bytes = 4096};
 
     s->mem = config.mem;
@@ -75,6 +88,7 @@ static void begin(session *s)
                                     .body_len = len};
         cvx_sync_request(s->sync, &s->calls[i]);
     }
+    begin_read(s);
     cvx_sync_tick(s->sync, 0);
     take_outputs(s);
 }

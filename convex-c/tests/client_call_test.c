@@ -248,6 +248,62 @@ static void probes_are_bounded_and_end_with_the_client(void **state)
     assert_int_equal(s.done_status, CONVEX_ECLOSED);
 }
 
+/* ---- memory ---- */
+
+static void *short_realloc(void *ptr, size_t size, void *user)
+{
+    atomic_long *left = user;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return atomic_fetch_sub(left, 1) == 0 ? NULL : realloc(ptr, size);
+}
+
+/* All kinds of calls, of which some are refused; how many were accepted. */
+static int call_all(story *s)
+{
+    convex_call_options options = {.component = "a/b", .timeout_ms = 60000};
+    convex_status status[5] = {
+        convex_client_mutation(s->client, "m:x", NULL, &options, on_done, s, NULL, NULL),
+        convex_client_action(s->client, "a:x", NULL, &options, on_done, s, NULL, NULL),
+        convex_client_query(s->client, "q:x", NULL, &options, on_done, s, NULL, NULL),
+        convex_client_probe(s->client, 0, on_pong, s),
+        convex_sub_set_args(s->sub, NULL, NULL),
+    };
+    int accepted = 0;
+
+    for (int i = 0; i < 5; i++) {
+        if (status[i] != CONVEX_OK)
+            assert_int_equal(status[i], CONVEX_ENOMEM);
+        accepted += status[i] == CONVEX_OK && i < 4;
+    }
+    return accepted;
+}
+
+static void any_failed_allocation_of_a_call_is_reported(void **state)
+{
+    int refused = 0;
+    for (long nth = 0; nth < 25; nth++) {
+        atomic_long left = -1;
+        story s;
+        story_init(&s);
+        convex_options options = options_for(&s, "http://127.0.0.1:1");
+        options.mem = (convex_mem){short_realloc, &left};
+        begin_with(&s, &options);
+        watch(&s);
+        atomic_store(&left, nth);
+        int accepted = call_all(&s);
+        atomic_store(&left, -1);
+        convex_client_join(s.client);
+        assert_int_equal(s.dones, accepted);
+        assert_int_equal(s.ends, 1);
+        refused += 4 - accepted;
+        finish(&s);
+    }
+    assert_true(refused > 0);
+}
+
 /* ---- misuse ---- */
 
 static void null_is_refused_or_ignored_everywhere(void **state)
@@ -435,6 +491,7 @@ int main(void)
         T(changing_what_has_ended_is_refused),
         T(a_probe_is_answered_and_counted),
         T(probes_are_bounded_and_end_with_the_client),
+        T(any_failed_allocation_of_a_call_is_reported),
         T(null_is_refused_or_ignored_everywhere),
         T(changes_of_identity_are_bounded),
         T(after_the_close_every_call_says_so),

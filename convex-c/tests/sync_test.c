@@ -122,6 +122,42 @@ static void reconnect_now_ends_the_wait(void **state)
     rig_done(&r);
 }
 
+static void reconnect_now_disturbs_no_attempt_and_no_connection(void **state)
+{
+    rig r;
+    rig_init(&r);
+    rig_wait(&r);
+    cvx_sync_reconnect_now(r.sync, r.now);
+    rig_tick(&r, 1);
+    assert_int_equal(r.opens, 1);
+    cvx_sync_opened(r.sync, r.now, WALL_MS);
+    cvx_sync_reconnect_now(r.sync, r.now);
+    rig_tick(&r, 1);
+    assert_int_equal(r.opens, 1);
+    assert_int_equal(r.closes, 0);
+    rig_done(&r);
+}
+
+static void a_thousand_clients_do_not_come_back_at_once(void **state)
+{
+    int tenths[10] = {0};
+
+    for (unsigned client = 0; client < 1000; client++) {
+        cvx_sync_config config = rig_config();
+        rig r;
+        memcpy(config.random + 16, &client, sizeof client);
+        rig_init_with(&r, config);
+        rig_open(&r);
+        rig_close(&r, 1013, "TooManyConcurrentRequests");
+        int64_t delay = cvx_sync_deadline(r.sync) - r.now;
+        assert_in_range(delay, 1500, 4499);
+        tenths[(delay - 1500) / 300]++;
+        rig_done(&r);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_in_range(tenths[i], 60, 140);
+}
+
 static void server_refusal_is_reported_in_its_words(void **state)
 {
     rig r;
@@ -628,6 +664,8 @@ int main(void)
         T(connecting_that_takes_too_long_is_given_up),
         T(delays_double_up_to_the_ceiling_and_start_over_when_all_is_answered),
         T(reconnect_now_ends_the_wait),
+        T(reconnect_now_disturbs_no_attempt_and_no_connection),
+        T(a_thousand_clients_do_not_come_back_at_once),
         T(server_refusal_is_reported_in_its_words),
         T(version_state_belongs_to_one_connection),
         T(version_mismatch_reconnects_within_its_backoff),

@@ -300,7 +300,8 @@ CONVEX_API void convex_client_cancel(convex_client *client, uint32_t id);
 /* Changes the identity; NULL or CONVEX_AUTH_NONE signs out. Requests made later run as the
  * new identity. No result that the server made for the former identity is delivered once the
  * loop has taken this up: subscribers keep what they were told last until the new identity is
- * confirmed, and are then told what differs. The credential is copied; a fetch callback's
+ * confirmed, and are then told what differs. A mutation whose connection is lost before its answer
+ * is sent again as the identity of then. The credential is copied; a fetch callback's
  * `user` must live until the next set_auth has been processed or the client is closed.
  * Returns CONVEX_OK, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_EBUSY (64 changes wait for the loop) or
  * CONVEX_ECLOSED. */
