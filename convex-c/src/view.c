@@ -2,7 +2,7 @@
  * Loop thread. Invariants: a listener is dirty exactly when what it was told last differs from what
  * its query shows; a dirty listener without a view is in the list of `dirty`, one with a view has
  * had its view queued. So nobody is told the same twice, and a value that comes and goes unseen
- * is not told at all. */
+ * is not told at all. A view that compares by itself need not tell its listeners anything. */
 #include "view.h"
 
 #include "sync_internal.h"
@@ -109,6 +109,18 @@ static void show_other(cvx_sync *sync, cvx_query *query, const convex_result *re
     convex_result_unref(before);
 }
 
+/* Takes an equal result for the one that is shown, so that the old one is not kept. */
+static void exchange(cvx_query *query, const convex_result *result)
+{
+    const convex_result *before = query->shown;
+
+    query->shown = convex_result_ref(result);
+    for (cvx_listener *listener = query->listeners; listener; listener = listener->next)
+        if (listener->told == before)
+            cvx_view_told(listener);
+    convex_result_unref(before);
+}
+
 void cvx_view_result(cvx_sync *sync, cvx_query *query)
 {
     if (cvx_overlay_active(sync)) {
@@ -123,12 +135,10 @@ void cvx_view_show(cvx_sync *sync, cvx_query *query, const convex_result *result
 {
     if (result == query->shown)
         return;
-    if (cvx_same_result(query->shown, result)) {
-        convex_result_unref(query->shown);
-        query->shown = convex_result_ref(result);
-    } else {
+    if (cvx_same_result(query->shown, result))
+        exchange(query, result);
+    else
         show_other(sync, query, result);
-    }
 }
 
 void cvx_view_confirmed(cvx_sync *sync, cvx_query *query)

@@ -141,6 +141,8 @@ TEST(a_result_as_it_was_shown_makes_no_call)
     respond(&r, 0, true, 20);
     rig_transition(&r, 1, 0, 20, UPDATED(0, "\"mine\""));
     expect_seen(&r.subs[0], 2, "\"mine\"");
+    assert_ptr_equal(r.subs[0].listener.told,
+                     cvx_sync_result(&r.subs[0].listener)); /* one is kept */
     assert_int_equal(call->done, 1);
     rig_transition(&r, 1, 0, 30, UPDATED(0, "\"next\""));
     expect_seen(&r.subs[0], 3, "\"next\"");
