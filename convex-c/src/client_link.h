@@ -18,7 +18,7 @@ typedef struct cvx_link {
     bool started;            /* the upgrade was asked for */
     bool broken;             /* a write failed; not told yet */
     uint64_t received, sent; /* bytes of all connections, TLS not counted */
-    uint8_t pool[256];
+    uint8_t pool[64];
     size_t pooled; /* unpredictable bytes left in the pool */
     char refusal[512];
 } cvx_link;

@@ -5,14 +5,19 @@
  *
  * While it connects, libcurl says which descriptors it waits for; once open the
  * socket is registered by us. TLS can hold bytes that no descriptor announces, so
- * a reader must go on until CVX_IO_AGAIN. */
+ * a reader must go on until CVX_IO_AGAIN. Without TLS libcurl has nothing more to do
+ * once connected: the socket is ours then, and its handles go. */
 #include "transport.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mem.h"
@@ -28,7 +33,7 @@ typedef struct curl_transport {
     CURLM *multi;
     CURL *easy;
     int connecting_fd;    /* an epoll descriptor with what libcurl waits for */
-    curl_socket_t socket; /* of the open connection, registered outside */
+    curl_socket_t socket; /* of the open connection, registered outside; ours without TLS */
     cvx_transport_state state;
     int64_t now, deadline;
     bool due; /* libcurl wants to run at once */
@@ -85,18 +90,26 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
 
 /* ---- connecting ---- */
 
-static void close_transport(cvx_transport *transport)
+static void drop_easy(curl_transport *self)
 {
-    curl_transport *self = self_of(transport);
-
-    if (self->socket != CURL_SOCKET_BAD)
-        watch_socket(self, 0);
-    self->socket = CURL_SOCKET_BAD;
     if (self->easy) {
         curl_multi_remove_handle(self->multi, self->easy);
         curl_easy_cleanup(self->easy);
     }
     self->easy = NULL;
+}
+
+static void close_transport(cvx_transport *transport)
+{
+    curl_transport *self = self_of(transport);
+
+    if (self->socket != CURL_SOCKET_BAD) {
+        watch_socket(self, 0);
+        if (!self->tls)
+            close(self->socket);
+    }
+    self->socket = CURL_SOCKET_BAD;
+    drop_easy(self);
     self->state = CVX_TRANSPORT_IDLE;
     self->deadline = INT64_MAX;
     self->due = self->want_write = false;
@@ -129,14 +142,43 @@ static bool set_up(curl_transport *self, CURL *easy, const char *url)
     return ok && cvx_network_apply(self->config.network, easy) == CURLE_OK;
 }
 
+/* Whether libcurl must stay on the way: with TLS to the server, or to the proxy. */
+static bool needs_tls(const curl_transport *self, const char *url)
+{
+    const char *proxy = self->config.network->proxy;
+
+    if (!proxy && !self->config.network->unix_socket)
+        for (size_t i = 0; i < 3 && !proxy; i++)
+            proxy = getenv((const char *[]){"http_proxy", "all_proxy", "ALL_PROXY"}[i]);
+    return strncasecmp(url, "https:", 6) == 0 || (proxy && strncasecmp(proxy, "https:", 6) == 0);
+}
+
+/* What is used while connecting, and with TLS later on. */
+static bool get_tools(curl_transport *self)
+{
+    if (!self->multi) {
+        self->multi = curl_multi_init();
+        if (!self->multi)
+            return false;
+        curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+        curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self);
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self);
+    }
+    if (self->tls && !self->stage)
+        self->stage = cvx_alloc(&self->config.mem, STAGE_SIZE);
+    return !self->tls || self->stage;
+}
+
 static convex_status connect_transport(cvx_transport *transport, const char *url)
 {
     curl_transport *self = self_of(transport);
-    CURL *easy = curl_easy_init();
+    CURL *easy;
 
     close_transport(transport);
     self->curl_error[0] = '\0';
-    self->tls = strncmp(url, "https:", 6) == 0;
+    self->tls = needs_tls(self, url);
+    easy = get_tools(self) ? curl_easy_init() : NULL;
     if (!easy || !set_up(self, easy, url) || curl_multi_add_handle(self->multi, easy) != CURLM_OK) {
         curl_easy_cleanup(easy);
         return CONVEX_ENOMEM;
@@ -147,10 +189,22 @@ static convex_status connect_transport(cvx_transport *transport, const char *url
     return CONVEX_OK;
 }
 
+/* Takes the socket over, and lets libcurl go. */
+static void take_socket(curl_transport *self)
+{
+    self->socket = fcntl(self->socket, F_DUPFD_CLOEXEC, 0);
+    drop_easy(self);
+    curl_multi_cleanup(self->multi);
+    self->multi = NULL;
+}
+
 static cvx_transport_state connected(curl_transport *self)
 {
-    if (curl_easy_getinfo(self->easy, CURLINFO_ACTIVESOCKET, &self->socket) != CURLE_OK ||
-        self->socket == CURL_SOCKET_BAD)
+    CURLcode code = curl_easy_getinfo(self->easy, CURLINFO_ACTIVESOCKET, &self->socket);
+
+    if (code == CURLE_OK && self->socket != CURL_SOCKET_BAD && !self->tls)
+        take_socket(self);
+    if (code != CURLE_OK || self->socket == CURL_SOCKET_BAD)
         return fail(self, "connecting failed", CURLE_COULDNT_CONNECT);
     self->state = CVX_TRANSPORT_OPEN;
     self->deadline = INT64_MAX;
@@ -211,6 +265,35 @@ static cvx_io broken(curl_transport *self, CURLcode code)
     return CVX_IO_BROKEN;
 }
 
+/* After a call on our own socket that moved nothing. */
+static cvx_io refused(curl_transport *self)
+{
+    if (errno == EAGAIN || errno == EINTR)
+        return CVX_IO_AGAIN;
+    snprintf(self->curl_error, sizeof self->curl_error, "%s", strerror(errno));
+    return broken(self, CURLE_RECV_ERROR);
+}
+
+static cvx_io receive_plain(curl_transport *self, void *ret, size_t capacity, size_t *ret_len)
+{
+    ssize_t got = recv(self->socket, ret, capacity, 0);
+
+    if (got < 0)
+        return refused(self);
+    *ret_len = (size_t)got;
+    return got > 0 ? CVX_IO_MOVED : CVX_IO_END;
+}
+
+static cvx_io send_plain(curl_transport *self, const void *data, size_t len, size_t *ret_len)
+{
+    ssize_t sent = len > 0 ? send(self->socket, data, len, MSG_NOSIGNAL) : 0;
+
+    if (sent < 0)
+        return refused(self);
+    *ret_len = (size_t)sent;
+    return sent > 0 ? CVX_IO_MOVED : CVX_IO_AGAIN;
+}
+
 static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size_t *ret_len)
 {
     curl_transport *self = self_of(transport);
@@ -218,6 +301,8 @@ static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size
 
     if (self->state != CVX_TRANSPORT_OPEN)
         return CVX_IO_BROKEN;
+    if (!self->tls)
+        return receive_plain(self, ret, capacity, ret_len);
     self->curl_error[0] = '\0';
     code = curl_easy_recv(self->easy, ret, capacity, ret_len);
     if (code == CURLE_AGAIN)
@@ -227,7 +312,7 @@ static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size
     return *ret_len > 0 ? CVX_IO_MOVED : CVX_IO_END;
 }
 
-static cvx_io send_raw(curl_transport *self, const void *data, size_t len, size_t *ret_len)
+static cvx_io send_sealed(curl_transport *self, const void *data, size_t len, size_t *ret_len)
 {
     CURLcode code;
 
@@ -243,7 +328,7 @@ static cvx_io flush_stage(curl_transport *self)
 {
     while (self->staged > 0) {
         size_t sent = 0;
-        cvx_io io = send_raw(self, self->stage, self->staged, &sent);
+        cvx_io io = send_sealed(self, self->stage, self->staged, &sent);
         if (io != CVX_IO_MOVED)
             return io;
         self->staged -= sent;
@@ -260,7 +345,7 @@ static cvx_io send_bytes(cvx_transport *transport, const void *data, size_t len,
     if (self->state != CVX_TRANSPORT_OPEN)
         return CVX_IO_BROKEN;
     if (!self->tls)
-        return send_raw(self, data, len, ret_len);
+        return send_plain(self, data, len, ret_len);
     io = flush_stage(self);
     if (io != CVX_IO_MOVED)
         return io;
@@ -328,17 +413,11 @@ cvx_transport *cvx_transport_curl_new(const cvx_transport_config *config)
         cvx_free(&config->mem, self);
         return NULL;
     }
-    self->stage = cvx_alloc(&config->mem, STAGE_SIZE);
-    self->multi = curl_multi_init();
     self->connecting_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!self->stage || !self->multi || self->connecting_fd < 0) {
+    if (self->connecting_fd < 0) {
         free_transport(&self->base);
         return NULL;
     }
     watch(config->epoll_fd, self->connecting_fd, EPOLLIN, config->epoll_tag);
-    curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self);
-    curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self);
     return &self->base;
 }

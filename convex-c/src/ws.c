@@ -11,8 +11,8 @@
 
 enum { OP_CONTINUATION = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 enum {
-    FIRST_ROOM = 16 * 1024,
-    KEEP_ROOM = 256 * 1024,      /* of an idle buffer */
+    FIRST_ROOM = 2 * 1024,
+    KEEP_ROOM = 64 * 1024,       /* of an idle buffer */
     MAX_FRAME = 4 * 1024 * 1024, /* sent in one frame: the server takes 16 MiB */
     MAX_PONGS = 64 * 1024,       /* unsent bytes beyond which pings go unanswered */
     DEFLATE_FROM = 8 * 1024,     /* what is shorter fits few packets: not worth zlib's set-up */

@@ -96,7 +96,7 @@ void cvx_ws_sent(cvx_ws *ws, size_t len);
 void cvx_ws_mask(char *ret, const char *data, size_t len, const uint8_t key[4], size_t at);
 
 /* ws_handshake.c */
-void cvx_ws_accept(const char *key, char ret[29]);
+void cvx_ws_accept(const char *key, char ret[29]); /* of a key of 24 characters */
 /* One step of reading the answer. */
 cvx_ws_kind cvx_ws_handshake(cvx_ws *ws, cvx_ws_event *ret);
 

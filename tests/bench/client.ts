@@ -1,211 +1,386 @@
-// ./run bench client: our client and the official JS client doing the same jobs in turns -
-// receive Transitions, decode them, print each result; and call mutations one by one.
-import { spawn } from "node:child_process";
+// ./run bench client: convex-c, the official JS client and bare sockets (the floor) at the same jobs
+// against one scripted server, in turns; the table goes into docs/benchmarks.md as it is printed.
+// Then mutations against dev/convex-backend.
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { copyFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { WebSocketServer, type WebSocket } from "ws";
-import { binary, ROOT } from "../harness";
-import {
-  cpuUs,
-  median,
-  peakMemoryMb,
-  printMachine,
-  ratio,
-  short,
-  table,
-} from "./measure";
+import { binary, ROOT, tempDir } from "../harness";
+import { median, memoryMb, printMachine, short } from "./measure";
 import { measureRoundTrips } from "./roundtrip";
 
-const ROUNDS = 5;
+const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const official = join(ROOT, "build/bench-official.mjs");
 
-interface Job {
-  documents: number;
-  transitions: number;
-}
-
-const JOBS: Job[] = [
-  { documents: 1, transitions: 8000 },
-  { documents: 50, transitions: 2000 },
-  { documents: 2500, transitions: 60 },
-];
-const CONTENT_BYTES = 290; // of a document, which is some 440 bytes in all
-
-const ts = (n: number): string => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(n));
-  return bytes.toString("base64");
-};
-
-function documents(job: Job, version: number): unknown[] {
-  return Array.from({ length: job.documents }, (_, i) => ({
-    _creationTime: 1767323045678.25 + i,
-    _id: `j57dxbdyxw0020g30g2gc1r8158${String(9000 + i)}`,
-    content: `message ${i} `.padEnd(CONTENT_BYTES, "lorem ipsum "),
-    live: i % 2 === 0,
-    score: i * 1.5,
-    version: i === 0 ? version : 0,
-  }));
-}
-
-function frame(job: Job, i: number): string {
-  return JSON.stringify({
-    type: "Transition",
-    startVersion: { querySet: i === 0 ? 0 : 1, identity: 0, ts: ts(i) },
-    endVersion: { querySet: 1, identity: 0, ts: ts(i + 1) },
-    modifications: [
-      {
-        type: "QueryUpdated",
-        queryId: 0,
-        value: documents(job, i),
-        logLines: [],
-        journal: null,
-      },
-    ],
-  });
-}
-
-/** A scripted server: the first Transition at once, the others when told, as fast as they go. */
-class Script {
-  private readonly server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  private socket: WebSocket | null = null;
-
-  private constructor(private readonly frames: string[]) {
-    this.server.on("connection", (socket: WebSocket) => {
-      socket.on("message", (data) => {
-        if (!String(data).includes("ModifyQuerySet") || this.socket) return;
-        this.socket = socket;
-        socket.send(this.frames[0]!);
-      });
-      socket.on("error", () => undefined); // the client is ended with frames under way
-    });
-  }
-
-  static async start(frames: string[]): Promise<Script> {
-    const self = new Script(frames);
-    await once(self.server, "listening");
-    return self;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as { port: number }).port}`;
-  }
-
-  sendTheRest(): void {
-    for (const text of this.frames.slice(1)) this.socket!.send(text);
-  }
-
-  async close(): Promise<void> {
-    this.socket?.terminate();
-    this.server.close();
-    await once(this.server, "close");
-  }
-}
-
+/** What a process says of its job (convex-c/bench/client_bench.c), and what is seen of it. */
 interface Figures {
-  us: number; // CPU of a Transition
-  mb: number; // at most
-  results: number;
+  count?: number;
+  cpu_us: number;
+  us?: number;
+  p50?: number;
+  p99?: number;
+  mb: number; // at the end of the job
+  started_us: number; // from the process's start to its job's end, where it says when that was
 }
 
-type Command = (url: string) => [string, string[]];
-
-const CLIENTS: Record<string, Command> = {
-  "convex-c": (url) => [binary("convex-example-watch"), [url, "q:list", "{}"]],
-  "convex JS": (url) => [process.execPath, [official, "watch", url]],
+type Who = "js" | "floor" | "c";
+type Job = [name: string, ...numbers: number[]];
+const NAMES: Record<Who, string> = {
+  js: "convex JS",
+  floor: "floor",
+  c: "convex-c",
 };
 
-/** The lines a process prints: how many, and how each begins. */
-class Lines {
-  count = 0;
-  private head = "";
-  private wanted: { version: number; resolve: () => void } | null = null;
+let url = "";
 
-  constructor(output: NodeJS.ReadableStream) {
-    output.on("data", (data: Buffer) => this.take(data));
-  }
-
-  private take(data: Buffer): void {
-    let from = 0;
-    for (let end; (end = data.indexOf(10, from)) >= 0; from = end + 1) {
-      this.keep(data, from, end);
-      this.count++;
-      const { version } = this.wanted ?? {};
-      // the first document carries the version of the whole
-      if (new RegExp(`"version":${version}(\\.0)?}`).test(this.head))
-        this.wanted!.resolve();
-      this.head = "";
-    }
-    this.keep(data, from, data.length);
-  }
-
-  private keep(data: Buffer, from: number, end: number): void {
-    if (this.head.length < 1000)
-      this.head += data.toString("latin1", from, Math.min(end, from + 1000));
-  }
-
-  /** Resolves when the result of this version has been printed. */
-  until(version: number): Promise<void> {
-    return new Promise((resolve) => (this.wanted = { version, resolve }));
-  }
-}
-
-/** CPU from the first printed result, when start-up is over, to the last. */
-async function play(command: Command, frames: string[]): Promise<Figures> {
-  const script = await Script.start(frames);
-  const [program, args] = command(script.url);
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const pid = child.pid!;
-  const lines = new Lines(child.stdout);
-  const ended = once(child, "exit");
-  const early = ended.then(([code]: unknown[]) => {
-    throw new Error(`${program} ended early (${String(code)})`);
+/** The server's process: port on its first line, ends with its input. */
+async function startPeer(): Promise<ChildProcess> {
+  const peer = spawn(binary("convex_bench_peer"), [], {
+    stdio: ["pipe", "pipe", "inherit"],
   });
-  await Promise.race([lines.until(0), early]);
-  const before = cpuUs(pid);
-  script.sendTheRest();
-  await Promise.race([lines.until(frames.length - 1), early]);
-  const figures = {
-    us: (cpuUs(pid) - before) / (frames.length - 1),
-    mb: peakMemoryMb(pid),
-    results: lines.count,
-  };
-  early.catch(() => undefined); // from here on it is asked to end
-  child.kill("SIGTERM");
-  await ended;
-  await script.close();
-  return figures;
+  const [port] = (await once(
+    createInterface({ input: peer.stdout! }),
+    "line",
+  )) as string[];
+  url = `http://127.0.0.1:${port}`;
+  return peer;
 }
 
-async function measureTransitions(): Promise<void> {
-  const rows: string[][] = [];
-  for (const job of JOBS) {
-    const frames = Array.from({ length: job.transitions }, (_, i) =>
-      frame(job, i),
-    );
-    const all = new Map(
-      Object.keys(CLIENTS).map((name) => [name, [] as Figures[]]),
-    );
-    for (let round = 0; round < ROUNDS; round++)
-      for (const [name, command] of Object.entries(CLIENTS))
-        all.get(name)!.push(await play(command, frames));
-    const kb = (frames[0]!.length / 1024).toPrecision(2);
-    const size = `${job.documents.toLocaleString("en-US")} document${job.documents > 1 ? "s" : ""}, ${Number(kb)} KB`;
-    const js = median(all.get("convex JS")!.map((f) => f.us));
-    for (const [name, figures] of all) {
-      const us = median(figures.map((f) => f.us));
-      rows.push([
-        `${size}: ${name}`,
-        short(us),
-        ratio(us, js),
-        short(median(figures.map((f) => f.mb))),
-        `${median(figures.map((f) => f.results))} of ${job.transitions}`,
-      ]);
+async function play(who: Who, [name, ...numbers]: Job): Promise<Figures> {
+  const program =
+    who === "js"
+      ? process.execPath
+      : binary(who === "c" ? "convex_client_bench" : "convex_bench_floor");
+  const args = [name, url, ...numbers.map(String)];
+  if (who === "js") args.unshift(official);
+  const spawned = Number(process.hrtime.bigint()) / 1000;
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const line = await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
+    ended.then(([code]: unknown[]) => {
+      throw new Error(`${name} of ${NAMES[who]} ended (${String(code)})`);
+    }),
+  ]);
+  const said = JSON.parse(line[0] as string) as Figures & { at_us?: number };
+  const mb = memoryMb(child.pid!);
+  child.stdin.end();
+  await ended;
+  return { ...said, mb, started_us: (said.at_us ?? NaN) - spawned };
+}
+
+/** Medians of the rounds, each round all of them in turns. */
+async function rounds<K extends string>(
+  plays: Record<K, [Who, Job]>,
+): Promise<Record<K, Figures>> {
+  const keys = Object.keys(plays) as K[];
+  const all = new Map<K, Figures[]>(keys.map((key) => [key, []]));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const key of keys) {
+      const [who, job] = plays[key];
+      all.get(key)!.push(await play(who, job));
     }
+  const middle = (list: Figures[], field: keyof Figures) =>
+    median(list.map((figures) => figures[field] ?? NaN));
+  const result = {} as Record<K, Figures>;
+  for (const [key, list] of all)
+    result[key] = {
+      count: middle(list, "count"),
+      cpu_us: middle(list, "cpu_us"),
+      us: middle(list, "us"),
+      p50: middle(list, "p50"),
+      p99: middle(list, "p99"),
+      mb: middle(list, "mb"),
+      started_us: middle(list, "started_us"),
+    };
+  return result;
+}
+
+// ---- the table ----
+
+const rows: string[][] = [];
+
+/** One line of the table; `aim` is an upper bound of ours in the unit given, or of a ratio. */
+function row(
+  what: string,
+  cells: { js?: string; floor?: string; c: string },
+  value: number,
+  aim: number,
+  words: string,
+): void {
+  const met = value <= aim ? "yes" : "**no**";
+  rows.push([what, cells.js ?? "–", cells.floor ?? "–", cells.c, words, met]);
+}
+
+function printTable(): void {
+  const head = ["", "convex JS", "floor", "convex-c", "aim", "met"];
+  for (const line of [
+    head,
+    ["---", "---:", "---:", "---:", "---:", "---"],
+    ...rows,
+  ])
+    console.log(`| ${line.join(" | ")} |`);
+}
+
+const us = (n: number): string =>
+  n >= 1000 ? `${short(n / 1000)} ms` : `${short(n)} us`;
+const kb = (mb: number): string => `${short(mb * 1024)} KB`;
+const times = (a: number, b: number): string => `${short(a / b)}x`;
+
+// ---- the jobs ----
+
+async function transitions(
+  words: string,
+  documents: number,
+  count: number,
+  aimUs: number,
+): Promise<void> {
+  const job: Job = ["stream", documents, count, 0, 1];
+  const { js, floor, c } = await rounds({
+    js: ["js", job],
+    floor: ["floor", job],
+    c: ["c", job],
+  });
+  row(
+    `CPU per Transition, ${words}`,
+    { js: us(js.cpu_us), floor: us(floor.cpu_us), c: us(c.cpu_us) },
+    c.cpu_us,
+    aimUs,
+    us(aimUs),
+  );
+  rows.push([
+    `Transitions a second on one core, ${words}`,
+    short(1e6 / js.cpu_us),
+    short(1e6 / floor.cpu_us),
+    short(1e6 / c.cpu_us),
+    "–",
+    "–",
+  ]);
+}
+
+async function amongMany(): Promise<void> {
+  const one: Job = ["stream", 0, 3000, 0, 1];
+  const many: Job = ["stream", 0, 3000, 0, 1000];
+  const got = await rounds({
+    js1: ["js", one],
+    c1: ["c", one],
+    js: ["js", ["stream", 0, 300, 0, 1000]],
+    c: ["c", many],
+  });
+  row(
+    "CPU of an update among 1,000 live queries, of one among 1",
+    {
+      js: times(got.js.cpu_us, got.js1.cpu_us),
+      c: times(got.c.cpu_us, got.c1.cpu_us),
+    },
+    got.c.cpu_us / got.c1.cpu_us,
+    1.5,
+    "1.5x",
+  );
+}
+
+async function latency(): Promise<void> {
+  for (const [words, documents, aim50, aim99] of [
+    ["small", 0, 1.2, 1.5],
+    ["22 KB", 50, Infinity, Infinity],
+  ] as const) {
+    const job: Job = ["stream", documents, 3000, 500, 1];
+    const { js, floor, c } = await rounds({
+      js: ["js", job],
+      floor: ["floor", job],
+      c: ["c", job],
+    });
+    for (const [p, aim] of [
+      ["p50", aim50],
+      ["p99", aim99],
+    ] as const)
+      row(
+        `server frame to callback, ${words}, ${p}`,
+        {
+          js: times(js[p]!, floor[p]!),
+          floor: us(floor[p]!),
+          c: times(c[p]!, floor[p]!),
+        },
+        c[p]! / floor[p]!,
+        aim,
+        aim === Infinity ? "–" : `${aim}x`,
+      );
   }
-  table(["Transitions", "us CPU", "of JS", "MB at most", "printed"], rows);
+}
+
+async function mutations(): Promise<void> {
+  const job: Job = ["mutate", 3000];
+  const { js, floor, c } = await rounds({
+    js: ["js", job],
+    floor: ["floor", job],
+    c: ["c", job],
+  });
+  for (const [words, field, aim] of [
+    ["call to settled, p50", "p50", 1.25],
+    ["CPU", "cpu_us", 1.4],
+  ] as const)
+    row(
+      `mutation, ${words}`,
+      {
+        js: times(js[field]!, floor[field]!),
+        floor: us(floor[field]!),
+        c: times(c[field]!, floor[field]!),
+      },
+      c[field]! / floor[field]!,
+      aim,
+      `${aim}x`,
+    );
+}
+
+async function memory(): Promise<void> {
+  const HELD = 40; // results of 22 KB
+  const small: Job = ["hold", 1, HELD, 0];
+  const large: Job = ["hold", 1, HELD, 50];
+  const { js, floor, c, ...got } = await rounds({
+    js: ["js", ["hold", 1, 1, 0]],
+    floor: ["floor", ["hold", 1, 1, 0]],
+    c: ["c", ["hold", 1, 1, 0]],
+    js100: ["js", ["hold", 100, 1, 0]],
+    floor100: ["floor", ["hold", 100, 1, 0]],
+    c100: ["c", ["hold", 100, 1, 0]],
+    floor1000: ["floor", ["hold", 1000, 1, 0]],
+    c1000: ["c", ["hold", 1000, 1, 0]],
+    jsQueries: ["js", ["hold", 1, 1000, 0]],
+    cQueries: ["c", ["hold", 1, 1000, 0]],
+    jsSmall: ["js", small],
+    cSmall: ["c", small],
+    jsLarge: ["js", large],
+    cLarge: ["c", large],
+  });
+  row(
+    "start to first result",
+    {
+      js: us(js.started_us),
+      floor: us(floor.started_us),
+      c: us(c.started_us),
+    },
+    c.started_us,
+    8000,
+    "8 ms",
+  );
+  const mb = (n: number) => `${short(n)} MB`;
+  row(
+    "memory of one client",
+    { js: mb(js.mb), floor: mb(floor.mb), c: mb(c.mb) },
+    c.mb,
+    5,
+    "5 MB",
+  );
+  const further = (many: Figures, one: Figures, n: number) =>
+    (many.mb - one.mb) / (n - 1);
+  row(
+    "each further connection, of 100",
+    {
+      js: kb(further(got.js100, js, 100)),
+      floor: kb(further(got.floor100, floor, 100)),
+      c: kb(further(got.c100, c, 100)),
+    },
+    further(got.c100, c, 100) * 1024,
+    12,
+    "12 KB",
+  );
+  row(
+    "each further connection, of 1,000",
+    {
+      floor: kb(further(got.floor1000, floor, 1000)),
+      c: kb(further(got.c1000, c, 1000)),
+    },
+    further(got.c1000, c, 1000) * 1024,
+    12,
+    "12 KB",
+  );
+  row(
+    "each further small subscription, of 1,000",
+    {
+      js: kb(further(got.jsQueries, js, 1000)),
+      c: kb(further(got.cQueries, c, 1000)),
+    },
+    further(got.cQueries, c, 1000) * 1024,
+    1,
+    "1 KB",
+  );
+  const text = (HELD * 50 * 440) / 1024 / 1024; // MB, about
+  row(
+    "a held result, of its text",
+    {
+      js: times(got.jsLarge.mb - got.jsSmall.mb, text),
+      c: times(got.cLarge.mb - got.cSmall.mb, text),
+    },
+    (got.cLarge.mb - got.cSmall.mb) / text,
+    2,
+    "2x",
+  );
+}
+
+async function quiet(): Promise<void> {
+  const { js, c } = await rounds({
+    js: ["js", ["idle", 10]],
+    c: ["c", ["idle", 10]],
+  });
+  row(
+    "CPU of 10 s without work",
+    { js: us(js.cpu_us), c: us(c.cpu_us) },
+    c.cpu_us,
+    1000,
+    "1 ms",
+  );
+}
+
+async function resubscription(): Promise<void> {
+  const { js, c } = await rounds({
+    js: ["js", ["resubscribe", 1000]],
+    c: ["c", ["resubscribe", 1000]],
+  });
+  rows.push([
+    "resubscription of 1,000 queries, CPU",
+    us(js.cpu_us),
+    "–",
+    us(c.cpu_us),
+    "–",
+    "–",
+  ]);
+}
+
+async function http(): Promise<void> {
+  const { floor, c } = await rounds({
+    floor: ["c", ["curl", 4000]],
+    c: ["c", ["http", 4000]],
+  });
+  row(
+    "HTTP calls a second, of a bare libcurl loop's",
+    { floor: short(1e6 / floor.us!), c: times(floor.us!, c.us!) },
+    c.us! / floor.us!,
+    1 / 0.9,
+    ">= 0.9x",
+  );
+}
+
+function librarySize(): void {
+  const library = join(dirname(binary("x")), "../lib/libconvex.so");
+  const dir = tempDir();
+  const stripped = join(dir, "stripped");
+  copyFileSync(realpathSync(library), stripped);
+  execFileSync("strip", [stripped]);
+  const size = statSync(stripped).size / 1024;
+  rmSync(dir, { recursive: true });
+  row("stripped library", { c: `${short(size)} KB` }, size, 400, "400 KB");
+}
+
+/** Other clients are measured only where somebody has put them. */
+function sayWhoIsAbsent(): void {
+  for (const [name, where] of [
+    ["convex-rs", "crates.io"],
+    ["convex-py", "PyPI"],
+  ])
+    console.log(`${name}: skipped, as packages of ${where} are not fetched`);
 }
 
 async function main(): Promise<void> {
@@ -219,10 +394,25 @@ async function main(): Promise<void> {
     target: "node20",
   });
   printMachine();
-  console.log(
-    `medians of ${ROUNDS} rounds, in turns; the job: receive, decode, print each result as JSON\n`,
-  );
-  await measureTransitions();
+  console.log(`medians of ${ROUNDS} rounds, in turns\n`);
+  const peer = await startPeer();
+  const jobs: (() => Promise<void> | void)[] = [
+    () => transitions("50 documents (22 KB)", 50, 2000, 25),
+    () => transitions("2,500 documents (1.1 MB)", 2500, 60, 1100),
+    amongMany,
+    latency,
+    mutations,
+    memory,
+    quiet,
+    resubscription,
+    http,
+    librarySize,
+  ];
+  for (const job of jobs) await job();
+  peer.stdin!.end();
+  printTable();
+  console.log("");
+  sayWhoIsAbsent();
   console.log("");
   await measureRoundTrips(official);
 }

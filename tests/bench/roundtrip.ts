@@ -1,12 +1,11 @@
 // The second half of ./run bench client: from calling a mutation to its settling, by both
 // clients, next to a bare POST of the same mutation and to an HTTP answer without any work.
 import { execFile } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Backend, binary, ROOT } from "../harness";
+import { Backend, binary } from "../harness";
 import { percentile, median, ratio, short, table } from "./measure";
 
 const ROUNDS = 5;
@@ -14,24 +13,8 @@ const CALLS = 600;
 const WARM = 100; // of these, not counted
 
 const run = promisify(execFile);
+const program = binary("convex_client_bench");
 const here = dirname(fileURLToPath(import.meta.url));
-
-/** Compiles mutate.c against the library that is built. */
-async function compile(): Promise<string> {
-  const output = join(ROOT, "build/bench-mutate");
-  mkdirSync(dirname(output), { recursive: true });
-  const library = join(dirname(binary("x")), "../convex-c/libconvex.a");
-  const { stdout } = await run("pkg-config", [
-    ...["--libs", "libcurl", "openssl", "libjwt", "zlib"],
-  ]);
-  await run("cc", [
-    ...["-std=gnu11", "-O2", "-o", output, join(here, "mutate.c")],
-    ...["-I", join(ROOT, "convex-c/include"), library],
-    ...stdout.trim().split(/\s+/),
-    ...["-lpthread", "-lm"],
-  ]);
-  return output;
-}
 
 async function calls(program: string, args: string[]): Promise<number[]> {
   const { stdout } = await run(program, args);
@@ -60,7 +43,6 @@ async function bareServer(): Promise<{ url: string; close: () => void }> {
 }
 
 export async function measureRoundTrips(official: string): Promise<void> {
-  const program = await compile();
   const bare = await bareServer();
   const backend = await Backend.start();
   try {
@@ -69,10 +51,10 @@ export async function measureRoundTrips(official: string): Promise<void> {
       calls(process.execPath, [official, how, url, String(CALLS)]);
     const callers: Record<string, () => Promise<number[]>> = {
       "convex-c": () =>
-        calls(program, [backend.url, "bench:insert", String(CALLS)]),
-      "convex JS": node("mutate", backend.url),
-      "bare HTTP POST of it": node("post", backend.url),
-      "bare HTTP POST, no work": node("post", bare.url),
+        calls(program, ["backend-mutate", backend.url, String(CALLS)]),
+      "convex JS": node("backend-mutate", backend.url),
+      "bare HTTP POST of it": node("backend-post", backend.url),
+      "bare HTTP POST, no work": node("backend-post", bare.url),
     };
     const all = new Map<string, { p50: number; p99: number }[]>();
     for (let round = 0; round < ROUNDS; round++)
