@@ -43,6 +43,7 @@ typedef struct model_server {
     } commits[COMMITS];
     size_t commit_count;
     model_record records[IDS];
+    uint64_t never; /* ids of requests that must not come */
 
     /* the connection */
     bool greeted, based, closing, dirty;
@@ -346,6 +347,7 @@ static inline void on_request(model_server *s, const convex_value *frame, bool m
 
     assert_true(s->based && id < IDS);
     assert_true(id >= s->next_request);
+    assert_false(s->never >> id & 1);
     s->next_request = id + 1;
     if (!mutation)
         assert_false(record->received);

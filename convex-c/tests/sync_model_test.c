@@ -38,6 +38,10 @@ typedef struct model {
     int counts[MAX_SUBS];
     uint32_t ids[MAX_SUBS];
     uint32_t known_ids;
+    uint64_t lingering; /* ids of queries that nobody wants, kept for a while */
+    int64_t linger_until[IDS];
+    unsigned cancelled;   /* bit of each call */
+    uint64_t not_again;   /* the same: not to be sent on a later connection */
     unsigned fails, done; /* bit of each call: fails at the server; was seen to be done */
     unsigned tokens;
 } model;
@@ -80,19 +84,29 @@ static void show(model *m)
     }
 }
 
+/* The queries that are wanted, or linger. */
+static uint64_t live_queries(const model *m)
+{
+    uint64_t live = m->lingering;
+
+    for (int i = 0; i < m->rig.sub_count; i++)
+        if (is_live(m, i))
+            live |= UINT64_C(1) << m->ids[i];
+    return live;
+}
+
 static void apply(model *m, const model_frame *frame)
 {
+    uint64_t answered = frame->answered & live_queries(m);
+
     m->version = frame->end;
     m->answered = frame->answered;
     if (frame->end.ts > m->max_observed)
         m->max_observed = frame->end.ts;
-    for (int i = 0; i < m->rig.sub_count; i++) {
-        char text[64];
-        if (!is_live(m, i) || !(m->answered & UINT64_C(1) << m->ids[i]))
-            continue;
-        result_text(&m->server, m->query_of[m->ids[i]], &m->version, text, sizeof text);
-        snprintf(m->texts[m->ids[i]], sizeof m->texts[0], "%s", text);
-    }
+    for (unsigned id = 0; id < m->known_ids; id++)
+        if (answered & UINT64_C(1) << id)
+            result_text(&m->server, m->query_of[id], &m->version, m->texts[id],
+                        sizeof m->texts[id]);
 }
 
 /* Whether a whole message is the next one in order. */
@@ -135,24 +149,27 @@ static void check_call(model *m, int i)
     if (call->done == 0 || m->done >> i & 1)
         return;
     m->done |= 1u << i;
-    assert_true(m->linked);
+    if (call->request.status == CONVEX_ECANCELED) {
+        assert_true(m->cancelled >> i & 1);
+        return; /* that it is never sent, the server sees */
+    }
     if (call->request.status != CONVEX_OK) {
-        assert_true(call->request.kind == CVX_ACTION);
+        assert_true(call->request.kind == CVX_ACTION || m->cancelled >> i & 1);
         assert_int_equal(call->request.status, CONVEX_EUNKNOWN);
         return;
     }
     snprintf(text, sizeof text, "%u", record->count);
     assert_string_equal(call->result, m->fails >> i & 1 ? "!no" : text);
     assert_int_equal(record->effects, m->fails >> i & 1 ? 0 : 1);
-    if (call->request.kind != CVX_ACTION && !call->request.at_commit)
-        assert_true(m->version.ts >= record->ts); /* its caller sees its effect */
+    if (call->request.kind != CVX_ACTION && !call->request.at_commit && !(m->cancelled >> i & 1))
+        assert_true(m->linked && m->version.ts >= record->ts); /* its caller sees its effect */
 }
 
 static void check(model *m)
 {
     cvx_version version = cvx_sync_version(m->rig.sync);
     convex_state state = rig_state(&m->rig);
-    uint64_t live = 0;
+    uint64_t live = live_queries(m);
 
     show(m);
     if (m->linked) {
@@ -163,7 +180,6 @@ static void check(model *m)
     for (int i = 0; i < m->rig.sub_count; i++) {
         if (!is_live(m, i))
             continue;
-        live |= UINT64_C(1) << m->ids[i];
         assert_string_equal(m->rig.subs[i].last, m->told[i]);
         assert_int_equal(m->rig.subs[i].count, m->counts[i]);
     }
@@ -192,35 +208,87 @@ static void follow(model *m)
 
 /* ---- steps of the program ---- */
 
-static void subscribe(model *m)
+/* The subscriber's query has a number, a new one if it was not live. */
+static void joined(model *m, int sub, unsigned query)
 {
-    unsigned query = chance(m, QUERIES);
-    char args[32];
-    int i = m->rig.sub_count;
-    uint32_t id;
+    uint32_t id = m->ids[sub] = cvx_sync_query_id(&m->rig.subs[sub].listener);
 
-    if (i == MAX_SUBS)
-        return;
-    snprintf(args, sizeof args, "{\"q\":%u}", query);
-    rig_subscribe(&m->rig, "q:get", args);
-    id = m->ids[i] = cvx_sync_query_id(&m->rig.subs[i].listener);
     if (id >= m->known_ids) {
         assert_int_equal(id, m->known_ids);
         m->known_ids++;
         m->query_of[id] = query;
     }
     assert_int_equal(m->query_of[id], query);
-    fprintf(m->log, "subscribe %d to %u, query %u\n", i, query, (unsigned)id);
+    m->lingering &= ~(UINT64_C(1) << id);
+}
+
+/* If nobody else wants the query, it goes, or lingers. */
+static void left(model *m, uint32_t id)
+{
+    if (m->rig.config.linger_ms == 0 || live_queries(m) & UINT64_C(1) << id)
+        return;
+    m->lingering |= UINT64_C(1) << id;
+    m->linger_until[id] = m->rig.now + m->rig.config.linger_ms;
+}
+
+static void pass_time(model *m, int64_t ms)
+{
+    rig_tick(&m->rig, ms);
+    for (unsigned id = 0; id < m->known_ids; id++)
+        if (m->linger_until[id] <= m->rig.now)
+            m->lingering &= ~(UINT64_C(1) << id);
+}
+
+static void subscribe(model *m)
+{
+    unsigned query = chance(m, QUERIES);
+    char args[32];
+
+    if (m->rig.sub_count == MAX_SUBS)
+        return;
+    snprintf(args, sizeof args, "{\"q\":%u}", query);
+    fprintf(m->log, "subscribe %d to %u\n", m->rig.sub_count, query);
+    rig_subscribe(&m->rig, "q:get", args);
+    joined(m, m->rig.sub_count - 1, query);
+}
+
+/* One of the subscribers that are there; -1: none. */
+static int some_sub(model *m)
+{
+    int i = m->rig.sub_count > 0 ? (int)chance(m, (unsigned)m->rig.sub_count) : -1;
+    return i >= 0 && is_live(m, i) ? i : -1;
 }
 
 static void unsubscribe(model *m)
 {
-    int i = m->rig.sub_count > 0 ? (int)chance(m, (unsigned)m->rig.sub_count) : 0;
+    int i = some_sub(m);
 
-    if (i == m->rig.sub_count || !is_live(m, i))
+    if (i < 0)
         return;
     fprintf(m->log, "unsubscribe %d\n", i);
     rig_unsubscribe(&m->rig, &m->rig.subs[i]);
+    left(m, m->ids[i]);
+}
+
+static void set_args(model *m)
+{
+    unsigned query = chance(m, QUERIES);
+    int i = some_sub(m);
+    uint32_t old;
+    char args[32];
+
+    if (i < 0)
+        return;
+    old = m->ids[i];
+    snprintf(args, sizeof args, "{\"q\":%u}", query);
+    fprintf(m->log, "subscriber %d now wants %u\n", i, query);
+    if (query != m->query_of[old]) { /* a new beginning */
+        m->told[i][0] = '\0';
+        m->rig.subs[i].last[0] = '\0';
+    }
+    rig_set_args(&m->rig, &m->rig.subs[i], "q:get", args);
+    joined(m, i, query);
+    left(m, old);
 }
 
 static void call(model *m)
@@ -237,6 +305,20 @@ static void call(model *m)
     rig_call_at(&m->rig, action, fails ? "m:fail" : "m:count", args, NULL, at_commit);
 }
 
+static void cancel(model *m)
+{
+    int i = m->rig.call_count > 0 ? (int)chance(m, (unsigned)m->rig.call_count) : -1;
+
+    if (i < 0 || m->rig.calls[i].done)
+        return;
+    fprintf(m->log, "cancel %d\n", i);
+    m->cancelled |= 1u << i;
+    rig_cancel(&m->rig, &m->rig.calls[i]);
+    if (m->rig.calls[i].request.status == CONVEX_ECANCELED)
+        m->server.never |= UINT64_C(1) << i;
+    m->not_again |= UINT64_C(1) << i;
+}
+
 static char *new_secret(model *m, const char *kind)
 {
     char text[32];
@@ -248,6 +330,7 @@ static void change_identity(model *m)
 {
     unsigned kind = chance(m, 4);
 
+    m->lingering = 0;
     fprintf(m->log, "identity: %s\n", kind == 0 ? "none" : kind == 1 ? "admin" : "fetched");
     if (kind == 0)
         cvx_sync_set_auth_none(m->rig.sync, m->rig.now);
@@ -288,6 +371,7 @@ static void connect_or_refuse(model *m, bool works)
         return;
     }
     m->linked = true;
+    m->server.never |= m->not_again; /* what was sent and cancelled is not sent on another one */
     m->version = (model_version){0};
     m->answered = 0;
     m->connections++;
@@ -414,6 +498,7 @@ static void begin(model *m, uint64_t seed)
     m->seed = seed;
     m->mem.left = -1;
     config.mem = failing(&m->mem);
+    config.linger_ms = seed % 2 ? 0 : 7000;
     server_init(&m->server);
     m->log = open_memstream(&story, &story_len);
     assert_non_null(m->log);
@@ -426,10 +511,14 @@ static void step(model *m)
 
     if (what < 8)
         subscribe(m);
-    else if (what < 12)
+    else if (what < 11)
         unsubscribe(m);
+    else if (what < 13)
+        set_args(m);
     else if (what < 18)
         call(m);
+    else if (what < 19)
+        cancel(m);
     else if (what < 20)
         change_identity(m);
     else if (what < 25)
@@ -447,7 +536,7 @@ static void step(model *m)
     else if (what < 69)
         commit(&m->server, chance(m, COUNTERS));
     else if (what < 76)
-        rig_tick(&m->rig, (int64_t)chance(m, 20000));
+        pass_time(m, (int64_t)chance(m, 20000));
     else
         deliver_somehow(m);
     follow(m);
@@ -476,7 +565,7 @@ static void settle(model *m)
         else if (m->attempt)
             connect_or_refuse(m, true);
         else if (!m->linked)
-            rig_wait(&m->rig);
+            pass_time(m, cvx_sync_deadline(m->rig.sync) - m->rig.now);
         else if (m->rig.frame_read < m->rig.frame_count)
             receive(m);
         else if (m->server.queued > 0)
@@ -501,7 +590,7 @@ static void check_end(model *m)
         const rig_call *made = &m->rig.calls[i];
         assert_int_equal(made->done, 1);
         assert_true(m->server.records[i].effects <= 1);
-        if (made->request.kind != CVX_ACTION)
+        if (made->request.kind != CVX_ACTION && !(m->cancelled >> i & 1))
             assert_int_equal(m->server.records[i].effects, m->fails >> i & 1 ? 0 : 1);
     }
 }
