@@ -16,14 +16,17 @@ const SEED = Number(process.env.CLIENT_SEED ?? 1);
 
 type Json = ReturnType<typeof convexToJson>;
 type Args = Record<string, unknown>;
+type Kind = "mutation" | "action" | "query";
 /** What a client showed for one subscription or call: a value, or an error with its data. */
 type Seen = { value: Json } | { error: string; data?: Json };
 
 /** A client as the test sees it. `subscribe` and calls note what they come to under `id`. */
 interface Client {
   subscribe(id: string, path: string, args: Args): void;
+  /** Asks for other arguments of the same query. */
+  setArgs(id: string, path: string, args: Args): void;
   unsubscribe(id: string): void;
-  call(id: string, kind: "mutation" | "action", path: string, args: Args): void;
+  call(id: string, kind: Kind, path: string, args: Args): void;
   auth(subject: string | null): void;
   seen(id: string): Seen[];
   close(): Promise<void>;
@@ -93,19 +96,20 @@ class Official implements Client {
       this.client.onUpdate(query, args, this.value(id), this.error(id)),
     );
   }
+  setArgs(id: string, path: string, args: Args): void {
+    this.unsubscribe(id);
+    this.subscribe(id, path, args);
+  }
   unsubscribe(id: string): void {
     this.subs.get(id)!();
   }
-  call(
-    id: string,
-    kind: "mutation" | "action",
-    path: string,
-    args: Args,
-  ): void {
+  call(id: string, kind: Kind, path: string, args: Args): void {
     const result: Promise<unknown> =
       kind === "mutation"
         ? this.client.mutation(makeFunctionReference<"mutation">(path), args)
-        : this.client.action(makeFunctionReference<"action">(path), args);
+        : kind === "action"
+          ? this.client.action(makeFunctionReference<"action">(path), args)
+          : this.client.query(makeFunctionReference<"query">(path), args);
     void result.then(this.value(id), this.error(id));
   }
   auth(subject: string | null): void {
@@ -136,6 +140,9 @@ class Ours implements Client {
   }
   subscribe(id: string, path: string, args: Args): void {
     this.tell({ do: "subscribe", id, path, args: convexToJson(args as never) });
+  }
+  setArgs(id: string, _path: string, args: Args): void {
+    this.tell({ do: "set_args", id, args: convexToJson(args as never) });
   }
   unsubscribe(id: string): void {
     this.tell({ do: "unsubscribe", id });
@@ -208,15 +215,16 @@ class Pair {
     for (const [own, client] of this.sides)
       client.subscribe(id, path, args(own));
   }
+  setArgs(i: number, args: (own: string) => Args): void {
+    const id = this.open[i]!;
+    const path = id.replace(/[0-9]+$/, "");
+    for (const [own, client] of this.sides) client.setArgs(id, path, args(own));
+  }
   unsubscribe(i: number): void {
     const [id] = this.open.splice(i, 1);
     for (const [, client] of this.sides) client.unsubscribe(id!);
   }
-  call(
-    kind: "mutation" | "action",
-    path: string,
-    args: (own: string) => Args,
-  ): string {
+  call(kind: Kind, path: string, args: (own: string) => Args): string {
     const id = this.id(path);
     for (const [own, client] of this.sides)
       client.call(id, kind, path, args(own));
@@ -305,8 +313,14 @@ function randomStep(pair: Pair, draw: (bound: number) => number): void {
     pair.subscribe("items:get", (own) => ({ key: key(own) }));
   else if (what < 4 && pair.open.length < 12)
     pair.subscribe("items:list", (own) => ({ prefix: own }));
-  else if (what < 7 && pair.open.length > 0)
+  else if (what < 6 && pair.open.length > 0)
     pair.unsubscribe(draw(pair.open.length));
+  else if (what < 7) {
+    const i = pair.open.findIndex((id) => id.startsWith("items:get"));
+    if (i >= 0) pair.setArgs(i, (own) => ({ key: key(own) }));
+    else pair.call("query", "items:get", (own) => ({ key: key(own) }));
+  } else if (what < 8)
+    pair.call("query", "items:get", (own) => ({ key: key(own) }));
   else if (what < 11)
     pair.call("mutation", "items:set", (own) => ({ key: key(own), value }));
   else if (what < 15) {

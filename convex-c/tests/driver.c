@@ -3,10 +3,11 @@
  *     convex-driver URL
  *
  * Each line of standard input is an object with "do" and more:
- *     subscribe, mutation, action   id, path, args
- *     unsubscribe                   id
- *     auth                          key (an admin key) and as (an identity); without: signs out
- * and each result a line of output: {"id", "value"}, {"id", "error"[, "data"]}, or for a call
+ *     subscribe, mutation, action, query   id, path, args
+ *     set_args                             id, args
+ *     unsubscribe                          id
+ *     auth                                 key (an admin key) and as (an identity); without: signs
+ * out and each result a line of output: {"id", "value"}, {"id", "error"[, "data"]}, or for a call
  * that came to nothing {"id", "status"}. Values are in Convex's encoded JSON both ways. Ends with
  * its input. Exit status: 0 done, 1 failed, 2 bad usage. */
 #include <convex/convex.h>
@@ -148,6 +149,14 @@ static convex_status unsubscribe(const char *id)
     return CONVEX_EINVAL;
 }
 
+static convex_status set_args(const char *id, const convex_value *args, convex_error *reterr)
+{
+    for (const subject *s = self.subs; s; s = s->next)
+        if (strcmp(s->id, id) == 0)
+            return convex_sub_set_args(s->sub, args, reterr);
+    return CONVEX_EINVAL;
+}
+
 static convex_status set_auth(const convex_value *command)
 {
     convex_auth auth = {.kind = CONVEX_AUTH_NONE};
@@ -183,6 +192,8 @@ static convex_status start_call(const char *what, const convex_value *command, c
         status = convex_client_mutation(self.client, path, args, NULL, on_done, s, NULL, reterr);
     else if (strcmp(what, "action") == 0)
         status = convex_client_action(self.client, path, args, NULL, on_done, s, NULL, reterr);
+    else if (strcmp(what, "query") == 0)
+        status = convex_client_query(self.client, path, args, NULL, on_done, s, NULL, reterr);
     if (status != CONVEX_OK)
         free_subject(s);
     return status;
@@ -202,6 +213,8 @@ static void obey(const char *line, size_t len)
         status = set_auth(command);
     else if (status == CONVEX_OK && strcmp(what, "unsubscribe") == 0)
         status = unsubscribe(text_in(command, "id"));
+    else if (status == CONVEX_OK && strcmp(what, "set_args") == 0)
+        status = set_args(text_in(command, "id"), convex_value_field(command, "args"), &error);
     else if (status == CONVEX_OK)
         status = start_call(what, command, &error);
     if (status != CONVEX_OK)
