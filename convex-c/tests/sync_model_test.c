@@ -103,10 +103,13 @@ static void apply(model *m, const model_frame *frame)
     m->answered = frame->answered;
     if (frame->end.ts > m->max_observed)
         m->max_observed = frame->end.ts;
-    for (unsigned id = 0; id < m->known_ids; id++)
-        if (answered & UINT64_C(1) << id)
-            result_text(&m->server, m->query_of[id], &m->version, m->texts[id],
-                        sizeof m->texts[id]);
+    for (unsigned id = 0; id < m->known_ids; id++) {
+        char text[64];
+        if (!(answered & UINT64_C(1) << id))
+            continue;
+        result_text(&m->server, m->query_of[id], &m->version, text, sizeof text);
+        memcpy(m->texts[id], text, sizeof text);
+    }
 }
 
 /* Whether a whole message is the next one in order. */
