@@ -118,6 +118,11 @@ static bool all_free(const names *scope, const char *name, const char *const *su
     return true;
 }
 
+bool names_has(const names *scope, const char *name)
+{
+    return is_taken(scope, name);
+}
+
 char *names_claim(names *scope, const char *wanted, const char *const *suffixes)
 {
     char *base = shorten(scope->pool, pool_copy(scope->pool, wanted, strlen(wanted)));
@@ -182,6 +187,8 @@ static const char *const reserved[] = {
     "i386",
     "if",
     "inline",
+    "int64_t",
+    "uint8_t",
     "int",
     "linux",
     "long",
@@ -208,6 +215,7 @@ static const char *const reserved[] = {
     "return",
     "short",
     "signed",
+    "size_t",
     "sizeof",
     "static",
     "static_assert",
@@ -241,15 +249,23 @@ static const char *const reserved[] = {
     "xor_eq",
 };
 
+static bool is_among(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
 static const char *const alone[] = {"", NULL};
 
 static const char *member_name(pool *p, const name_wish *wish)
 {
     char *name = name_snake(p, wish->words, wish->len);
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strcmp(name, reserved[i]) == 0)
-            return pool_print(p, "%s_", name);
-    return name;
+    return is_among(name, reserved, sizeof reserved / sizeof *reserved) ||
+                   strncmp(name, "convex_", 7) == 0
+               ? pool_print(p, "%s_", name)
+               : name;
 }
 
 void names_of_members(pool *p, name_wish *wishes, size_t count)
@@ -265,15 +281,27 @@ void names_of_members(pool *p, name_wish *wishes, size_t count)
     }
 }
 
+/* Names of headers that a program may include, and would get ours instead. */
+static const char *const headers[] = {
+    "aio",     "assert",   "complex",     "ctype",  "curses",    "dirent",  "dlfcn",     "errno",
+    "fcntl",   "features", "fenv",        "float",  "glob",      "grp",     "iconv",     "inttypes",
+    "iso646",  "limits",   "locale",      "malloc", "math",      "memory",  "mqueue",    "netdb",
+    "poll",    "pthread",  "pwd",         "regex",  "sched",     "search",  "semaphore", "setjmp",
+    "signal",  "spawn",    "stdalign",    "stdarg", "stdatomic", "stdbool", "stddef",    "stdint",
+    "stdio",   "stdlib",   "stdnoreturn", "string", "strings",   "syslog",  "termios",   "tgmath",
+    "threads", "time",     "uchar",       "unistd", "utime",     "wchar",   "wctype",
+};
+
 bool name_is_prefix(const char *words)
 {
     size_t len = strlen(words);
-    if (len == 0 || len > 32 || !isalpha((unsigned char)words[0]) || words[len - 1] == '_')
+    if (len == 0 || len > 32 || !islower((unsigned char)words[0]) || words[len - 1] == '_')
         return false;
     for (size_t i = 0; i < len; i++)
         if (!islower((unsigned char)words[i]) && !isdigit((unsigned char)words[i]) &&
             words[i] != '_')
             return false;
     return strcmp(words, "convex") != 0 && strncmp(words, "convex_", 7) != 0 &&
-           strcmp(words, "cvx") != 0 && strncmp(words, "cvx_", 4) != 0;
+           strcmp(words, "cvx") != 0 && strncmp(words, "cvx_", 4) != 0 &&
+           !is_among(words, headers, sizeof headers / sizeof *headers);
 }

@@ -20,6 +20,8 @@ char *name_upper(pool *p, const char *name);
  * with all of them. The list of suffixes ends in NULL; "" stands for the name alone. */
 char *names_claim(names *scope, const char *wanted, const char *const *suffixes);
 
+bool names_has(const names *scope, const char *name);
+
 /* The members of one struct or union, in their own scope. A name that is one already keeps it,
  * whatever others would become. No reserved word of C or C++, and no macro of their compilers. */
 typedef struct name_wish {
@@ -29,7 +31,7 @@ typedef struct name_wish {
 } name_wish;
 void names_of_members(pool *p, name_wish *wishes, size_t count);
 
-/* A prefix that leaves room for the library's own names. */
+/* A prefix that leaves the library its names, and a PREFIX.h that hides no header of the system. */
 bool name_is_prefix(const char *words);
 
 #endif

@@ -422,6 +422,19 @@ static void plan_root(planner *p, slot *s, const char *name)
     plan_named(p, s->type);
 }
 
+/* In C++ a member called like a type that its struct uses would hide it. */
+static void part_from_types(const planner *p, type *t)
+{
+    if (t->tables == NULL || t->kind == TYPE_ENUM || t->kind == TYPE_LITERAL)
+        return;
+    for (size_t i = 0; i < t->count; i++) {
+        slot *s = &t->slots[i];
+        while (s->member != NULL && names_has(p->scope, s->member))
+            s->member = pool_print(p->pool, "%s_", s->member);
+        part_from_types(p, s->type);
+    }
+}
+
 bool plan_make(plan *ret, const spec *s, const char *prefix, given_name *given, size_t given_count,
                spec_error *error)
 {
@@ -440,6 +453,10 @@ bool plan_make(plan *ret, const spec *s, const char *prefix, given_name *given, 
         function *f = &s->functions[i];
         plan_root(&p, &f->args, pool_print(s->pool, "%s_args", f->base));
         plan_root(&p, &f->returns, pool_print(s->pool, "%s_result", f->base));
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        part_from_types(&p, s->functions[i].args.type);
+        part_from_types(&p, s->functions[i].returns.type);
     }
     return true;
 }

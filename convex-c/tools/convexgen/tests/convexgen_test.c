@@ -189,7 +189,9 @@ TEST(the_prefix_leaves_the_library_its_names)
                                        "cvx",
                                        "convex_x",
                                        "cvx_x",
-                                       "thisprefixismuchlongerthanitneedstobe"};
+                                       "thisprefixismuchlongerthanitneedstobe",
+                                       "string",
+                                       "time"};
     for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
         assert_false(name_is_prefix(not [i]));
 }

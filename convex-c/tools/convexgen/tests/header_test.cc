@@ -1,4 +1,3 @@
-// header_test.cc - the generated header in C++.
-#include "kinds.h"
+// header_test.cc - a generated header, included by the command line, in C++.
 
-static_assert(sizeof(kinds_channels_id) == sizeof(convex_str), "an id is laid out as a text");
+static_assert(sizeof(convex_str) == sizeof(convex_bytes), "texts and bytes are laid out alike");
