@@ -86,8 +86,8 @@ typedef void convex_outbox_done_fn(const convex_outbox_entry *entry, convex_stat
 typedef struct convex_outbox_options {
     size_t size;                    /* set by CONVEX_OUTBOX_OPTIONS_INIT */
     const char *file;               /* copied; made if missing, mode 0600 */
-    const convex_options *client;   /* copied; of the client that the outbox makes. Its log and mem
-                                       are the outbox's too */
+    const convex_options *client;   /* copied; of the client that the outbox makes. Its mem is the
+                                       outbox's too */
     convex_outbox_done_fn *on_done; /* required: entries of an earlier run need it */
     void *user;                     /* passed to on_done; must live until convex_outbox_free() */
 

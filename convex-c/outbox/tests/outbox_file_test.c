@@ -16,6 +16,7 @@ static struct {
     bool for_ever;
     int writes, syncs;
     bool hold;       /* syncs wait */
+    long log_synced; /* bytes of the log that power loss would leave */
     int memory_left; /* allocations of SQLite until one fails; < 0: none does */
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .left = -1, .memory_left = -1};
 
@@ -62,9 +63,32 @@ static bool is_held(void)
 static int disk_sync(sqlite3_file *file, int flags)
 {
     int rc = chance(&disk.syncs, true);
+    sqlite3_int64 size = 0;
+
     while (is_held())
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    return rc != SQLITE_OK ? rc : real_of(file)->xSync(file, flags);
+    if (rc == SQLITE_OK)
+        rc = real_of(file)->xSync(file, flags);
+    if (rc == SQLITE_OK && file->pMethods == &methods[0]) {
+        real_of(file)->xFileSize(file, &size);
+        pthread_mutex_lock(&disk.lock);
+        disk.log_synced = (long)size;
+        pthread_mutex_unlock(&disk.lock);
+    }
+    return rc;
+}
+
+/* What the last sync made sure of, no more. */
+static void copy_as_after_power_loss(const char *from, const char *to)
+{
+    char log[80];
+
+    pthread_mutex_lock(&disk.lock);
+    long synced = disk.log_synced;
+    pthread_mutex_unlock(&disk.lock);
+    copy_as_crashed(from, to);
+    snprintf(log, sizeof log, "%s-wal", to);
+    assert_int_equal(truncate(log, synced), 0);
 }
 
 static int disk_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags,
@@ -383,6 +407,35 @@ TEST(when_any_write_or_sync_fails_what_callers_were_told_holds)
         }
 }
 
+TEST(after_power_loss_what_was_accepted_is_there)
+{
+    deployment *d = deployment_start();
+    story s;
+    char lost[64];
+    story_begin(&s, d->peer->url);
+    box_open(&s);
+    snprintf(lost, sizeof lost, "%s/lost", s.dir);
+    for (int i = 1; i <= 5; i++) {
+        add(&s, i);
+        copy_as_after_power_loss(s.file, lost);
+        assert_int_equal(list(lost).count, i);
+    }
+    box_run(&s);
+    await_dones(&s, 5);
+    AWAIT(counts_of(&s).entries == 0);
+    copy_as_after_power_loss(s.file, lost); /* that they are over need not be there */
+    box_close(&s);
+    memcpy(s.file, lost, sizeof s.file);
+    box_open(&s);
+    int again = (int)counts_of(&s).entries;
+    box_run(&s);
+    await_dones(&s, 5 + again);
+    assert_true(again > 0);
+    assert_string_equal(d->effects, "1,2,3,4,5,"); /* once all the same */
+    story_end(&s);
+    deployment_stop(d);
+}
+
 TEST(on_a_full_disk_accepting_fails_with_words_until_there_is_room)
 {
     story s;
@@ -655,6 +708,7 @@ int main(void)
         cmocka_unit_test(numbers_that_are_used_up_are_reported),
         cmocka_unit_test(many_callers_share_one_write),
         cmocka_unit_test(when_any_write_or_sync_fails_what_callers_were_told_holds),
+        cmocka_unit_test(after_power_loss_what_was_accepted_is_there),
         cmocka_unit_test(on_a_full_disk_accepting_fails_with_words_until_there_is_room),
         cmocka_unit_test(after_an_io_error_the_file_is_opened_again),
         cmocka_unit_test(a_disk_that_fails_while_entries_are_forgotten_loses_nothing),

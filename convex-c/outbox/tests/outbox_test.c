@@ -253,6 +253,30 @@ TEST(what_may_have_been_sent_two_weeks_ago_is_not_sent_again)
     deployment_stop(d);
 }
 
+TEST(a_run_that_was_cut_off_for_two_weeks_does_not_send_again_either)
+{
+    deployment *d = deployment_start();
+    story s;
+    story_begin(&s, d->peer->url);
+    d->mute = 1;
+    box_open(&s);
+    box_run(&s);
+    add(&s, 1);
+    AWAIT(seen_by(d) == 1);
+    pthread_mutex_lock(&s.box->lock);
+    s.box->first->row.sent_at -= INT64_C(14) * 86400 * 1000;
+    pthread_mutex_unlock(&s.box->lock);
+    deployment_cut(d);
+    await_dones(&s, 1);
+    assert_int_equal(s.unknown, 1);
+    add(&s, 2);
+    await_dones(&s, 2);
+    assert_string_equal(d->effects, "2,");
+    assert_int_equal(seen_by(d), 2);
+    story_end(&s);
+    deployment_stop(d);
+}
+
 static convex_status fetch_token(void *user, int force, char **ret, convex_error *reterr)
 {
     *ret = strdup("e30.e30.x");
@@ -433,6 +457,7 @@ int main(void)
         cmocka_unit_test(strictly_ordered_the_next_waits_for_the_answer_of_the_one_before),
         cmocka_unit_test(a_thrown_error_is_told_once_and_for_all_even_over_a_crash),
         cmocka_unit_test(what_may_have_been_sent_two_weeks_ago_is_not_sent_again),
+        cmocka_unit_test(a_run_that_was_cut_off_for_two_weeks_does_not_send_again_either),
         cmocka_unit_test(nothing_is_sent_under_an_identity_that_is_refused),
         cmocka_unit_test(a_run_that_nothing_waits_for_has_a_new_session),
         cmocka_unit_test(numbers_of_ordinary_requests_are_not_used_again_in_a_session_that_goes_on),
