@@ -333,6 +333,21 @@ convex_status convex_outbox_mutation(convex_outbox *box, const char *path, const
         box, &(convex_outbox_item){.path = path, .args = args, .tag = tag}, 1, ret_seq, reterr);
 }
 
+convex_status convex_outbox_cancel(convex_outbox *box, uint64_t seq, convex_error *reterr)
+{
+    cvx_ask ask = {.cancel = seq};
+    convex_status status;
+
+    if (!box || seq == 0 || seq > INT64_MAX)
+        return cvx_fail(reterr, CONVEX_EINVAL, "no outbox, or no such seq");
+    pthread_mutex_lock(&box->lock);
+    status = cvx_outbox_ask(box, &ask);
+    pthread_mutex_unlock(&box->lock);
+    if (status != CONVEX_OK && reterr)
+        *reterr = ask.error;
+    return status;
+}
+
 /* ---- looking ---- */
 
 void convex_outbox_count(convex_outbox *box, convex_outbox_counts *ret)

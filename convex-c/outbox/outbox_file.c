@@ -27,6 +27,7 @@ typedef enum sql {
     SQL_INSERT,
     SQL_MARK,
     SQL_STORE,
+    SQL_CANCEL,
     SQL_DELETE,
     SQL_WALK,
     SQL_PUT_SESSION,
@@ -42,6 +43,7 @@ static const char *const statements[CVX_FILE_STATEMENTS] = {
     [SQL_INSERT] = "INSERT INTO entry(" COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL)",
     [SQL_MARK] = "UPDATE entry SET sent_at = ?2 WHERE seq = ?1",
     [SQL_STORE] = "UPDATE entry SET outcome = ?2 WHERE seq = ?1",
+    [SQL_CANCEL] = "UPDATE entry SET outcome = 'null' WHERE seq = ?1 AND outcome IS NULL",
     [SQL_DELETE] = "DELETE FROM entry WHERE seq = ?1",
     [SQL_WALK] = "SELECT " COLUMNS " FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [SQL_PUT_SESSION] = "INSERT OR REPLACE INTO session(one, id, base, seq_limit, id_limit, url)"
@@ -434,6 +436,12 @@ convex_status cvx_outbox_file_store(cvx_outbox_file *file, uint64_t seq, const c
     sqlite3_bind_int64(file->statements[SQL_STORE], 1, (int64_t)seq);
     sqlite3_bind_text(file->statements[SQL_STORE], 2, outcome, -1, SQLITE_STATIC);
     return check(file, run(file, SQL_STORE));
+}
+
+convex_status cvx_outbox_file_cancel(cvx_outbox_file *file, uint64_t seq)
+{
+    sqlite3_bind_int64(file->statements[SQL_CANCEL], 1, (int64_t)seq);
+    return check(file, run(file, SQL_CANCEL));
 }
 
 convex_status cvx_outbox_file_delete(cvx_outbox_file *file, uint64_t seq)

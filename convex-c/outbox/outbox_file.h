@@ -9,7 +9,7 @@
 #include "mem.h"
 #include "sync_wire.h"
 
-enum { CVX_FILE_STATEMENTS = 10, CVX_TAG_MAX = 512 };
+enum { CVX_FILE_STATEMENTS = 11, CVX_TAG_MAX = 512 };
 
 typedef struct cvx_outbox_file {
     const char *path; /* borrowed */
@@ -43,7 +43,8 @@ typedef struct cvx_outbox_row {
     int64_t accepted_at, sent_at;
     const char *path, *call, *tag; /* call: cvx_call_text() */
     size_t call_len;
-    const char *outcome; /* the error it threw, as JSON; NULL: no answer yet */
+    const char *outcome; /* the error it threw, as JSON; "null": cancelled; NULL: no
+                            answer yet */
 } cvx_outbox_row;
 
 /* False ends the walk. */
@@ -77,6 +78,8 @@ void cvx_outbox_file_rollback(cvx_outbox_file *file);
 convex_status cvx_outbox_file_insert(cvx_outbox_file *file, const cvx_outbox_row *row);
 convex_status cvx_outbox_file_mark(cvx_outbox_file *file, uint64_t seq, int64_t sent_at);
 convex_status cvx_outbox_file_store(cvx_outbox_file *file, uint64_t seq, const char *outcome);
+/* Stores "null" as the outcome of an entry that has none. */
+convex_status cvx_outbox_file_cancel(cvx_outbox_file *file, uint64_t seq);
 convex_status cvx_outbox_file_delete(cvx_outbox_file *file, uint64_t seq);
 convex_status cvx_outbox_file_put_session(cvx_outbox_file *file, const cvx_outbox_session *session);
 

@@ -34,17 +34,20 @@ typedef struct cvx_entry {
     cvx_entry_work work; /* writer */
     bool earlier;        /* an earlier run may have sent it */
     bool fed;            /* the client had it in this run */
+    bool canceled;       /* while it was in flight */
     convex_status status;
     convex_result *result; /* for on_done; held */
     cvx_errand errand;
     char texts[]; /* path, call, tag */
 } cvx_entry;
 
-/* What a caller waits for: entries to be accepted, or numbers to be reserved. On its stack. */
+/* What a caller waits for: entries to be accepted, numbers to be reserved, or one entry to be given
+ * up. On its stack. */
 typedef struct cvx_ask {
     cvx_outbox_row *rows; /* seq and times are filled in here */
     size_t count, bytes;
     uint32_t id_limit; /* to be reserved; 0: none */
+    uint64_t cancel;   /* an entry to be given up; 0: none */
     convex_status status;
     convex_error error;
     bool done;
@@ -86,6 +89,8 @@ struct convex_outbox {
 void *cvx_outbox_writer(void *box);
 /* Waits until the writer has answered; `ask` is filled in. */
 convex_status cvx_outbox_ask(convex_outbox *box, cvx_ask *ask);
+/* With the lock held: on_done is to run. */
+void cvx_outbox_make_due(cvx_entry *entry, convex_status status);
 
 /* outbox_loop.c: what the client calls */
 void cvx_outbox_on_state(const convex_state *state, void *box);

@@ -62,12 +62,16 @@ void cvx_outbox_run_errand(void *user)
     tell(entry, entry->status, entry->result);
 }
 
-/* With the lock held: not answered, since it was withdrawn or the client closes; or, while
- * connected, memory is short. */
+/* With the lock held: not answered, since it was withdrawn or cancelled, or the client closes; or,
+ * while connected, memory is short. */
 static void put_back(cvx_entry *entry)
 {
     convex_outbox *box = entry->box;
 
+    if (entry->canceled) {
+        cvx_outbox_make_due(entry, CONVEX_EUNKNOWN);
+        return;
+    }
     entry->state = CVX_ENTRY_READY;
     if (!box->connected)
         return;

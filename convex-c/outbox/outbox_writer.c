@@ -80,9 +80,14 @@ static cvx_entry *copy_row(convex_outbox *box, const cvx_outbox_row *row)
     return entry;
 }
 
-/* An answer of an earlier run that was not told to the end. */
+/* An answer of an earlier run that was not told to the end, or a cancelled entry. */
 static bool restore_outcome(convex_outbox *box, cvx_entry *entry, const char *outcome)
 {
+    if (strcmp(outcome, "null") == 0) {
+        entry->status = entry->row.sent_at != 0 ? CONVEX_EUNKNOWN : CONVEX_ECANCELED;
+        entry->state = CVX_ENTRY_DUE;
+        return true;
+    }
     entry->result = cvx_outbox_parse_error(outcome, &box->mem);
     entry->status = CONVEX_OK;
     entry->state = CVX_ENTRY_DUE;
@@ -209,6 +214,8 @@ static convex_status accept(convex_outbox *box, cvx_ask *asks, bool mark, int64_
             ask->rows[i].sent_at = mark ? now : 0;
             status = cvx_outbox_file_insert(&box->file, &ask->rows[i]);
         }
+        if (ask->cancel && status == CONVEX_OK)
+            status = cvx_outbox_file_cancel(&box->file, ask->cancel);
     }
     return status;
 }
@@ -301,11 +308,27 @@ static void drop_deleted(convex_outbox *box)
     box->last = kept;
 }
 
-static void make_due(convex_outbox *box, cvx_entry *entry, convex_status status)
+void cvx_outbox_make_due(cvx_entry *entry, convex_status status)
 {
     entry->state = CVX_ENTRY_DUE;
     entry->status = status;
-    cvx_client_send(box->client, &entry->errand);
+    cvx_client_send(entry->box->client, &entry->errand);
+}
+
+/* With the lock held. What is answered already stays answered; what is not in memory is found to be
+ * cancelled when it gets there. */
+static void give_up(convex_outbox *box, uint64_t seq)
+{
+    cvx_entry *entry = box->first;
+
+    while (entry && entry->row.seq != seq)
+        entry = entry->next;
+    if (entry && entry->state == CVX_ENTRY_IN_FLIGHT) {
+        entry->canceled = true;
+        convex_client_cancel(box->client, cvx_outbox_id(box, entry));
+    } else if (entry && entry->state == CVX_ENTRY_READY) {
+        cvx_outbox_make_due(entry, may_have_been_sent(entry) ? CONVEX_EUNKNOWN : CONVEX_ECANCELED);
+    }
 }
 
 /* With the lock held: callers are answered, entries move on. */
@@ -318,6 +341,8 @@ static void settle(convex_outbox *box, cvx_ask *asks, convex_status status)
         if (status == CONVEX_OK) {
             box->in_file += ask->count;
             box->bytes_in_file += ask->bytes;
+            if (ask->cancel)
+                give_up(box, ask->cancel);
         } else {
             cvx_fail(&ask->error, status, "%s: %s", box->path,
                      *box->file.words ? box->file.words : convex_status_text(status));
@@ -333,7 +358,7 @@ static void settle(convex_outbox *box, cvx_ask *asks, convex_status status)
     drop_deleted(box);
     for (cvx_entry *entry = box->first; entry; entry = entry->next)
         if (entry->work == CVX_WORK_STORE)
-            make_due(box, entry, CONVEX_OK);
+            cvx_outbox_make_due(entry, CONVEX_OK);
 }
 
 /* With the lock held: to the client, in order, as many as may be in flight. */
@@ -350,7 +375,7 @@ static void feed(convex_outbox *box)
             return;
         }
         if (may_have_been_sent(entry) && now - entry->row.sent_at >= lifetime_ms) {
-            make_due(box, entry, CONVEX_EUNKNOWN);
+            cvx_outbox_make_due(entry, CONVEX_EUNKNOWN);
             continue;
         }
         if (box->in_flight >= box->max_in_flight)

@@ -76,8 +76,9 @@ typedef struct convex_outbox_entry {
 /* Runs on the client's loop thread, one at a time, with no lock held, and may call anything but
  * convex_outbox_free() and what client.h forbids. May come before convex_outbox_mutation() has
  * returned.
- *   status  CONVEX_OK: `result` says whether the function returned or threw. CONVEX_EUNKNOWN: too
- *           old, see above; `result` is NULL
+ *   status  CONVEX_OK: `result` says whether the function returned or threw. Else `result` is
+ *           NULL: CONVEX_EUNKNOWN (too old, see above; or cancelled when it may have been sent), or
+ *           CONVEX_ECANCELED (cancelled, and certainly never sent)
  *   result  borrowed; keep it by ref */
 typedef void convex_outbox_done_fn(const convex_outbox_entry *entry, convex_status status,
                                    const convex_result *result, void *user);
@@ -156,6 +157,15 @@ CONVEX_API convex_status convex_outbox_mutations(convex_outbox *outbox,
                                                  uint64_t *ret_first_seq, convex_error *reterr);
 
 /* What waits. */
+/* Gives up the entry `seq`, such as one that the server can never answer: it is not sent (again),
+ * and on_done is called in its turn with CONVEX_ECANCELED when it was certainly never sent, else
+ * with CONVEX_EUNKNOWN; or with its result, when that came first. One that is over already, or
+ * never was, is no error.
+ * Returns CONVEX_OK once that is on disk, CONVEX_EINVAL, CONVEX_ENOMEM, CONVEX_ELIMIT (the disk) or
+ * CONVEX_EUNKNOWN (the disk; it may have been given up). */
+CONVEX_API convex_status convex_outbox_cancel(convex_outbox *outbox, uint64_t seq,
+                                              convex_error *reterr);
+
 typedef struct convex_outbox_counts {
     size_t entries;          /* accepted and not done */
     size_t bytes;            /* of their paths, arguments and tags */

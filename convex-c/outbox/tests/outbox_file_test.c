@@ -689,6 +689,8 @@ TEST(misuse_is_refused)
     assert_int_equal(convex_outbox_mutation(NULL, "m:a", NULL, NULL, NULL, &error), CONVEX_EINVAL);
     assert_int_equal(convex_outbox_mutations(s.box, NULL, 1, NULL, &error), CONVEX_EINVAL);
     assert_int_equal(convex_outbox_list(NULL, 0, list_entry, NULL, &error), CONVEX_EINVAL);
+    assert_int_equal(convex_outbox_cancel(NULL, 1, &error), CONVEX_EINVAL);
+    assert_int_equal(convex_outbox_cancel(s.box, 0, &error), CONVEX_EINVAL);
     assert_null(convex_outbox_client(NULL));
     convex_outbox_count(NULL, NULL);
     convex_outbox_free(NULL);

@@ -167,7 +167,7 @@ typedef struct story {
     convex_outbox *box;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int dones, threw, unknown;
+    int dones, threw, unknown, canceled;
     char tags[4096]; /* of on_done, "a,b," */
     char message[64], data[64];
     char copy_to[64]; /* copied there, as a power cut would leave it, inside on_done */
@@ -220,6 +220,7 @@ static inline void on_done(const convex_outbox_entry *entry, convex_status statu
         copy_as_crashed(s->file, s->copy_to);
     s->dones++;
     s->unknown += status == CONVEX_EUNKNOWN;
+    s->canceled += status == CONVEX_ECANCELED;
     if (status == CONVEX_OK && !convex_result_success(result)) {
         s->threw++;
         snprintf(s->message, sizeof s->message, "%s", convex_result_error_message(result, NULL));

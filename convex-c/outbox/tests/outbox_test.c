@@ -277,6 +277,50 @@ TEST(a_run_that_was_cut_off_for_two_weeks_does_not_send_again_either)
     deployment_stop(d);
 }
 
+/* ---- cancelling ---- */
+
+TEST(a_cancelled_entry_is_not_sent_again_and_says_whether_it_may_have_been)
+{
+    deployment *d = deployment_start();
+    story s;
+    char crashed[64];
+    story_begin(&s, d->peer->url);
+    d->mute = 1;
+    box_open(&s);
+    box_run(&s);
+    uint64_t first = add(&s, 1);
+    AWAIT(seen_by(d) == 1);
+    assert_int_equal(convex_outbox_cancel(s.box, first, NULL), CONVEX_OK);
+    await_dones(&s, 1);
+    assert_int_equal(s.unknown, 1);
+    AWAIT(counts_of(&s).entries == 0);
+    assert_int_equal(convex_outbox_cancel(s.box, first, NULL), CONVEX_OK); /* it is over */
+    box_close(&s);
+
+    box_open(&s); /* not driven */
+    uint64_t seq = 0;
+    for (int i = 2; i <= 300; i++) {
+        uint64_t now = add(&s, i);
+        if (i == 2 || i == 299) /* in memory; on disk only */
+            assert_int_equal(convex_outbox_cancel(s.box, now, NULL), CONVEX_OK);
+        seq = now;
+    }
+    assert_int_equal(convex_outbox_cancel(s.box, seq + 1, NULL), CONVEX_OK); /* never was */
+    snprintf(crashed, sizeof crashed, "%s/crashed", s.dir);
+    copy_as_crashed(s.file, crashed);
+    box_close(&s);
+    memcpy(s.file, crashed, sizeof s.file);
+    box_open(&s);
+    box_run(&s);
+    await_dones(&s, 300);
+    assert_int_equal(s.canceled, 2);
+    assert_true(strncmp(d->effects, "3,4,", 4) == 0);
+    assert_null(strstr(d->effects, ",299,"));
+    assert_non_null(strstr(d->effects, ",298,300,"));
+    story_end(&s);
+    deployment_stop(d);
+}
+
 static convex_status fetch_token(void *user, int force, char **ret, convex_error *reterr)
 {
     *ret = strdup("e30.e30.x");
@@ -458,6 +502,7 @@ int main(void)
         cmocka_unit_test(a_thrown_error_is_told_once_and_for_all_even_over_a_crash),
         cmocka_unit_test(what_may_have_been_sent_two_weeks_ago_is_not_sent_again),
         cmocka_unit_test(a_run_that_was_cut_off_for_two_weeks_does_not_send_again_either),
+        cmocka_unit_test(a_cancelled_entry_is_not_sent_again_and_says_whether_it_may_have_been),
         cmocka_unit_test(nothing_is_sent_under_an_identity_that_is_refused),
         cmocka_unit_test(a_run_that_nothing_waits_for_has_a_new_session),
         cmocka_unit_test(numbers_of_ordinary_requests_are_not_used_again_in_a_session_that_goes_on),
