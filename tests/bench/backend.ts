@@ -19,11 +19,13 @@ import {
   short,
   table,
 } from "./measure";
+import { openPeer, type Peer } from "./peer";
 import { Crowd, Http, type Subscription } from "./sockets";
 
 const ROUNDS = 3;
 const SECONDS = 1; // of each measurement in a round
-const NOTES = 10_000;
+const NOTES = Number(process.env.DOCUMENTS ?? 100_000);
+const PEER_NOTES = Math.min(NOTES, 10_000);
 const SIZES = [1, 100, 1000];
 const IN_FLIGHT = 16;
 const IDLE_MS = 3000;
@@ -76,18 +78,21 @@ function processOf(backend: Backend): number {
 async function rate(
   workers: number,
   call: () => Promise<unknown>,
-): Promise<{ perSecond: number; calls: number }> {
+): Promise<{ perSecond: number; times: number[] }> {
   const began = performance.now();
   const end = began + SECONDS * 1000;
-  let calls = 0;
+  const times: number[] = [];
   const work = async (): Promise<void> => {
-    while (performance.now() < end) {
+    for (let from = performance.now(); from < end;) {
       await call();
-      calls++;
+      const to = performance.now();
+      times.push(to - from);
+      from = to;
     }
   };
   await Promise.all(Array.from({ length: workers }, work));
-  return { perSecond: (calls * 1000) / (performance.now() - began), calls };
+  const perSecond = (times.length * 1000) / (performance.now() - began);
+  return { perSecond, times };
 }
 
 /** Bare requests over one WebSocket: answers come in the order of the questions. */
@@ -118,15 +123,19 @@ interface Kind {
   backend: () => Promise<unknown>;
   bare: () => Promise<unknown>; // the same behind a bare server
   alone: object; // and without any server
+  peer: ((peer: Peer) => Promise<unknown>) | null; // in convex-test
 }
 
 async function measureCalls(
   kinds: Kind[],
   floor: Http,
+  peer: Peer | null,
   pid: number,
 ): Promise<void> {
   const rows: string[][] = [];
   for (const kind of kinds) {
+    const times: number[] = [];
+    const { peer: callPeer } = kind;
     const ours: number[] = [];
     const bare: number[] = [];
     const alone: number[] = [];
@@ -135,9 +144,10 @@ async function measureCalls(
     await rate(kind.workers, kind.bare);
     for (let round = 0; round < ROUNDS; round++) {
       const before = cpuUs(pid);
-      const { perSecond, calls } = await rate(kind.workers, kind.backend);
-      cpu.push((cpuUs(pid) - before) / calls);
-      ours.push(perSecond);
+      const measured = await rate(kind.workers, kind.backend);
+      cpu.push((cpuUs(pid) - before) / measured.times.length);
+      ours.push(measured.perSecond);
+      times.push(...measured.times);
       bare.push((await rate(kind.workers, kind.bare)).perSecond);
       const answer = await floor.post("/", { ...kind.alone, seconds: SECONDS });
       alone.push(Number(answer));
@@ -149,6 +159,10 @@ async function measureCalls(
       ratio(median(ours), median(bare)),
       short(median(alone)),
       ratio(median(ours), median(alone)),
+      peer === null || callPeer === null
+        ? "-"
+        : short((await rate(1, () => callPeer(peer))).perSecond),
+      `${short(percentile(times, 50))} / ${short(percentile(times, 99))}`,
       short(median(cpu)),
     ]);
   }
@@ -160,6 +174,8 @@ async function measureCalls(
       "ratio",
       "libsql alone",
       "ratio",
+      "convex-test",
+      "backend p50 / p99 ms",
       "backend us CPU a call",
     ],
     rows,
@@ -181,6 +197,8 @@ function kindsOf(
       backend.convex("query", "bench:read", { n: anyNote(), count }),
     bare: () => floor.post("/", { do: "read", n: anyNote(), count }),
     alone: { do: "read", n: 0, count },
+    peer: (peer) =>
+      peer.query("bench:read", { n: anyNote() % (PEER_NOTES - 50), count }),
   });
   return [
     {
@@ -189,6 +207,7 @@ function kindsOf(
       backend: () => backend.convex("mutation", "bench:insert", note()),
       bare: () => floor.post("/", { do: "insert", ...note() }),
       alone: { do: "insert", ...note() },
+      peer: (peer) => peer.mutation("bench:insert", note()),
     },
     {
       name: `mutation, ${IN_FLIGHT} in flight over WebSocket`,
@@ -196,18 +215,25 @@ function kindsOf(
       backend: () => client.mutation(insert, note()),
       bare: () => socket.ask({ do: "insert", ...note() }),
       alone: { do: "insert", ...note() },
+      peer: null,
     },
     read(1),
     read(50),
   ];
 }
 
-async function seed(backend: Http, floor: Http): Promise<void> {
+async function seed(
+  backend: Http,
+  floor: Http,
+  peer: Peer | null,
+): Promise<void> {
   const count = 1000;
-  for (let from = 0; from < NOTES; from += count)
-    await backend.convex("mutation", "bench:seed", { from, count, text: TEXT });
-  for (let n = 0; n < NOTES; n++)
-    await floor.post("/", { do: "insert", n, text: TEXT });
+  for (let from = 0; from < NOTES; from += count) {
+    const notes = { from, count, text: TEXT };
+    await backend.convex("mutation", "bench:seed", notes);
+    await floor.post("/", { do: "seed", n: from, count, text: TEXT });
+    if (from < PEER_NOTES) await peer?.mutation("bench:seed", notes);
+  }
 }
 
 // ---- fan-out ----
@@ -373,12 +399,17 @@ async function measure(
   const floorHttp = new Http(floor.port);
   const questions = await Questions.open(floor.port);
   const atStart = memoryMb(pid);
-  await seed(http, floorHttp);
+  const peer = await openPeer();
+  await seed(http, floorHttp, peer);
   console.log(
     `${NOTES.toLocaleString("en-US")} documents; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns\n`,
   );
+  if (peer === null)
+    console.log(
+      "convex-test is not installed: the peer's column is left out\n",
+    );
   const kinds = kindsOf(http, floorHttp, client, questions);
-  await measureCalls(kinds, floorHttp, pid);
+  await measureCalls(kinds, floorHttp, peer, pid);
   const afterCalls = memoryMb(pid);
   questions.close(); // or it would be sent the broadcasts too
   http.close();

@@ -11,7 +11,7 @@ const SETTINGS = `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
   PRAGMA wal_autocheckpoint = 50000;`;
 
 export interface Request {
-  do: "insert" | "read";
+  do: "insert" | "read" | "seed";
   n: number;
   text?: string;
   count?: number;
@@ -49,7 +49,17 @@ class Notes {
     return rows.map((row) => JSON.parse(row.json) as unknown);
   }
 
+  /** `count` inserts from number `n` on, in one transaction. */
+  seed(n: number, count: number, text: string): void {
+    this.database.exec("BEGIN IMMEDIATE");
+    for (let i = n; i < n + count; i++)
+      this.put.run([i, JSON.stringify({ n: i, text })]);
+    this.database.exec("COMMIT");
+  }
+
   do(request: Request): unknown {
+    if (request.do === "seed")
+      return (this.seed(request.n, request.count!, request.text!), null);
     return request.do === "insert"
       ? (this.insert(request.n, request.text!), null)
       : this.read(request.n, request.count!);
