@@ -118,10 +118,12 @@ static ptrdiff_t on_read(void *ret, size_t room, void *user)
     if (room == 0)
         return 0;
     ptrdiff_t n = read_source(u, ret, room);
-    if (n == 0 && u->size >= 0) {
+    if (n == 0 && u->size >= 0)
         snprintf(u->fault, sizeof u->fault, "the file ended before its size was reached");
+    else if (n > 0 && (size_t)n > room)
+        snprintf(u->fault, sizeof u->fault, "read() gave more than there was room for");
+    if (u->fault[0] != '\0')
         return -1;
-    }
     if (n > 0 && u->hash != NULL)
         EVP_DigestUpdate(u->hash, ret, (size_t)n);
     u->sent += n > 0 ? (uint64_t)n : 0;
@@ -169,7 +171,8 @@ static convex_status look_at_source(upload *u, convex_error *reterr)
 {
     const convex_upload *what = u->what;
     struct stat info;
-    u->size = what->size;
+    bool streamed = what->use_fd || what->read != NULL;
+    u->size = streamed && what->size == 0 ? -1 : (int64_t)what->size;
     if (what->sha256 != NULL) {
         memcpy(u->sha256, what->sha256, sizeof u->sha256);
         u->sha256_known = true;
@@ -183,7 +186,7 @@ static convex_status look_at_source(upload *u, convex_error *reterr)
     }
     if (u->sha256_known)
         return CONVEX_OK;
-    if (!what->use_fd && what->read == NULL) {
+    if (!streamed) {
         u->sha256_known =
             EVP_Digest(what->data, (size_t)what->size, u->sha256, NULL, EVP_sha256(), NULL) == 1;
         return u->sha256_known ? CONVEX_OK : cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
@@ -202,8 +205,8 @@ static convex_status check_upload(const convex_http *http, const convex_upload *
     int sources = (what->data != NULL) + what->use_fd + (what->read != NULL);
     if (sources > 1 || (sources == 0 && what->size != 0))
         return cvx_fail(reterr, CONVEX_EINVAL, "one of data, fd and read must be the source");
-    if (what->size < (what->use_fd || what->read != NULL ? -1 : 0))
-        return cvx_fail(reterr, CONVEX_EINVAL, "size is negative");
+    if (what->size > INT64_MAX)
+        return cvx_fail(reterr, CONVEX_EINVAL, "size is that of no file");
     if (what->content_type != NULL && (strlen(what->content_type) >= CONVEX_CONTENT_TYPE_SIZE ||
                                        !is_header_text(what->content_type)))
         return cvx_fail(reterr, CONVEX_EINVAL, "content_type is too long, or no header text");
@@ -269,7 +272,7 @@ convex_status convex_http_upload(convex_http *http, const convex_upload *what, c
         if (u.hash != NULL)
             EVP_DigestFinal_ex(u.hash, u.sha256, NULL);
         memcpy(done.sha256, u.sha256, sizeof done.sha256);
-        done.size = what->use_fd || what->read != NULL ? u.sent : (uint64_t)what->size;
+        done.size = what->use_fd || what->read != NULL ? u.sent : what->size;
         *ret = done;
     }
     EVP_MD_CTX_free(u.hash);

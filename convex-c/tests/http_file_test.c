@@ -141,7 +141,7 @@ TEST(a_regular_file_is_sent_from_where_it_stands_with_its_checksum)
     assert_int_equal(lseek(fd, 0, SEEK_CUR), 4 + TEN);
     assert_int_equal(ftruncate(fd, 4 + TEN), 0);
     assert_int_equal(lseek(fd, 4, SEEK_SET), 4);
-    assert_stored((convex_upload){.use_fd = true, .fd = fd, .size = -1}, lines);
+    assert_stored((convex_upload){.use_fd = true, .fd = fd}, lines);
     close(fd);
 }
 
@@ -153,7 +153,7 @@ TEST(a_pipe_is_sent_in_chunks_up_to_its_end)
     assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
     assert_int_equal(write(ends[1], ten, TEN), TEN);
     close(ends[1]);
-    assert_stored((convex_upload){.use_fd = true, .fd = ends[0], .size = -1}, lines);
+    assert_stored((convex_upload){.use_fd = true, .fd = ends[0]}, lines);
     close(ends[0]);
 }
 
@@ -202,8 +202,7 @@ TEST(a_given_checksum_is_left_to_the_server_to_check)
     uint8_t sha256[CONVEX_SHA256_SIZE];
     source s = {.end = TEN};
     sha256_of(ten, TEN, sha256);
-    assert_stored((convex_upload){.read = read_two, .size = -1, .sha256 = sha256, .user = &s},
-                  lines);
+    assert_stored((convex_upload){.read = read_two, .sha256 = sha256, .user = &s}, lines);
 }
 
 static void assert_not_stored(const peer_step *script, convex_upload what, convex_status status,
@@ -221,10 +220,17 @@ static void assert_not_stored(const peer_step *script, convex_upload what, conve
     peer_done(&p);
 }
 
+static ptrdiff_t read_too_much(void *ret, size_t room, void *user)
+{
+    return (ptrdiff_t)room + 1;
+}
+
 TEST(a_source_that_fails_or_ends_early_stores_nothing)
 {
+    assert_not_stored(always_stored, (convex_upload){.read = read_too_much}, CONVEX_EINVAL, "room",
+                      0);
     source s = {.end = 4, .fails = true};
-    convex_upload what = {.read = read_two, .size = -1, .user = &s};
+    convex_upload what = {.read = read_two, .user = &s};
     assert_not_stored(always_stored, what, CONVEX_ECANCELED, "canceled", 0);
     s = (source){.end = 4};
     what.size = TEN;
@@ -236,8 +242,8 @@ TEST(a_source_that_fails_or_ends_early_stores_nothing)
     assert_not_stored(always_stored, (convex_upload){.use_fd = true, .fd = fd, .size = TEN + 1},
                       CONVEX_EINVAL, "ended before", 0);
     close(fd);
-    assert_not_stored(always_stored, (convex_upload){.use_fd = true, .fd = -1, .size = -1},
-                      CONVEX_EINVAL, "cannot read the file", 0);
+    assert_not_stored(always_stored, (convex_upload){.use_fd = true, .fd = -1}, CONVEX_EINVAL,
+                      "cannot read the file", 0);
 }
 
 TEST(a_refused_upload_says_why)
@@ -284,8 +290,8 @@ TEST(a_bad_upload_is_refused_before_anything_is_sent)
         {{.url = "http://host/\r\nX: y"}, "url"},
         {{.size = 5}, "source"},
         {{.data = ten, .use_fd = true, .size = TEN}, "source"},
-        {{.data = ten, .size = -1}, "negative"},
-        {{.read = read_two, .size = -2}, "negative"},
+        {{.data = ten, .size = UINT64_MAX}, "size"},
+        {{.read = read_two, .size = UINT64_MAX}, "size"},
         {{.content_type = "a\r\nX: y"}, "content_type"},
         {{.content_type = long_type}, "content_type"},
     };

@@ -174,7 +174,7 @@ typedef struct convex_upload {
     bool use_fd;      /* read `fd` from where it stands; not closed */
     int fd;
     convex_read_fn *read;
-    int64_t size; /* of the source from where it stands; not of `data`: -1, up to its end */
+    uint64_t size; /* of `data`; of another source how much to take, 0: all up to its end */
 
     const uint8_t *sha256; /* borrowed; CONVEX_SHA256_SIZE bytes; the server refuses a file that
                               has another (400, Sha256Mismatch). NULL: computed beforehand from

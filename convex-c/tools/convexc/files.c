@@ -72,7 +72,6 @@ static int upload(const settings *s, convex_http *http, int fd)
     convex_upload what = {.content_type = s->type ? s->type : "application/octet-stream",
                           .use_fd = true,
                           .fd = fd,
-                          .size = -1,
                           .progress = stop_when_interrupted,
                           .timeout_ms = s->timeout_s * 1000};
     convex_uploaded file;
