@@ -500,6 +500,16 @@ TEST(a_disk_that_fails_while_entries_are_forgotten_loses_nothing)
 
 /* ---- failing memory ---- */
 
+/* The writer thread allocates, too. */
+static void *locked_realloc(void *ptr, size_t size, void *user)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    void *ret = failing_realloc(ptr, size, user);
+    pthread_mutex_unlock(&lock);
+    return ret;
+}
+
 static const char due_and_waiting[] = /* one that threw, and one to be sent */
     "UPDATE entry SET sent_at = accepted_at, outcome ="
     " '{\"message\":\"m\",\"data\":[1],\"lines\":[\"[LOG] l\"]}' WHERE tag = '1'";
@@ -517,7 +527,7 @@ TEST(when_any_allocation_fails_the_outbox_fails_cleanly)
     for (long n = 0, done = 0; !done; n++) {
         failing_mem counter = {.left = n};
         convex_outbox_options options = box_options(&s, &client);
-        client.mem = failing(&counter);
+        client.mem = (convex_mem){locked_realloc, &counter};
         convex_status status = convex_outbox_open(&options, &s.box, NULL);
         if (status == CONVEX_OK)
             status = convex_outbox_mutation(s.box, "m:add", NULL, "more", NULL, NULL);
