@@ -627,8 +627,9 @@ typedef struct asked {
 typedef struct world {
     bool has[NUMBERS];
     unsigned ts, query_set;
-    int era;      /* of the cursors; those of an earlier one are void */
-    bool failing; /* every query, and their journals are lost */
+    int era;         /* of the cursors; those of an earlier one are void */
+    bool failing;    /* every query, and their journals are lost */
+    bool keeps_ends; /* a page that is cut names the end it was to have, not the one it has */
     asked queries[256];
     int count;
 } world;
@@ -740,10 +741,10 @@ static void run_query(asked *q, char *ret, size_t size)
         if (server.has[at])
             rows[count++] = at;
     }
-    if (exhausted)
-        next = bounded ? end : END;
+    if (bounded && (exhausted || server.keeps_ends))
+        next = end;
     else
-        next = rows[count - 1];
+        next = exhausted ? END : rows[count - 1];
     if (exhausted && count > 10)
         status = "\"SplitRecommended\"";
     if (count >= 3)
@@ -859,7 +860,7 @@ static void random_history(uint64_t seed)
     reader p;
     rig r;
 
-    server = (world){.ts = 10};
+    server = (world){.ts = 10, .keeps_ends = seed % 2 == 0};
     running = &r;
     for (int n = 0; n < NUMBERS; n++)
         server.has[n] = draw_below(&seed, 2);

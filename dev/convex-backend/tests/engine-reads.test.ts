@@ -132,6 +132,7 @@ type Page = {
   isDone: boolean;
   continueCursor: string;
   splitCursor: string | null;
+  pageStatus: string | null;
 };
 
 const pageOf = async (args: JSONObject, journal?: string | null) => {
@@ -170,6 +171,25 @@ test("a page can be split at its splitCursor", async () => {
   const whole = await pageOf(page(5, null));
   const left = await pageOf(page(5, null, whole.splitCursor!));
   const right = await pageOf(page(5, whole.splitCursor, whole.continueCursor));
+  assert.deepEqual([...left.page, ...right.page], whole.page);
+});
+
+test("a page that cannot be read whole keeps its end, and its halves hold all of it", async () => {
+  const first = await pageOf(page(2, null));
+  for (let n = 0; n < 4; n++) await send("cut", `new ${n}`, n);
+  const limited = page(2, null);
+  const cut = await pageOf(
+    { paginationOpts: { ...limited.paginationOpts, maximumRowsRead: 3 } },
+    first.result.journal,
+  );
+  assert.equal(cut.pageStatus, "SplitRequired");
+  assert.equal(cut.page.length, 3);
+  assert.equal(cut.continueCursor, first.continueCursor);
+  assert.equal(cut.result.journal, first.result.journal);
+  const left = await pageOf(page(2, null, cut.splitCursor!));
+  const right = await pageOf(page(2, cut.splitCursor, cut.continueCursor));
+  const whole = await pageOf(page(2, null), first.result.journal);
+  assert.equal(whole.page.length, 6);
   assert.deepEqual([...left.page, ...right.page], whole.page);
 });
 

@@ -190,11 +190,14 @@ export function runPage(
   const last = found.keys[found.keys.length - 1];
   const first =
     source.type !== "Search" && source.order === "desc" ? KEY_END : "";
-  const next: Position = found.exhausted
-    ? (end ?? { end: true })
-    : last === undefined
-      ? (start ?? { end: false, key: first })
-      : { end: false, key: last };
+  // A page with an end keeps it, also when it could not be read so far: its halves fill it.
+  const next: Position =
+    end ??
+    (found.exhausted
+      ? { end: true }
+      : last === undefined
+        ? (start ?? { end: false, key: first })
+        : { end: false, key: last });
   return pageResult(found, print, next, source.type !== "Search");
 }
 
