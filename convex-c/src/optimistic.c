@@ -164,9 +164,7 @@ static void run(cvx_sync *sync, cvx_update *update)
 {
     cvx_store_begin(sync, update);
     update->how.update(&sync->overlay.store, update->args, update->how.user);
-    if (cvx_store_end(sync) != CONVEX_OK)
-        cvx_sync_log(sync, CONVEX_LOG_WARN, "an optimistic update is not shown: %s",
-                     sync->overlay.store.error.message);
+    cvx_store_end(sync);
 }
 
 static void release_dropped(cvx_sync *sync)

@@ -48,7 +48,6 @@ struct convex_local_store {
     cvx_sync *sync;
     cvx_update *running; /* NULL: every call is refused */
     convex_status status;
-    convex_error error;
     cvx_local *written;
 
     char *listed_path; /* the path whose queries are in `listed`, as a token begins; NULL: none */
@@ -91,7 +90,7 @@ void cvx_overlay_touch(cvx_sync *sync, cvx_query *query);
 void cvx_local_free(cvx_sync *sync, cvx_local *local);
 void cvx_store_begin(cvx_sync *sync, cvx_update *update);
 /* Ends the update that runs: keeps what it wrote, or takes it back if any call failed. */
-convex_status cvx_store_end(cvx_sync *sync);
+void cvx_store_end(cvx_sync *sync);
 void cvx_store_forget_list(convex_local_store *store);
 const convex_mem *cvx_store_mem(const convex_local_store *store);
 /* Notes the update's first failure; returns `status`. */

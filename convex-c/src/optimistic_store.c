@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "error_internal.h"
 #include "result_internal.h"
 #include "sync_internal.h"
 
@@ -16,8 +15,10 @@
 
 convex_status cvx_store_fail(convex_local_store *store, convex_status status, const char *why)
 {
-    if (store->status == CONVEX_OK)
-        store->status = cvx_fail(&store->error, status, "%s", why);
+    if (store->status == CONVEX_OK) {
+        store->status = status;
+        cvx_sync_log(store->sync, CONVEX_LOG_WARN, "an optimistic update is not shown: %s", why);
+    }
     return status;
 }
 
@@ -89,7 +90,7 @@ static void free_made(cvx_sync *sync)
     cvx_store_forget_list(&all->store);
 }
 
-convex_status cvx_store_end(cvx_sync *sync)
+void cvx_store_end(cvx_sync *sync)
 {
     convex_local_store *store = &sync->overlay.store;
     cvx_local *local = store->written;
@@ -100,7 +101,6 @@ convex_status cvx_store_end(cvx_sync *sync)
         (store->status == CONVEX_OK ? keep : take_back)(local);
     if (store->status != CONVEX_OK)
         free_made(sync);
-    return store->status;
 }
 
 /* ---- finding ---- */

@@ -69,6 +69,7 @@ void cvx_sync_free(cvx_sync *sync)
     cvx_auth_free(sync);
     cvx_chunks_clear(sync);
     cvx_text_done(&sync->out);
+    cvx_free(&mem, sync->server_error);
     convex_value_unref(sync->null_value);
     cvx_free(&mem, sync);
 }
@@ -85,6 +86,15 @@ void cvx_sync_line(char *ret, size_t size, const char *text, size_t len)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)ret[i] < 0x20 || ret[i] == 0x7f)
             ret[i] = ' ';
+}
+
+void cvx_sync_keep_line(cvx_sync *sync, char **ret, const char *text, size_t len)
+{
+    char line[sizeof((convex_state *)0)->server_error];
+
+    cvx_sync_line(line, sizeof line, text, len);
+    cvx_free(&sync->config.mem, *ret);
+    *ret = *line ? cvx_strdup(&sync->config.mem, line) : NULL;
 }
 
 void cvx_sync_log(cvx_sync *sync, convex_log_level level, const char *format, ...)
@@ -232,7 +242,7 @@ void cvx_sync_closed(cvx_sync *sync, unsigned code, const char *reason, const ch
     snprintf(by_code, sizeof by_code, "closed with code %u", code);
     sync->last_error = refusal || *reason ? CONVEX_ESERVER : CONVEX_ENETWORK;
     if (refusal)
-        cvx_sync_line(sync->server_error, sizeof sync->server_error, refusal, strlen(refusal));
+        cvx_sync_keep_line(sync, &sync->server_error, refusal, strlen(refusal));
     note_reason(sync, *reason ? reason : by_code,
                 *reason             ? reason
                 : detail && *detail ? detail
@@ -379,8 +389,10 @@ void cvx_sync_state(const cvx_sync *sync, int64_t now_ms, convex_state *ret)
     if (sync->conn == CVX_WAITING)
         state.retry_in_ms = sync->retry_at > now_ms ? sync->retry_at - now_ms : 0;
     copy_line(state.close_reason, sizeof state.close_reason, sync->last_reason);
-    copy_line(state.auth_error, sizeof state.auth_error, sync->auth_error);
-    copy_line(state.server_error, sizeof state.server_error, sync->server_error);
+    if (sync->auth_error)
+        copy_line(state.auth_error, sizeof state.auth_error, sync->auth_error);
+    if (sync->server_error)
+        copy_line(state.server_error, sizeof state.server_error, sync->server_error);
     state.queries = sync->queries.by_id.count;
     state.queries_loading = state.queries - (sync->swapping ? 0 : sync->queries.loaded);
     state.requests = sync->requests.by_id.count + sync->requests.reading;

@@ -377,9 +377,12 @@ static verdict on_fatal_error(cvx_sync *sync, const convex_value *frame)
     size_t len = 0;
     const char *text = convex_value_string(field(frame, "error"), &len);
 
-    cvx_sync_line(sync->server_error, sizeof sync->server_error, text ? text : "FatalError",
-                  text ? len : strlen("FatalError"));
-    cvx_sync_log(sync, CONVEX_LOG_ERROR, "server ended the session: %s", sync->server_error);
+    if (!text || len == 0) {
+        text = "FatalError";
+        len = strlen(text);
+    }
+    cvx_sync_keep_line(sync, &sync->server_error, text, len);
+    cvx_sync_log(sync, CONVEX_LOG_ERROR, "server ended the session: %.*s", (int)len, text);
     cvx_sync_drop_fatal(sync);
     return QUIET;
 }
@@ -426,7 +429,7 @@ static void note_health(cvx_sync *sync)
     if (sync->last_error == CONVEX_OK)
         return;
     sync->last_error = CONVEX_OK;
-    sync->server_error[0] = '\0';
+    cvx_sync_keep_line(sync, &sync->server_error, "", 0);
     sync->state_changed = true;
 }
 

@@ -26,7 +26,7 @@ static void set_identity(cvx_sync *sync, convex_identity_state identity)
 
 static void set_error(cvx_sync *sync, const char *text, size_t len)
 {
-    cvx_sync_line(sync->auth_error, sizeof sync->auth_error, text, len);
+    cvx_sync_keep_line(sync, &sync->auth_error, text, len);
     sync->state_changed = true;
 }
 
@@ -40,6 +40,7 @@ static void forget_secret(cvx_sync *sync)
 void cvx_auth_free(cvx_sync *sync)
 {
     forget_secret(sync);
+    cvx_free(&sync->config.mem, sync->auth_error);
 }
 
 static void hold_credential(cvx_sync *sync, cvx_credential kind, char *secret, char *acting_as)
@@ -80,7 +81,8 @@ static void give_up(cvx_sync *sync)
     sync->auth = CVX_NO_AUTH;
     sync->refresh_at = INT64_MAX;
     set_identity(sync, CONVEX_IDENTITY_REJECTED);
-    cvx_sync_log(sync, CONVEX_LOG_ERROR, "authentication failed: %s", sync->auth_error);
+    cvx_sync_log(sync, CONVEX_LOG_ERROR, "authentication failed: %s",
+                 sync->auth_error ? sync->auth_error : "");
 }
 
 /* Ends the swap when the server has confirmed, on this connection, who we are now. */
@@ -112,7 +114,7 @@ static void reset(cvx_sync *sync)
     sync->expiry_doubted = false;
     sync->swapping = sync->ever_open;
     cvx_queries_end_lingering(sync); /* results of the former identity, wanted by nobody */
-    if (sync->auth_error[0])
+    if (sync->auth_error)
         set_error(sync, "", 0);
 }
 
@@ -247,7 +249,7 @@ void cvx_sync_token(cvx_sync *sync, uint32_t generation, char *token, const char
         set_error(sync, error, strlen(error));
     else if (sync->auth == CVX_RENEWING && token && !is_new(sync, token))
         set_error(sync, expired, strlen(expired));
-    else if (!token && !sync->auth_error[0])
+    else if (!token && !sync->auth_error)
         set_error(sync, "no token to be had", strlen("no token to be had"));
     if (sync->auth == CVX_INITIAL_FETCH || sync->auth == CVX_INITIAL_REFETCH)
         initial_token(sync, token);
@@ -338,7 +340,7 @@ void cvx_auth_error(cvx_sync *sync, const convex_value *frame)
         sync->refusals++;
     set_identity(sync, CONVEX_IDENTITY_PENDING);
     cvx_sync_log(sync, CONVEX_LOG_WARN, "identity refused, getting a new token: %s",
-                 sync->auth_error);
+                 sync->auth_error ? sync->auth_error : "");
     cvx_sync_stop(sync);
     want_token(sync, true);
 }

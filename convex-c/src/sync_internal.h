@@ -101,7 +101,7 @@ struct cvx_sync {
     bool has_close_reason;
     char close_reason[128]; /* what the next Connect says */
     char last_reason[128];  /* what the state says */
-    char server_error[512];
+    char *server_error;     /* what the state says; NULL: nothing */
     convex_status last_error;
 
     cvx_version version;     /* the server's, of this connection */
@@ -137,7 +137,7 @@ struct cvx_sync {
     double expires_ms;   /* when `secret` ends, by the server's clock; NaN: not known */
     int64_t skew_ms;     /* our wall clock is this much ahead of the server's, as far as known */
     bool expiry_doubted; /* a fresh token looked expired: our clock is wrong, or the issuer's */
-    char auth_error[512];
+    char *auth_error;    /* NULL: none */
 
     const convex_value *null_value;
     cvx_text out;
@@ -155,6 +155,8 @@ void cvx_sync_log(cvx_sync *sync, convex_log_level level, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 /* Copies a line for a person: cut at a character, control characters made spaces. */
 void cvx_sync_line(char *ret, size_t size, const char *text, size_t len);
+/* Keeps such a line in the place of the one before; NULL for an empty one, or without memory. */
+void cvx_sync_keep_line(cvx_sync *sync, char **ret, const char *text, size_t len);
 
 /* sync_queries.c */
 cvx_query *cvx_queries_find(const cvx_sync *sync, uint32_t id);
