@@ -53,7 +53,7 @@ int convex_typed_enum_find(const convex_shape *shape, const char *text, size_t l
 
 /* ---- paths ---- */
 
-static size_t write_path(const cvx_step *at, char *ret, size_t size)
+static size_t write_path(const cvx_place *at, char *ret, size_t size)
 {
     if (at == NULL)
         return 0;
@@ -65,7 +65,7 @@ static size_t write_path(const cvx_step *at, char *ret, size_t size)
     return len + (n > 0 ? (size_t)n : 0);
 }
 
-convex_status cvx_fail_at(convex_error *reterr, convex_status status, const cvx_step *at,
+convex_status cvx_fail_at(convex_error *reterr, convex_status status, const cvx_place *at,
                           const char *format, ...)
 {
     char path[256] = "", message[192];

@@ -16,23 +16,6 @@ typedef struct call {
     void *user;
 } call;
 
-/* What a caller without arguments means. */
-static convex_status encode_args(const convex_function *function, const void *args,
-                                 const convex_mem *mem, convex_value **ret, convex_error *reterr)
-{
-    const convex_shape *shape = function->args.shape;
-    if (args == NULL && shape->kind == CONVEX_SHAPE_ANY) {
-        *ret = NULL;
-        return CONVEX_OK;
-    }
-    convex_error error = {0};
-    convex_status status = convex_typed_encode(&function->args, args, mem, ret, &error);
-    if (status != CONVEX_OK)
-        cvx_fail(reterr, status, "%s: args%s%s", function->path, error.message[0] == '[' ? "" : ".",
-                 error.message);
-    return status;
-}
-
 static call *new_call(const convex_mem *mem, const convex_function *function, convex_any_fn *fn,
                       void *user)
 {
@@ -139,7 +122,7 @@ convex_status convex_typed_subscribe(convex_client *client, const convex_functio
     convex_value *value = NULL;
     if (client == NULL || fn == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "a NULL client or callback");
-    convex_status status = encode_args(function, args, &client->mem, &value, reterr);
+    convex_status status = cvx_typed_encode_args(function, args, &client->mem, &value, reterr);
     if (status != CONVEX_OK)
         return status;
     call *c = new_call(&client->mem, function, fn, user);
@@ -192,7 +175,7 @@ convex_status convex_typed_paginate(convex_client *client, const convex_function
     call *c = NULL;
     if (client == NULL || fn == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "a NULL client or callback");
-    convex_status status = encode_args(function, args, &client->mem, &value, reterr);
+    convex_status status = cvx_typed_encode_args(function, args, &client->mem, &value, reterr);
     if (status == CONVEX_OK)
         status = without_options(&value, &client->mem, reterr);
     if (status == CONVEX_OK && (c = new_call(&client->mem, function, fn, user)) == NULL)
@@ -214,7 +197,7 @@ convex_status convex_typed_set_args(convex_sub *sub, const convex_function *func
     convex_value *value = NULL;
     if (sub == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "a NULL subscription");
-    convex_status status = encode_args(function, args, &sub->client->mem, &value, reterr);
+    convex_status status = cvx_typed_encode_args(function, args, &sub->client->mem, &value, reterr);
     if (status == CONVEX_OK)
         status = convex_sub_set_args(sub, value, reterr);
     convex_value_unref(value);
@@ -237,7 +220,7 @@ convex_status convex_typed_call(convex_client *client, const convex_function *fu
     call *c = NULL;
     if (client == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "a NULL client");
-    convex_status status = encode_args(function, args, &client->mem, &value, reterr);
+    convex_status status = cvx_typed_encode_args(function, args, &client->mem, &value, reterr);
     if (status != CONVEX_OK)
         return status;
     if (fn != NULL && (c = new_call(&client->mem, function, fn, user)) == NULL)
@@ -261,7 +244,7 @@ convex_status convex_typed_http(convex_http *http, const convex_function *functi
     convex_http_kind kind = function->internal ? CONVEX_HTTP_FUNCTION : function->kind;
     if (http == NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "a NULL client");
-    convex_status status = encode_args(function, args, &http->mem, &value, reterr);
+    convex_status status = cvx_typed_encode_args(function, args, &http->mem, &value, reterr);
     if (status == CONVEX_OK)
         status = convex_http_call(http, kind, function->path, value, options, &result, reterr);
     convex_value_unref(value);

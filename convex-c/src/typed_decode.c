@@ -187,7 +187,7 @@ static bool fits(const convex_shape *shape, const convex_value *value, bool exac
 /* ---- decoding ---- */
 
 static convex_status decode(decoder *d, const convex_shape *shape, const convex_value *value,
-                            char *at, const cvx_step *path);
+                            char *at, const cvx_place *path);
 
 static convex_status no_memory(const decoder *d)
 {
@@ -195,7 +195,7 @@ static convex_status no_memory(const decoder *d)
 }
 
 static convex_status mismatch(const decoder *d, const convex_shape *shape,
-                              const convex_value *value, const cvx_step *path)
+                              const convex_value *value, const cvx_place *path)
 {
     static const char *const names[] = {
         [CONVEX_SHAPE_NULL] = "null",        [CONVEX_SHAPE_BOOLEAN] = "a boolean",
@@ -213,7 +213,7 @@ static convex_status mismatch(const decoder *d, const convex_shape *shape,
 }
 
 static convex_status decode_slot(decoder *d, const convex_slot *slot, const convex_value *value,
-                                 char *base, const cvx_step *path)
+                                 char *base, const cvx_place *path)
 {
     static const bool yes = true;
     char *at = base + slot->offset;
@@ -240,7 +240,7 @@ static convex_status decode_slot(decoder *d, const convex_slot *slot, const conv
 }
 
 static convex_status decode_list(decoder *d, const convex_shape *shape, const convex_value *value,
-                                 char *at, const cvx_step *path)
+                                 char *at, const cvx_place *path)
 {
     convex_status status = CONVEX_OK;
     bool record = shape->kind == CONVEX_SHAPE_RECORD;
@@ -250,7 +250,7 @@ static convex_status decode_list(decoder *d, const convex_shape *shape, const co
         return no_memory(d);
     for (size_t i = 0; status == CONVEX_OK && i < list.len; i++) {
         char *item = items + i * shape->stride;
-        cvx_step step = {.up = path, .name = record ? cvx_keys(value)[i] : NULL, .index = i};
+        cvx_place step = {.up = path, .name = record ? cvx_keys(value)[i] : NULL, .index = i};
         cvx_span key = {step.name, record ? cvx_key_len(step.name) : 0};
         if (record)
             memcpy(item, &key, sizeof key);
@@ -263,14 +263,14 @@ static convex_status decode_list(decoder *d, const convex_shape *shape, const co
 
 /* Fields of shape and value are both in order of their names. */
 static convex_status decode_object(decoder *d, const convex_shape *shape, const convex_value *value,
-                                   char *at, const cvx_step *path)
+                                   char *at, const cvx_place *path)
 {
     convex_status status = CONVEX_OK;
     const cvx_key *keys = cvx_keys(value);
     size_t next = 0, count = cvx_len(value);
     for (size_t i = 0; status == CONVEX_OK && i < shape->count; i++) {
         const convex_slot *slot = &shape->slots[i];
-        cvx_step step = {.up = path, .name = slot->name};
+        cvx_place step = {.up = path, .name = slot->name};
         int order = 1;
         while (next < count && (order = cvx_compare_bytes(keys[next], cvx_key_len(keys[next]),
                                                           slot->name, slot->name_len)) < 0)
@@ -326,7 +326,7 @@ static size_t variant_of(const convex_shape *shape, const convex_value *value)
 }
 
 static convex_status decode_union(decoder *d, const convex_shape *shape, const convex_value *value,
-                                  char *at, const cvx_step *path)
+                                  char *at, const cvx_place *path)
 {
     size_t found = variant_of(shape, value);
     int tag = (int)found;
@@ -349,7 +349,7 @@ static void decode_scalar(const convex_value *value, char *at)
 }
 
 static convex_status decode(decoder *d, const convex_shape *shape, const convex_value *value,
-                            char *at, const cvx_step *path)
+                            char *at, const cvx_place *path)
 {
     cvx_span span = {NULL, 0};
     if (!may_be(shape, value))
@@ -447,7 +447,7 @@ convex_status cvx_typed_decode_items(const convex_shape *array, const convex_pag
     char *items = take(&d, span.len, array->stride);
     convex_status status = items != NULL ? CONVEX_OK : no_memory(&d);
     for (size_t i = 0; status == CONVEX_OK && i < span.len; i++) {
-        cvx_step step = {.index = i};
+        cvx_place step = {.index = i};
         status = decode_slot(&d, array->slots, convex_page_list_at(list, i),
                              items + i * array->stride, &step);
     }

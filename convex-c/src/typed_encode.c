@@ -10,9 +10,9 @@ typedef struct encoder {
 } encoder;
 
 static convex_status encode(encoder *e, const convex_shape *shape, const char *at,
-                            const cvx_step *path);
+                            const cvx_place *path);
 
-static convex_status not_set(const encoder *e, const cvx_step *path)
+static convex_status not_set(const encoder *e, const cvx_place *path)
 {
     return cvx_fail_at(e->reterr, CONVEX_EINVAL, path, "not set");
 }
@@ -51,7 +51,7 @@ static bool is_null(const convex_slot *slot, const char *base)
 
 /* Writes one slot of what starts at `base`, with its key if it is a field. */
 static convex_status encode_slot(encoder *e, const convex_slot *slot, const char *base,
-                                 const cvx_step *path)
+                                 const cvx_place *path)
 {
     const char *at = content(slot, base + slot->offset);
     if (at == NULL && !is_null(slot, base))
@@ -65,7 +65,7 @@ static convex_status encode_slot(encoder *e, const convex_slot *slot, const char
 }
 
 static convex_status encode_list(encoder *e, const convex_shape *shape, const char *at,
-                                 const cvx_step *path)
+                                 const cvx_place *path)
 {
     cvx_span list = span_at(at);
     convex_status status = CONVEX_OK;
@@ -73,7 +73,7 @@ static convex_status encode_list(encoder *e, const convex_shape *shape, const ch
         return not_set(e, path);
     convex_builder_begin_array(e->builder);
     for (size_t i = 0; status == CONVEX_OK && i < list.len; i++) {
-        cvx_step step = {.up = path, .index = i};
+        cvx_place step = {.up = path, .index = i};
         status = encode_slot(e, shape->slots, (const char *)list.data + i * shape->stride, &step);
     }
     convex_builder_end(e->builder);
@@ -81,7 +81,7 @@ static convex_status encode_list(encoder *e, const convex_shape *shape, const ch
 }
 
 static convex_status encode_record(encoder *e, const convex_shape *shape, const char *at,
-                                   const cvx_step *path)
+                                   const cvx_place *path)
 {
     cvx_span list = span_at(at);
     convex_status status = CONVEX_OK;
@@ -91,7 +91,7 @@ static convex_status encode_record(encoder *e, const convex_shape *shape, const 
     for (size_t i = 0; status == CONVEX_OK && i < list.len; i++) {
         const char *entry = (const char *)list.data + i * shape->stride;
         cvx_span key = span_at(entry); /* the first member */
-        cvx_step step = {.up = path, .index = i};
+        cvx_place step = {.up = path, .index = i};
         if (key.data == NULL)
             return not_set(e, &step);
         convex_builder_key_n(e->builder, key.data, key.len);
@@ -103,12 +103,12 @@ static convex_status encode_record(encoder *e, const convex_shape *shape, const 
 }
 
 static convex_status encode_object(encoder *e, const convex_shape *shape, const char *at,
-                                   const cvx_step *path)
+                                   const cvx_place *path)
 {
     convex_status status = CONVEX_OK;
     convex_builder_begin_object(e->builder);
     for (size_t i = 0; status == CONVEX_OK && i < shape->count; i++) {
-        cvx_step step = {.up = path, .name = shape->slots[i].name};
+        cvx_place step = {.up = path, .name = shape->slots[i].name};
         status = encode_slot(e, &shape->slots[i], at, &step);
     }
     convex_builder_end(e->builder);
@@ -130,7 +130,7 @@ static void encode_literal(encoder *e, const convex_literal *literal)
 }
 
 static convex_status encode_enum(encoder *e, const convex_shape *shape, const char *at,
-                                 const cvx_step *path)
+                                 const cvx_place *path)
 {
     int value;
     memcpy(&value, at, sizeof value);
@@ -140,7 +140,7 @@ static convex_status encode_enum(encoder *e, const convex_shape *shape, const ch
     return CONVEX_OK;
 }
 
-static convex_status encode_any(encoder *e, const char *at, const cvx_step *path)
+static convex_status encode_any(encoder *e, const char *at, const cvx_place *path)
 {
     const convex_value *value;
     memcpy(&value, at, sizeof value);
@@ -151,7 +151,7 @@ static convex_status encode_any(encoder *e, const char *at, const cvx_step *path
 }
 
 static convex_status encode_union(encoder *e, const convex_shape *shape, const char *at,
-                                  const cvx_step *path)
+                                  const cvx_place *path)
 {
     int tag;
     memcpy(&tag, at, sizeof tag);
@@ -163,7 +163,7 @@ static convex_status encode_union(encoder *e, const convex_shape *shape, const c
 }
 
 static convex_status encode_text(encoder *e, const convex_shape *shape, const char *at,
-                                 const cvx_step *path)
+                                 const cvx_place *path)
 {
     cvx_span span = span_at(at);
     if (span.data == NULL)
@@ -193,7 +193,7 @@ static void encode_scalar(encoder *e, convex_shape_kind kind, const char *at)
 }
 
 static convex_status encode(encoder *e, const convex_shape *shape, const char *at,
-                            const cvx_step *path)
+                            const cvx_place *path)
 {
     switch (shape->kind) {
     case CONVEX_SHAPE_ANY:
@@ -244,5 +244,20 @@ convex_status convex_typed_encode(const convex_slot *slot, const void *in, const
     if (status == CONVEX_OK)
         status = convex_builder_finish(builder, ret, reterr);
     convex_builder_free(builder);
+    return status;
+}
+
+convex_status cvx_typed_encode_args(const convex_function *function, const void *args,
+                                    const convex_mem *mem, convex_value **ret, convex_error *reterr)
+{
+    convex_error error = {0};
+    if (args == NULL && function->args.shape->kind == CONVEX_SHAPE_ANY) {
+        *ret = NULL;
+        return CONVEX_OK;
+    }
+    convex_status status = convex_typed_encode(&function->args, args, mem, ret, &error);
+    if (status != CONVEX_OK)
+        cvx_fail(reterr, status, "%s: args%s%s", function->path, error.message[0] == '[' ? "" : ".",
+                 error.message);
     return status;
 }

@@ -13,14 +13,14 @@ typedef struct cvx_span {
 } cvx_span;
 
 /* One step of the way down; the way back up is the path for the error. */
-typedef struct cvx_step {
-    const struct cvx_step *up;
+typedef struct cvx_place {
+    const struct cvx_place *up;
     const char *name; /* NULL: an item, see index */
     size_t index;
-} cvx_step;
+} cvx_place;
 
 /* Fills reterr with "PATH: message" and returns the status. */
-convex_status cvx_fail_at(convex_error *reterr, convex_status status, const cvx_step *at,
+convex_status cvx_fail_at(convex_error *reterr, convex_status status, const cvx_place *at,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* A place whose C type has a NULL of its own. */
@@ -31,5 +31,10 @@ bool cvx_literal_equal(const convex_literal *literal, const convex_value *value)
 convex_status cvx_typed_decode_items(const convex_shape *array, const convex_page_list *list,
                                      const convex_mem *mem, const cvx_span **ret,
                                      convex_error *reterr);
+
+/* Arguments as a value; NULL when the caller gave none where anything may be given. */
+convex_status cvx_typed_encode_args(const convex_function *function, const void *args,
+                                    const convex_mem *mem, convex_value **ret,
+                                    convex_error *reterr);
 
 #endif

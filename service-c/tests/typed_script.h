@@ -52,5 +52,16 @@ UNSCRIPTED(convex_typed_paginate, convex_client *client, const convex_function *
 UNSCRIPTED(convex_typed_http, convex_http *http, const convex_function *function, const void *args,
            const convex_http_call_options *options, const void **ret, convex_result **ret_result,
            convex_error *reterr)
+convex_status convex_typed_local_set(convex_local_store *store, const convex_function *function,
+                                     const void *args, const void *value)
+{
+    fail_msg("optimistic updates are not in the script");
+    return CONVEX_EINVAL;
+}
+bool convex_typed_local_get(convex_local_store *store, const convex_function *function,
+                            const void *args, const void **ret)
+{
+    return false;
+}
 
 #endif

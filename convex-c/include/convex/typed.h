@@ -19,6 +19,7 @@
 #include "convex/error.h"
 #include "convex/http.h"
 #include "convex/mem.h"
+#include "convex/optimistic.h"
 #include "convex/pages.h"
 #include "convex/result.h"
 #include "convex/value.h"
@@ -249,6 +250,16 @@ CONVEX_API convex_status convex_typed_http(convex_http *http, const convex_funct
                                            const convex_http_call_options *options,
                                            const void **ret, convex_result **ret_result,
                                            convex_error *reterr);
+
+/* Within an optimistic update. Returns false, and leaves *ret alone, where convex_local_store_get()
+ * gives NULL, and for a value of another shape. *ret is counted. */
+CONVEX_API bool convex_typed_local_get(convex_local_store *store, const convex_function *function,
+                                       const void *args, const void **ret);
+/* As convex_local_store_set(); what cannot be encoded fails the update. A `value` of NULL is null
+ * where the query may return that, else it means that the query is loading. */
+CONVEX_API convex_status convex_typed_local_set(convex_local_store *store,
+                                                const convex_function *function, const void *args,
+                                                const void *value);
 
 #ifdef __cplusplus
 }

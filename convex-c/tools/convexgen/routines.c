@@ -146,6 +146,27 @@ static void add_paginate(const plan *p, const function *f, routine_list *ret)
                    f->base, passed_args(f));
 }
 
+/* Within an optimistic update; any and what has one value only are left to the untyped store. */
+static void add_local(const plan *p, const function *f, routine_list *ret)
+{
+    pool *m = p->pool;
+    routine *r = add_call(p, f, "convex_local_store *store", "local_get", ret);
+    r->type = "bool";
+    parameter(r, pool_print(m, "const %s_result **ret", f->base));
+    r->body = pool_print(m,
+                         "    const void *decoded = NULL;\n"
+                         "    bool there = convex_typed_local_get(store, &%s_function, %s, "
+                         "&decoded);\n"
+                         "    if (there)\n"
+                         "        *ret = decoded;\n"
+                         "    return there;\n",
+                         f->base, passed_args(f));
+    r = add_call(p, f, "convex_local_store *store", "local_set", ret);
+    parameter(r, pool_print(m, "const %s_result *value", f->base));
+    r->body = pool_print(m, "    return convex_typed_local_set(store, &%s_function, %s, value);\n",
+                         f->base, passed_args(f));
+}
+
 static void add_set_args(const plan *p, const function *f, routine_list *ret)
 {
     routine *r = add_call(p, f, "convex_sub *sub", "set_args", ret);
@@ -209,6 +230,9 @@ void routines_of_calls(const plan *p, const function *f, routine_list *ret)
     if (f->paginated)
         add_paginate(p, f, ret);
     add_one_call(p, f, kinds[f->kind], ret);
+    if (f->kind == FUNCTION_QUERY && f->returns.type->kind != TYPE_ANY &&
+        !type_is_unit(f->returns.type))
+        add_local(p, f, ret);
     add_http(p, f, ret);
 }
 

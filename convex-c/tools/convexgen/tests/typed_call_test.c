@@ -314,6 +314,65 @@ TEST(every_allocation_of_a_typed_call_may_fail)
     }
 }
 
+/* ---- optimistic updates ---- */
+
+/* The list as it is, with a point more. */
+static void add_point(convex_local_store *store, const convex_value *args, void *user)
+{
+    const kinds_m_x_args *sent = NULL;
+    const kinds_kinds_nested_result *shown = NULL;
+    kinds_point points[2] = {{0}, {.x = 7}};
+    kinds_kinds_nested_args of = {.points = {points, 0}};
+    assert_int_equal(kinds_m_x_args_decode(args, NULL, &sent, NULL), CONVEX_OK);
+    assert_true(kinds_kinds_nested_local_get(store, &of, &shown));
+    points[0] = shown->points.items[0];
+    kinds_kinds_nested_result next = {.name = sent->text, .points = {points, 2}};
+    assert_int_equal(kinds_kinds_nested_local_set(store, &of, &next), CONVEX_OK);
+    of.points.count = 1; /* a query that nobody subscribes to */
+    const kinds_kinds_nested_result *none = NULL;
+    assert_false(kinds_kinds_nested_local_get(store, &of, &none));
+    assert_int_equal(kinds_kinds_nested_local_set(store, &of, NULL), CONVEX_OK); /* null */
+    assert_true(kinds_kinds_nested_local_get(store, &of, &none));
+    assert_null(none);
+    kinds_kinds_nested_result_unref(shown);
+    kinds_m_x_args_unref(sent);
+}
+
+static void script_hope(server *s)
+{
+    if (!server_open(s) || !server_expect(s, "\"type\":\"Connect\"") ||
+        !server_expect(s, "\"udfPath\":\"kinds:nested\""))
+        return;
+    server_transition(s, 1, 0, 10,
+                      SERVER_UPDATED(0, "{\"name\":\"n\",\"points\":[{\"x\":1,\"y\":2}]}"));
+    server_expect(s, "\"type\":\"Mutation\"");
+    server_receive(s);
+}
+
+TEST(an_optimistic_update_sees_and_shows_structs)
+{
+    server *remote = server_start(script_hope, 0);
+    seen a = {.number = 0};
+    kinds_kinds_nested_args args = {.points = {NULL, 0}};
+    kinds_m_x_args sent = {.text = convex_str_of("t")};
+    convex_optimistic how = {add_point, &a, NULL};
+    convex_call_options options = {.optimistic = &how};
+    begin(&a.s, remote->url);
+    assert_int_equal(
+        kinds_kinds_nested_subscribe(a.s.client, &args, on_nested, NULL, &a, &a.s.sub, NULL),
+        CONVEX_OK);
+    run_until(&a.s, &a.s.results, 1);
+    assert_true(a.number == 1);
+    assert_int_equal(kinds_m_x_mutation(a.s.client, &sent, &options, on_text, &a, NULL, NULL),
+                     CONVEX_OK);
+    run_until(&a.s, &a.s.results, 2);
+    assert_true(a.number == 2 && a.status == CONVEX_OK);
+    assert_int_equal(kinds_kinds_nested_local_set(NULL, &args, NULL), CONVEX_EINVAL);
+    finish(&a.s);
+    assert_int_equal(a.s.dones, 1);
+    server_join(remote);
+}
+
 /* ---- HTTP ---- */
 
 #define OK(value) "{\"status\":\"success\",\"value\":" value ",\"logLines\":[\"[LOG] hi\"]}"
@@ -420,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_paginated_list_has_typed_items),
         cmocka_unit_test(what_was_never_sent_fails_without_an_answer),
         cmocka_unit_test(every_allocation_of_a_typed_call_may_fail),
+        cmocka_unit_test(an_optimistic_update_sees_and_shows_structs),
         cmocka_unit_test(calls_over_http_give_structs_that_outlive_them),
         cmocka_unit_test(failures_over_http_keep_the_servers_answer),
     };
