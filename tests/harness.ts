@@ -297,6 +297,10 @@ export class Daemon {
     );
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Its exit status, once it ends by itself. */
   async ended(patienceMs = 30_000): Promise<number | null> {
     await until(

@@ -16,6 +16,7 @@ import * as Links from "./links";
 import * as Roles from "./roles";
 
 const MAX_PER_PERSON = 50;
+const LOOK_MS = 365 * 24 * 3600 * 1000;
 
 export type Standing = {
   slug: string;
@@ -261,6 +262,18 @@ export async function expire(
   const row = await ctx.db.get(id);
   if (row === null || row.endedAt !== null || row.until === null) return;
   if (row.until <= Date.now()) await change(ctx, row, { endedAt: row.until });
+  else await watchEnd(ctx, id, row.until);
+}
+
+// Queries do not see the clock move, so the end of access is an event of its own. The
+// scheduler takes nothing that is years away, so the far end is looked at once a year.
+async function watchEnd(
+  ctx: MutationCtx,
+  id: Id<"entitlements">,
+  until: number,
+): Promise<void> {
+  const at = Math.min(until, Date.now() + LOOK_MS);
+  await ctx.scheduler.runAt(at, internal.access.expire, { id });
 }
 
 async function put(
@@ -273,13 +286,9 @@ async function put(
   if (known?.userId && known.userId !== row.userId)
     await followRoles(ctx, known.userId, row.communityId);
   if (row.userId !== null) await followRoles(ctx, row.userId, row.communityId);
-  // Queries do not see the clock move, so the end of access is an event of its own.
-  if (
-    row.until !== null &&
-    row.until > Date.now() &&
-    row.until !== known?.until
-  )
-    await ctx.scheduler.runAt(row.until, internal.access.expire, { id });
+  const { until } = row;
+  if (until !== null && until > Date.now() && until !== known?.until)
+    await watchEnd(ctx, id, until);
 }
 
 async function change(

@@ -386,6 +386,14 @@ export function billing(start: () => Promise<Deployment>): void {
     await watcher.close();
   });
 
+  test("access for ten years is given, too", async () => {
+    const shop = await Shop.open(await start(), "bill-decade");
+    await shop.sells(3650);
+    const now = Date.now();
+    await shop.deliver(order("order.paid", "1", "decade@test.example", now));
+    assert.equal(await shop.access("decade@test.example"), now + 3650 * DAY);
+  });
+
   test("support can make a test subscription and show its customer", async () => {
     const deployment = await start();
     const { slug } = await deployment.community("bill-support");
