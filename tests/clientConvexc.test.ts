@@ -364,6 +364,29 @@ test("paginate prints all items of one state, or as many as asked", async () => 
     await printed([...args, "--page-size", "2", "--limit", "5"]),
     all.slice(0, 5).join(""),
   );
+  const watch = start([
+    ...args,
+    "--watch",
+    "--diff",
+    "-n",
+    "3",
+    "--page-size",
+    "2",
+  ]);
+  await until("the first list", () => watch.seen.out.includes("\n"));
+  const set = (key: string, value: unknown) =>
+    printed(["mutation", "items:set", JSON.stringify({ key, value })]);
+  await set("page/35", 1);
+  await until("the second", () => watch.seen.out.split("\n").length > 2);
+  await set("page/6", null);
+  assert.deepEqual(await watch.ended, {
+    code: 0,
+    out: `[${all.join("").trimEnd().replaceAll("\n", ",")}]
++ [4]: "page/35"
+- [7]: "page/6"
+`,
+    err: "",
+  });
   const wrong = await convexc(["paginate", "calls:whoAmI"]);
   assert.equal(wrong.code, 1, wrong.err); // paginationOpts is no argument of it
 });
@@ -510,6 +533,7 @@ test("every mistake on the line is exit status 2, with a word for it", async () 
     [["query", "a:b", "--admin"], /no admin key/],
     [["query", "a:b", "--as", "{}"], /no admin key/],
     [["query", "a:b", "--key-file", "key.pem"], /--issuer/],
+    [["paginate", "a:b", "--diff"], /--watch/],
     [["token", "mint"], /--key-file/],
     [["keys", "config", "key.pem"], /--issuer/],
     [

@@ -102,9 +102,14 @@ static int print_page(const settings *s, const convex_result *result, unsigned *
     return r;
 }
 
+unsigned page_size_of(const settings *s)
+{
+    return s->page_size ? s->page_size : 100;
+}
+
 static int print_pages(const settings *s, convex_http *http, const convex_value *args)
 {
-    unsigned left = s->limit ? s->limit : UINT32_MAX, size = s->page_size ? s->page_size : 100;
+    unsigned left = s->limit ? s->limit : UINT32_MAX, size = page_size_of(s);
     uint64_t ts = 0;
     bool done = false;
     convex_error error;
@@ -139,8 +144,13 @@ int run_paginate(const settings *s)
     convex_value *args = NULL;
     convex_http *http = NULL;
     credential who;
-    int r = open_credential(s, &who);
+    int r;
 
+    if (s->watch)
+        return watch_pages(s);
+    if (s->diff || s->count)
+        return fail(EXIT_USAGE, "--diff and --count go with --watch");
+    r = open_credential(s, &who);
     if (r == EXIT_DONE)
         r = read_args(s, s->operands[1], &args);
     if (r == EXIT_DONE && convex_value_type(args) != CONVEX_OBJECT)

@@ -40,6 +40,7 @@ typedef struct settings {
     unsigned count;
     bool diff;
     unsigned page_size, limit;
+    bool watch;
     const char *type, *output;
     bool resume;
     const char *algorithm;
@@ -152,6 +153,7 @@ int read_file(const char *path, char **ret, size_t *ret_len);
 /* An operand: JSON, "@FILE" or "-"; NULL: {}. Release with convex_value_unref(). */
 int read_args(const settings *s, const char *operand, convex_value **ret);
 int print_value(const settings *s, const convex_value *value);
+void print_logs(const settings *s, const convex_result *result); /* on stderr */
 /* The value on stdout, or what was thrown on stderr; log lines on stderr. */
 int print_result(const settings *s, const convex_result *result);
 
@@ -164,6 +166,11 @@ int exit_status_of(convex_status status);
 
 /* Prints what changed: "+ path: value", "- path: value", "~ path: old -> new". */
 int print_changes(const settings *s, const convex_value *before, const convex_value *after);
+
+/* ---- paginated queries ---- */
+
+unsigned page_size_of(const settings *s); /* call.c */
+int watch_pages(const settings *s);       /* subscribe.c */
 
 /* ---- token.c ---- */
 

@@ -62,11 +62,14 @@ const option_row option_rows[] = {
      "over HTTP: try again that often after a lost race or an overloaded server (0)"},
     {"http", 0, NULL, OPTION_FLAG, AT(http), FOR_MUTATIONS,
      "one HTTP request instead of the live connection"},
-    {"count", 'n', "N", OPTION_NUMBER, AT(count), FOR_SUBSCRIBE, "end after N results"},
-    {"diff", 'd', NULL, OPTION_FLAG, AT(diff), FOR_SUBSCRIBE,
+    {"count", 'n', "N", OPTION_NUMBER, AT(count), FOR_SUBSCRIBE | FOR_PAGINATE,
+     "end after N results"},
+    {"diff", 'd', NULL, OPTION_FLAG, AT(diff), FOR_SUBSCRIBE | FOR_PAGINATE,
      "after the first result print what changed"},
     {"page-size", 0, "N", OPTION_NUMBER, AT(page_size), FOR_PAGINATE, "items of one page (100)"},
     {"limit", 0, "N", OPTION_NUMBER, AT(limit), FOR_PAGINATE | FOR_OUTBOX, "end after N items"},
+    {"watch", 'w', NULL, OPTION_FLAG, AT(watch), FOR_PAGINATE,
+     "stay, and print all items as one array each time one changed"},
     {"type", 0, "TYPE", OPTION_TEXT, AT(type), FOR_UPLOAD,
      "content type kept with the file (application/octet-stream)"},
     {"output", 'o', "FILE", OPTION_TEXT, AT(output), FOR_DOWNLOAD, "write here (standard output)"},
@@ -106,7 +109,8 @@ const command commands[] = {
      "Prints the items of the paginated query PATH, a line each. Its pages are asked for over "
      "HTTP\n"
      "at one point in time, so that together they are one state of the database, which holds for\n"
-     "about four minutes. paginationOpts is added to ARGS.",
+     "about four minutes. With --watch they are followed over the live connection instead, as\n"
+     "subscribe does. paginationOpts is added to ARGS.",
      "convexc paginate messages:page --page-size 500 > messages.jsonl"},
     {"upload", "PATH|URL FILE", 2, 2, DEPLOYMENT | FOR_TIMED | FOR_UPLOAD, run_upload,
      "store a file",

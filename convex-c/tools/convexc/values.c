@@ -133,7 +133,7 @@ int print_value(const settings *s, const convex_value *value)
     return EXIT_DONE;
 }
 
-static void print_logs(const settings *s, const convex_result *result)
+void print_logs(const settings *s, const convex_result *result)
 {
     for (size_t i = 0; !s->quiet && i < convex_result_log_count(result); i++) {
         size_t len = 0;
