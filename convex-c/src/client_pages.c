@@ -1,7 +1,7 @@
 /* client_pages.c - paginated queries as subscriptions of a client.
- * Public calls: any thread. The rest: loop thread. Invariant: the object is its first member, a
- * subscription, so it is counted, ended and released as one; `status` is that of the list that was
- * shown last, and LOADING_MORE from the moment more is asked for. */
+ * Public calls: any thread. The rest: loop thread. Invariants: the object is its first member, a
+ * subscription, so it is counted, ended and released as one; from a request for more until the list
+ * shows what became of it `asking` is set, so the queue never has two. */
 #include "client_internal.h"
 #include "error_internal.h"
 #include "pages.h"
@@ -10,9 +10,10 @@ struct convex_pages {
     convex_sub sub; /* first */
     cvx_pages pages;
     convex_pages_fn *on_list;
-    atomic_int status;
-    uint32_t more_count; /* of the request for more that is queued; there is at most one, as the
-                            status says that nothing is being loaded */
+    atomic_int status; /* of the list that was shown last */
+    atomic_bool asking;
+    uint32_t more_count; /* of the request for more */
+    bool taken;          /* loop thread: the request has left the queue */
 };
 
 static convex_pages *pages_of(convex_sub *sub)
@@ -30,11 +31,19 @@ static void stop(convex_sub *sub)
     cvx_pages_stop(sub->client->sync, &pages_of(sub)->pages);
 }
 
+static void end_asking(convex_pages *pages)
+{
+    pages->taken = false;
+    atomic_store(&pages->asking, false);
+}
+
 static void show(convex_sub *sub)
 {
     convex_pages *pages = pages_of(sub);
 
     atomic_store(&pages->status, convex_page_list_status(pages->pages.list));
+    if (pages->taken && pages->pages.more == 0)
+        end_asking(pages);
     pages->on_list(pages->pages.list, sub->user);
 }
 
@@ -47,8 +56,9 @@ static void more(convex_sub *sub)
 {
     convex_pages *pages = pages_of(sub);
 
+    pages->taken = true;
     if (!cvx_pages_load_more(sub->client->sync, &pages->pages, pages->more_count))
-        atomic_store(&pages->status, convex_page_list_status(pages->pages.list));
+        end_asking(pages);
 }
 
 static const cvx_sub_kind pages_kind = {start, stop, show, more, release};
@@ -79,6 +89,7 @@ convex_status convex_client_paginate(convex_client *client, const char *path,
     pages->pages.view.user = sub;
     pages->on_list = on_list;
     atomic_init(&pages->status, CONVEX_PAGES_LOADING_FIRST);
+    atomic_init(&pages->asking, false);
     sub->kind = &pages_kind;
     sub->on_end = on_end;
     sub->user = user;
@@ -87,20 +98,22 @@ convex_status convex_client_paginate(convex_client *client, const char *path,
 
 convex_status convex_pages_load_more(convex_pages *pages, uint32_t count)
 {
-    int status = CONVEX_PAGES_CAN_LOAD_MORE;
-    convex_status r;
+    convex_status status;
 
     if (!pages || count == 0)
         return CONVEX_EINVAL;
     if (atomic_load(&pages->sub.closed))
         return CONVEX_ECLOSED;
-    if (!atomic_compare_exchange_strong(&pages->status, &status, CONVEX_PAGES_LOADING_MORE))
-        return status == CONVEX_PAGES_EXHAUSTED ? CONVEX_OK : CONVEX_EBUSY;
+    if (atomic_load(&pages->status) == CONVEX_PAGES_EXHAUSTED)
+        return CONVEX_OK;
+    if (atomic_load(&pages->status) != CONVEX_PAGES_CAN_LOAD_MORE ||
+        atomic_exchange(&pages->asking, true))
+        return CONVEX_EBUSY;
     pages->more_count = count;
-    r = cvx_sub_ask_more(&pages->sub);
-    if (r != CONVEX_OK)
-        atomic_store(&pages->status, CONVEX_PAGES_CAN_LOAD_MORE);
-    return r;
+    status = cvx_sub_ask_more(&pages->sub);
+    if (status != CONVEX_OK)
+        atomic_store(&pages->asking, false);
+    return status;
 }
 
 convex_pages *convex_pages_ref(convex_pages *pages)

@@ -13,6 +13,7 @@ typedef struct pages_story {
     convex_status more; /* what load_more said, when asked inside the callback */
     char seen[512];     /* every list, in order: status and count */
     bool more_in_list, end_in_list;
+    size_t more_from; /* items */
 } pages_story;
 
 static void on_list(const convex_page_list *list, void *user)
@@ -23,7 +24,7 @@ static void on_list(const convex_page_list *list, void *user)
     p->count = convex_page_list_count(list);
     p->status = convex_page_list_status(list);
     snprintf(p->seen + at, sizeof p->seen - at, "%d:%zu ", (int)p->status, p->count);
-    if (p->more_in_list && p->status == CONVEX_PAGES_CAN_LOAD_MORE)
+    if (p->more_in_list && p->status == CONVEX_PAGES_CAN_LOAD_MORE && p->count >= p->more_from)
         p->more = convex_pages_load_more(p->pages, 2);
     if (p->end_in_list) {
         convex_pages_unref(p->pages);
@@ -78,6 +79,50 @@ static void pages_are_loaded_one_after_the_other(void **state)
     assert_int_equal(p.base.end_why, CONVEX_ECANCELED);
     finish(&p.base);
     assert_int_equal(p.base.ends, 1);
+    server_join(peer);
+}
+
+/* Asks for more from the callback of another subscription, when the list of the same version has
+ * not been shown yet. */
+static void script_both_change(server *s)
+{
+    if (!server_open(s) || !server_expect(s, "Connect") || !server_expect(s, "\"q:a"))
+        return;
+    server_transition(s, 1, 0, 10,
+                      SERVER_UPDATED(0, PAGE("1,2", "false", "c2")) "," SERVER_UPDATED(1, "0"));
+    server_transition(s, 1, 0, 20,
+                      SERVER_UPDATED(0, PAGE("0,1,2", "false", "c2")) "," SERVER_UPDATED(1, "1"));
+    if (!server_expect(s, "\"cursor\":\"c2\""))
+        return;
+    server_transition(s, 2, 0, 30, SERVER_UPDATED(2, PAGE("3", "true", "end")));
+    server_receive(s);
+}
+
+static void ask_for_more(const convex_result *result, void *user)
+{
+    pages_story *p = user;
+    double number = 0;
+
+    convex_value_float64(convex_result_value(result), &number);
+    if (number == 1)
+        p->base.done_status = convex_pages_load_more(p->pages, 2);
+}
+
+static void asking_twice_before_the_loop_looked_is_one_asking(void **state)
+{
+    server *peer = server_start(script_both_change, 0);
+    pages_story p = {.more_in_list = true, .more_from = 3};
+    begin(&p.base, peer->url);
+    assert_int_equal(read_pages(&p), CONVEX_OK);
+    assert_int_equal(
+        convex_client_subscribe(p.base.client, "q:a", NULL, ask_for_more, NULL, &p, NULL, NULL),
+        CONVEX_OK);
+    run_until(&p.base, &p.lists, 4);
+    assert_int_equal(p.base.done_status, CONVEX_OK);
+    assert_int_equal(p.more, CONVEX_EBUSY);
+    assert_string_equal(p.seen, "2:2 2:3 1:3 3:4 ");
+    convex_pages_unref(p.pages);
+    finish(&p.base);
     server_join(peer);
 }
 
@@ -245,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_loaded_one_after_the_other),
+        cmocka_unit_test(asking_twice_before_the_loop_looked_is_one_asking),
         cmocka_unit_test(a_reading_may_end_inside_its_list),
         cmocka_unit_test(asking_for_more_and_closing_at_once_is_survived),
         cmocka_unit_test(misuse_of_pages_is_refused),

@@ -206,6 +206,26 @@ TEST(a_new_identity_shows_itself_in_one_step)
     finish(&r, &w);
 }
 
+TEST(while_the_identity_is_being_swapped_nothing_of_the_former_one_is_shown)
+{
+    rig r;
+    watcher w;
+    begin(&r, &w);
+    rig_transition(&r, 1, 0, 10, UPDATED(0, "1") "," UPDATED(1, "1"));
+    cvx_sync_set_auth_fetch(r.sync, r.now);
+    rig_drain(&r);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "2")); /* still anonymous */
+    assert_int_equal(w.calls, 1);
+    rig_token(&r, "e30.eyJpYXQiOjEsImV4cCI6OTk5OTk5fQ.e30");
+    rig_transition(&r, 1, 0, 30, UPDATED(1, "2"));
+    assert_int_equal(w.calls, 1);
+    rig_transition(&r, 1, 1, 40, UPDATED(0, "3"));
+    assert_int_equal(w.calls, 2);
+    assert_string_equal(w.last, "+3 +2");
+    assert_int_equal(w.ts, 40);
+    finish(&r, &w);
+}
+
 TEST(a_member_that_the_server_takes_back_stops_the_group_until_it_is_there_again)
 {
     rig r;
@@ -446,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_connection_lost_before_all_were_confirmed_shows_nothing_of_it),
         cmocka_unit_test(a_reconnect_that_changes_nothing_is_not_told),
         cmocka_unit_test(a_new_identity_shows_itself_in_one_step),
+        cmocka_unit_test(while_the_identity_is_being_swapped_nothing_of_the_former_one_is_shown),
         cmocka_unit_test(
             a_member_that_the_server_takes_back_stops_the_group_until_it_is_there_again),
         cmocka_unit_test(a_group_of_loaded_queries_is_told_at_once),

@@ -29,7 +29,7 @@ typedef struct convex_page_list convex_page_list;
 
 /* Where reading stands. */
 typedef enum convex_pages_status {
-    CONVEX_PAGES_LOADING_FIRST = 0, /* reading has begun anew; no item yet */
+    CONVEX_PAGES_LOADING_FIRST = 0, /* reading has begun anew; no item yet, save optimistic ones */
     CONVEX_PAGES_LOADING_MORE,      /* the items so far; the next page is on its way */
     CONVEX_PAGES_CAN_LOAD_MORE,     /* there may be more: convex_pages_load_more() */
     CONVEX_PAGES_EXHAUSTED,         /* these are all */
@@ -76,7 +76,7 @@ CONVEX_API convex_status convex_client_paginate(convex_client *client, const cha
                                                 convex_error *reterr);
 /* Asks for a further page of `count` items (at least 1).
  * Returns CONVEX_OK when it was asked for, or when there is no more (nothing happens then);
- * CONVEX_EBUSY while a page is loading or one has failed; CONVEX_ECLOSED; CONVEX_EINVAL. What
+ * CONVEX_EBUSY while one is asked for, loading or has failed; CONVEX_ECLOSED; CONVEX_EINVAL. What
  * counts is the status of the list that on_list was given last. */
 CONVEX_API convex_status convex_pages_load_more(convex_pages *pages, uint32_t count);
 
