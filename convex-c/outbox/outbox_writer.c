@@ -418,9 +418,9 @@ static void turn(convex_outbox *box)
         pthread_mutex_lock(&box->lock);
     }
     feed(box);
-    if (status != CONVEX_OK && asks)
-        box->wake = true;
-    else if (status != CONVEX_OK)
+    if (status != CONVEX_OK)
+        box->wake = asks != NULL; /* whatever else there is fails as well, and waits */
+    if (status != CONVEX_OK && !asks)
         box->retry_at = cvx_client_now() + RETRY_MS;
 }
 

@@ -498,6 +498,31 @@ TEST(a_disk_that_fails_while_entries_are_forgotten_loses_nothing)
     deployment_stop(d);
 }
 
+static bool is_patient(const story *s)
+{
+    pthread_mutex_lock(&s->box->lock);
+    bool patient = s->box->retry_at != 0 && !s->box->wake;
+    pthread_mutex_unlock(&s->box->lock);
+    return patient;
+}
+
+TEST(a_full_disk_is_tried_again_at_leisure_and_nothing_is_sent_unmarked)
+{
+    deployment *d = deployment_start();
+    story s;
+    story_begin(&s, d->peer->url);
+    box_open(&s);
+    add(&s, 1);
+    fail_after(0, SQLITE_FULL, true);
+    box_run(&s);
+    AWAIT(*counts_of(&s).storage_error && is_patient(&s));
+    assert_int_equal(seen_by(d), 0);
+    heal();
+    await_dones(&s, 1);
+    story_end(&s);
+    deployment_stop(d);
+}
+
 /* ---- failing memory ---- */
 
 /* The writer thread allocates, too. */
@@ -724,6 +749,7 @@ int main(void)
         cmocka_unit_test(on_a_full_disk_accepting_fails_with_words_until_there_is_room),
         cmocka_unit_test(after_an_io_error_the_file_is_opened_again),
         cmocka_unit_test(a_disk_that_fails_while_entries_are_forgotten_loses_nothing),
+        cmocka_unit_test(a_full_disk_is_tried_again_at_leisure_and_nothing_is_sent_unmarked),
         cmocka_unit_test(when_any_allocation_fails_the_outbox_fails_cleanly),
         cmocka_unit_test(when_any_allocation_of_sqlite_fails_the_outbox_fails_cleanly),
         cmocka_unit_test(a_file_that_is_damaged_or_not_ours_is_refused_and_left_alone),
