@@ -248,6 +248,59 @@ static void probes_are_bounded_and_end_with_the_client(void **state)
     assert_int_equal(s.done_status, CONVEX_ECLOSED);
 }
 
+/* ---- slow consumers ---- */
+
+enum { VERSIONS = 100 };
+
+/* Many versions in one write, after the first. */
+static void script_flood(server *s)
+{
+    static char raw[VERSIONS * 300];
+    char text[300], item[128];
+    size_t len = 0;
+
+    if (!server_open(s) || !server_expect(s, "Connect") || !server_expect(s, "ModifyQuerySet"))
+        return;
+    for (int i = 1; i <= VERSIONS; i++) {
+        snprintf(item, sizeof item,
+                 "{\"type\":\"QueryUpdated\",\"queryId\":0,\"value\":%d,\"logLines\":[],"
+                 "\"journal\":null}",
+                 i);
+        server_transition_text(s, text, sizeof text, 1, 0, (uint64_t)i, item);
+        len += server_frame(raw + len, 0x81, text, strlen(text));
+    }
+    server_write(s, raw, len);
+    server_receive(s);
+}
+
+static void take_long(const convex_result *result, void *user)
+{
+    struct timespec a_while = {.tv_nsec = 15 * 1000 * 1000};
+    on_result(result, user);
+    nanosleep(&a_while, NULL);
+}
+
+static void a_slow_consumer_skips_to_the_newest(void **state)
+{
+    server *peer = server_start(script_flood, 0);
+    convex_metrics m = {0};
+    story s;
+    begin(&s, peer->url);
+    assert_int_equal(
+        convex_client_subscribe(s.client, "q:a", NULL, take_long, on_end, &s, &s.sub, NULL),
+        CONVEX_OK);
+    while (m.transitions < VERSIONS) {
+        run_until(&s, &(int){0}, 0), convex_client_process(s.client);
+        convex_client_metrics(s.client, &m);
+    }
+    assert_string_equal(s.last, "100");
+    assert_int_equal(m.results_delivered + m.results_skipped, VERSIONS);
+    assert_true(m.results_skipped > 0);
+    assert_int_equal(m.results_delivered, s.results);
+    finish(&s);
+    abandon(peer);
+}
+
 /* ---- memory ---- */
 
 static void *short_realloc(void *ptr, size_t size, void *user)
@@ -491,6 +544,7 @@ int main(void)
         T(changing_what_has_ended_is_refused),
         T(a_probe_is_answered_and_counted),
         T(probes_are_bounded_and_end_with_the_client),
+        T(a_slow_consumer_skips_to_the_newest),
         T(any_failed_allocation_of_a_call_is_reported),
         T(null_is_refused_or_ignored_everywhere),
         T(changes_of_identity_are_bounded),
