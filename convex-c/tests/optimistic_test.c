@@ -246,6 +246,36 @@ TEST(an_update_stays_after_an_early_answer_until_the_results_show_it)
     rig_done(&r);
 }
 
+TEST(cancelling_what_is_committed_already_does_not_flash)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate(&r, &p);
+    respond(&r, 0, true, 20);
+    cvx_sync_cancel(r.sync, &call->request);
+    rig_drain(&r);
+    assert_int_equal(call->request.status, CONVEX_OK);
+    assert_int_equal(p.freed, 0);
+    rig_transition(&r, 1, 0, 20, UPDATED(0, "\"mine\""));
+    expect_seen(&r.subs[0], 2, "\"mine\"");
+    assert_int_equal(p.freed, 1);
+    rig_done(&r);
+}
+
+TEST(cancelling_what_was_sent_takes_its_update_back)
+{
+    plan p = {.path = "q:a", .value = "\"mine\""};
+    rig r;
+    begin(&r);
+    rig_call *call = mutate(&r, &p);
+    cvx_sync_cancel(r.sync, &call->request);
+    rig_drain(&r);
+    assert_int_equal(call->request.status, CONVEX_EUNKNOWN);
+    expect_seen(&r.subs[0], 3, "\"a\"");
+    rig_done(&r);
+}
+
 TEST(a_reconnect_between_does_not_flash)
 {
     plan p = {.path = "q:a", .value = "\"mine\""};
@@ -878,6 +908,8 @@ int main(void)
         cmocka_unit_test(a_transition_before_the_commit_is_shown_below_the_update),
         cmocka_unit_test(an_update_runs_again_only_when_something_below_it_changed),
         cmocka_unit_test(an_update_stays_after_an_early_answer_until_the_results_show_it),
+        cmocka_unit_test(cancelling_what_is_committed_already_does_not_flash),
+        cmocka_unit_test(cancelling_what_was_sent_takes_its_update_back),
         cmocka_unit_test(a_reconnect_between_does_not_flash),
         cmocka_unit_test(updates_lie_on_each_other_in_the_order_of_their_calls),
         cmocka_unit_test(a_failure_below_leaves_what_lies_above),
