@@ -2,13 +2,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ConvexHttpClient } from "convex/browser";
 import { makeFunctionReference } from "convex/server";
-import { Backend, binary, ROOT, tempDir } from "./harness";
+import { Backend, binary, ROOT, tempDir, until } from "./harness";
 
 const set = makeFunctionReference<"mutation">("items:set");
 let backend: Backend;
@@ -172,6 +178,40 @@ test("a download whose connection is cut goes on, and is checked whole", async (
   assert.equal(got.code, 0, got.err);
   assert.ok(got.out.equals(data));
   assert.equal(got.err, "");
+});
+
+test("an interrupted download keeps what it has, and is resumed later", async () => {
+  const data = randomBytes(50_000);
+  let requests = 0;
+  const server = createServer((req, res) => {
+    const from = Number(
+      /^bytes=(\d+)-$/.exec(req.headers.range ?? "")?.[1] ?? 0,
+    );
+    res.writeHead(from ? 206 : 200, { "content-length": data.length - from });
+    if (requests++ === 0)
+      res.write(data.subarray(0, 20_000)); // and no more
+    else res.end(data.subarray(from));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const args = ["download", `http://127.0.0.1:${port}/x`, "-o", "held"];
+  const file = join(dir, "held");
+  const child = spawn(binary("convexc"), args, {
+    cwd: dir,
+    env: { PATH: process.env.PATH, CONVEX_URL: backend.url },
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  await until(
+    "a part to arrive",
+    () => existsSync(file) && statSync(file).size > 0,
+  );
+  child.kill("SIGINT");
+  assert.equal(await ended, 130);
+  const { code, err } = await convexc([...args, "--resume"]);
+  server.closeAllConnections();
+  server.close();
+  assert.equal(code, 0, err);
+  assert.ok(readFileSync(file).equals(data));
 });
 
 test("a file that is not there, and a URL that is none of ours, are named", async () => {

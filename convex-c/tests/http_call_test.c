@@ -85,7 +85,7 @@ TEST(repetitions_end_with_the_time_of_the_call)
     convex_error error = {0};
     peer p;
     convex_status status = call_with(always, CONVEX_HTTP_MUTATION, &options, NULL, &p, &error);
-    assert_true(status == CONVEX_ESERVER || status == CONVEX_EUNKNOWN);
+    assert_true(status == CONVEX_ESERVER || status == CONVEX_EUNKNOWN || status == CONVEX_ETIMEOUT);
     assert_true(p.request_count < 200);
     peer_done(&p);
 }

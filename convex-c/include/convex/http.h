@@ -9,6 +9,9 @@
  * CONVEX_EUNKNOWN. (The live client of client.h repeats mutations safely; prefer
  * it where that matters.)
  *
+ * Every call has limits of time by default. They may be overrun while the resolver waits for a
+ * name server that does not answer, as libcurl waits for it.
+ *
  * HTTP/1.1 is spoken even where HTTP/2 is offered: single calls cost less, and a server's
  * GOAWAY would leave the outcome of calls open that a connection of their own settles. */
 #ifndef CONVEX_HTTP_H

@@ -81,6 +81,7 @@ static int upload(const settings *s, convex_http *http, int fd)
 
     if (r == EXIT_DONE) {
         what.url = url;
+        catch_signals();
         convex_status status = convex_http_upload(http, &what, &file, &error);
         r = status == CONVEX_OK ? print_uploaded(&file) : fail_with_file(status, &error);
     }
@@ -103,7 +104,6 @@ int run_upload(const settings *s)
         if (fd < 0)
             r = fail(EXIT_LOCAL, "cannot read %s: %s", path, strerror(errno));
     }
-    catch_signals();
     if (r == EXIT_DONE)
         r = upload(s, http, fd);
     if (fd > STDIN_FILENO)
@@ -147,6 +147,7 @@ static int download(const settings *s, convex_http *http, const convex_value *ar
         r = open_output(s, &what.fd, &what.offset);
     if (r == EXIT_DONE) {
         what.url = url;
+        catch_signals();
         convex_status status = convex_http_download(http, &what, &file, &error);
         if (status != CONVEX_OK)
             r = fail_with_file(status, &error);
@@ -170,7 +171,6 @@ int run_download(const settings *s)
         r = read_args(s, s->operands[1], &args);
     if (r == EXIT_DONE)
         r = open_http(s, &who, &http);
-    catch_signals();
     if (r == EXIT_DONE)
         r = download(s, http, args);
     convex_http_free(http);
