@@ -16,31 +16,44 @@ typedef struct planner {
 } planner;
 
 static const char *const alone[] = {"", NULL};
-/* What is named after a type, in the header and in the source. */
-#define TYPE_NAMES(part)                                                                           \
-    part, part "_list", part "_tag", part "_entry", part "_encode", part "_decode", part "_copy",  \
-        part "_ref", part "_unref", part "_text", part "_find", part "_of", part "_shape",         \
-        part "_slots", part "_literals", part "_slot"
-static const char *const type_names[] = {TYPE_NAMES(""), NULL};
-static const char *const function_names[] = {TYPE_NAMES("_args"),
-                                             TYPE_NAMES("_result"),
-                                             "",
+
+/* What the header names after a type, by the type's kind. */
+static const char *const plain_names[] = {"", "_list", NULL};
+static const char *const id_names[] = {"", "_list", "_of", NULL};
+static const char *const enum_names[] = {"", "_list", "_text", "_find", NULL};
+static const char *const union_names[] = {"", "_list", "_tag", NULL};
+static const char *const record_names[] = {"", "_list", "_entry", NULL};
+#define CODEC_NAMES(part) part "_encode", part "_decode", part "_copy", part "_ref", part "_unref"
+static const char *const given_names[] = {"",      "_list",         "_tag", "_text",
+                                          "_find", CODEC_NAMES(""), NULL};
+/* And after a function; its arguments and result have what their kind asks for besides. */
+#define ROOT_NAMES(part) part, part "_list", part "_tag", part "_entry", CODEC_NAMES(part)
+static const char *const function_names[] = {"",
                                              "_fn",
                                              "_subscribe",
                                              "_set_args",
-                                             "_local_get",
-                                             "_local_set",
                                              "_query",
                                              "_mutation",
                                              "_action",
                                              "_http",
                                              "_paginate",
-                                             "_pages_fn",
-                                             "_function",
-                                             "_deliver",
-                                             "_deliver_page",
                                              "_pages",
+                                             "_pages_fn",
+                                             "_local_get",
+                                             "_local_set",
+                                             ROOT_NAMES("_args"),
+                                             ROOT_NAMES("_result"),
+                                             "_result_text",
+                                             "_result_find",
                                              NULL};
+
+static const char *const *names_after(type_kind kind)
+{
+    return kind == TYPE_ENUM     ? enum_names
+           : kind == TYPE_UNION  ? union_names
+           : kind == TYPE_RECORD ? record_names
+                                 : plain_names;
+}
 
 bool slot_is_pointer(const slot *s)
 {
@@ -109,7 +122,7 @@ static void plan_ids(planner *p)
         const char *snake = name_snake(p->pool, table, strlen(table));
         snake += snake[0] == '_'; /* a system table */
         const char *wanted = pool_print(p->pool, "%s_%s_id", made->prefix, snake);
-        made->ids[i].c_type = names_claim(p->scope, wanted, type_names);
+        made->ids[i].c_type = names_claim(p->scope, wanted, id_names);
     }
 }
 
@@ -311,7 +324,7 @@ static void plan_slot(planner *p, slot *s, const char *path)
     if (t->tables != NULL && t->c_type != NULL) /* given, and planned before */
         return;
     if (t->tables == NULL)
-        t->tables = names_claim(p->scope, path, type_names);
+        t->tables = names_claim(p->scope, path, names_after(t->kind));
     plan_named(p, t);
 }
 
@@ -381,22 +394,12 @@ static bool plan_given(planner *p)
         const char *name = made->given[i].name;
         const char *snake = name_snake(p->pool, name, strlen(name));
         const char *wanted = pool_print(p->pool, "%s_%s", made->prefix, snake);
-        made->given[i].type->tables = names_claim(p->scope, wanted, type_names);
+        made->given[i].type->tables = names_claim(p->scope, wanted, given_names);
     }
     return true;
 }
 
 /* ---- all of it ---- */
-
-/* What the source calls its plain shapes, see write_source.c. */
-static void claim_plain_shapes(const planner *p)
-{
-    static const char *const plain[] = {"any_shape",   "null_shape",    "boolean_shape",
-                                        "int64_shape", "float64_shape", "string_shape",
-                                        "bytes_shape"};
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        names_claim(p->scope, plain[i], alone);
-}
 
 static void claim_functions(planner *p)
 {
@@ -443,7 +446,6 @@ bool plan_make(plan *ret, const spec *s, const char *prefix, given_name *given, 
     planner p = {ret, s->pool, names_new(s->pool), error};
     *ret = (plan){
         .spec = s, .pool = s->pool, .prefix = prefix, .given = given, .given_count = given_count};
-    claim_plain_shapes(&p);
     if (!plan_given(&p))
         return false;
     plan_ids(&p);

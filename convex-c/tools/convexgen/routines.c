@@ -86,11 +86,11 @@ void routines_of_enum(const plan *p, const type *t, routine_list *ret)
     routine *r = add(ret, "const char *", pool_print(m, "%s_text", t->c_type));
     parameter(r, pool_print(m, "%s value", t->c_type));
     r->body =
-        pool_print(m, "    return convex_typed_enum_text(&%s_shape, (int)value);\n", t->tables);
+        pool_print(m, "    return convex_typed_enum_text(&%s__shape, (int)value);\n", t->tables);
     r = add(ret, t->c_type, pool_print(m, "%s_find", t->c_type));
     parameter(r, "convex_str text");
     r->body =
-        pool_print(m, "    return (%s)convex_typed_enum_find(&%s_shape, text.data, text.len);\n",
+        pool_print(m, "    return (%s)convex_typed_enum_find(&%s__shape, text.data, text.len);\n",
                    t->c_type, t->tables);
 }
 
@@ -124,7 +124,7 @@ static void add_subscribe(const plan *p, const function *f, routine_list *ret)
     parameter(r, pool_print(p->pool, "%s_fn *on_result", f->base));
     parameters(r, rest);
     r->body = pool_print(p->pool,
-                         "    return convex_typed_subscribe(client, &%s_function, %s,\n"
+                         "    return convex_typed_subscribe(client, &%s__function, %s,\n"
                          "                                  (convex_any_fn *)on_result, on_end, "
                          "user, ret, reterr);\n",
                          f->base, passed_args(f));
@@ -140,7 +140,7 @@ static void add_paginate(const plan *p, const function *f, routine_list *ret)
     parameters(r, rest);
     r->body =
         pool_print(p->pool,
-                   "    return convex_typed_paginate(client, &%s_function, %s, page_size,\n"
+                   "    return convex_typed_paginate(client, &%s__function, %s, page_size,\n"
                    "                                 (convex_any_fn *)on_pages, on_end, user, "
                    "ret, reterr);\n",
                    f->base, passed_args(f));
@@ -155,7 +155,7 @@ static void add_local(const plan *p, const function *f, routine_list *ret)
     parameter(r, pool_print(m, "const %s_result **ret", f->base));
     r->body = pool_print(m,
                          "    const void *decoded = NULL;\n"
-                         "    bool there = convex_typed_local_get(store, &%s_function, %s, "
+                         "    bool there = convex_typed_local_get(store, &%s__function, %s, "
                          "&decoded);\n"
                          "    if (there)\n"
                          "        *ret = decoded;\n"
@@ -163,7 +163,7 @@ static void add_local(const plan *p, const function *f, routine_list *ret)
                          f->base, passed_args(f));
     r = add_call(p, f, "convex_local_store *store", "local_set", ret);
     parameter(r, pool_print(m, "const %s_result *value", f->base));
-    r->body = pool_print(m, "    return convex_typed_local_set(store, &%s_function, %s, value);\n",
+    r->body = pool_print(m, "    return convex_typed_local_set(store, &%s__function, %s, value);\n",
                          f->base, passed_args(f));
 }
 
@@ -172,7 +172,7 @@ static void add_set_args(const plan *p, const function *f, routine_list *ret)
     routine *r = add_call(p, f, "convex_sub *sub", "set_args", ret);
     parameter(r, "convex_error *reterr");
     r->body =
-        pool_print(p->pool, "    return convex_typed_set_args(sub, &%s_function, %s, reterr);\n",
+        pool_print(p->pool, "    return convex_typed_set_args(sub, &%s__function, %s, reterr);\n",
                    f->base, passed_args(f));
 }
 
@@ -185,7 +185,7 @@ static void add_one_call(const plan *p, const function *f, const char *suffix, r
     parameter(r, pool_print(p->pool, "%s_fn *on_done", f->base));
     parameters(r, rest);
     r->body = pool_print(p->pool,
-                         "    return convex_typed_call(client, &%s_function, %s, options,\n"
+                         "    return convex_typed_call(client, &%s__function, %s, options,\n"
                          "                             (convex_any_fn *)on_done, user, ret_id, "
                          "reterr);\n",
                          f->base, passed_args(f));
@@ -205,7 +205,7 @@ static void add_http(const plan *p, const function *f, routine_list *ret)
     parameter(r, "convex_result **ret_result");
     parameter(r, "convex_error *reterr");
     const char *call =
-        pool_print(m, "convex_typed_http(http, &%s_function, %s, options, %s, ret_result, reterr)",
+        pool_print(m, "convex_typed_http(http, &%s__function, %s, options, %s, ret_result, reterr)",
                    f->base, passed_args(f), none ? "NULL" : "&decoded");
     if (none)
         r->body = pool_print(m, "    return %s;\n", call);

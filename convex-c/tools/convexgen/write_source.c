@@ -1,4 +1,5 @@
-/* write_source.c - the generated source: tables, and functions of a few lines that use them. */
+/* write_source.c - the generated source: tables, and functions of a few lines that use them. Names
+ * of the source's own have two underscores, which no name of the header has. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,8 +32,8 @@ static size_t plain_index(const type *t)
 static const char *shape_of(const plan *p, const type *t)
 {
     if (t->tables != NULL)
-        return pool_print(p->pool, "%s_shape", t->tables);
-    return pool_print(p->pool, "%s_shape", plain_shapes[plain_index(t)].name);
+        return pool_print(p->pool, "%s__shape", t->tables);
+    return pool_print(p->pool, "%s__shape", plain_shapes[plain_index(t)].name);
 }
 
 static void mark_plain(const type *t, bool used[PLAIN_SHAPES])
@@ -54,7 +55,7 @@ static void put_plain_shapes(FILE *out, const plan *p)
     for (size_t i = 0; i < PLAIN_SHAPES; i++) {
         if (!used[i])
             continue;
-        fprintf(out, "static const convex_shape %s_shape = {.kind = CONVEX_SHAPE_%s",
+        fprintf(out, "static const convex_shape %s__shape = {.kind = CONVEX_SHAPE_%s",
                 plain_shapes[i].name, plain_shapes[i].kind);
         if (plain_shapes[i].c_type != NULL)
             fprintf(out, ", .size = sizeof(%s)", plain_shapes[i].c_type);
@@ -95,7 +96,7 @@ static void put_slots(FILE *out, plan *p, const type *t, const char *owner)
         define_type(out, p, t->slots[i].type);
     if (t->count == 0)
         return;
-    fprintf(out, "static const convex_slot %s_slots[] = {\n", t->tables);
+    fprintf(out, "static const convex_slot %s__slots[] = {\n", t->tables);
     for (size_t i = 0; i < t->count; i++) {
         fputs("    ", out);
         put_slot(out, p, &t->slots[i], owner);
@@ -131,7 +132,7 @@ static void put_literal(FILE *out, const literal *l)
 
 static void put_literals(FILE *out, const type *t)
 {
-    fprintf(out, "static const convex_literal %s_literals[] = {\n", t->tables);
+    fprintf(out, "static const convex_literal %s__literals[] = {\n", t->tables);
     for (size_t i = 0; i < t->count; i++)
         put_literal(out, &t->literals[i]);
     fputs("};\n", out);
@@ -140,7 +141,7 @@ static void put_literals(FILE *out, const type *t)
 /* `rest`: more lines of it. */
 static void put_shape(FILE *out, const type *t, const char *kind, const char *rest)
 {
-    fprintf(out, "static const convex_shape %s_shape = {\n", t->tables);
+    fprintf(out, "static const convex_shape %s__shape = {\n", t->tables);
     fprintf(out, "    .kind = CONVEX_SHAPE_%s,\n", kind);
     if (t->c_type != NULL)
         fprintf(out, "    .size = sizeof(%s),\n", t->c_type);
@@ -149,12 +150,12 @@ static void put_shape(FILE *out, const type *t, const char *kind, const char *re
 
 static const char *slots_named(const plan *p, const type *t)
 {
-    return t->count > 0 ? pool_print(p->pool, "    .slots = %s_slots,\n", t->tables) : "";
+    return t->count > 0 ? pool_print(p->pool, "    .slots = %s__slots,\n", t->tables) : "";
 }
 
 static const char *literals_named(const plan *p, const type *t)
 {
-    return pool_print(p->pool, "    .literals = %s_literals,\n", t->tables);
+    return pool_print(p->pool, "    .literals = %s__literals,\n", t->tables);
 }
 
 static void define_list(FILE *out, plan *p, type *t)
@@ -242,7 +243,7 @@ static void put_deliver(FILE *out, const plan *p, const function *f)
 {
     bool any = f->returns.type->kind == TYPE_ANY, none = type_is_unit(f->returns.type);
     routine r = {.type = "static void",
-                 .name = pool_print(p->pool, "%s_deliver", f->base),
+                 .name = pool_print(p->pool, "%s__deliver", f->base),
                  .parameters = {"convex_any_fn *fn", "const void *value",
                                 "const convex_failure *failure", "void *user"}};
     put_prototype(out, &r);
@@ -256,7 +257,7 @@ static void put_deliver(FILE *out, const plan *p, const function *f)
 static void put_deliver_page(FILE *out, const plan *p, const function *f)
 {
     routine r = {.type = "static void",
-                 .name = pool_print(p->pool, "%s_deliver_page", f->base),
+                 .name = pool_print(p->pool, "%s__deliver_page", f->base),
                  .parameters = {"convex_any_fn *fn", "const void *value",
                                 "const convex_failure *failure", "void *user"}};
     put_prototype(out, &r);
@@ -277,7 +278,7 @@ static void put_deliver_page(FILE *out, const plan *p, const function *f)
 static void put_description(FILE *out, const plan *p, const function *f)
 {
     static const char *const kinds[] = {"QUERY", "MUTATION", "ACTION"};
-    fprintf(out, "static const convex_function %s_function = {\n    .path = ", f->base);
+    fprintf(out, "static const convex_function %s__function = {\n    .path = ", f->base);
     put_c_string(out, f->path, strlen(f->path));
     fprintf(out, ",\n    .kind = CONVEX_HTTP_%s,\n", kinds[f->kind]);
     if (f->internal)
@@ -286,9 +287,9 @@ static void put_description(FILE *out, const plan *p, const function *f)
     put_slot(out, p, &f->args, NULL);
     fputs(",\n    .returns = ", out);
     put_slot(out, p, &f->returns, NULL);
-    fprintf(out, ",\n    .deliver = %s_deliver,\n", f->base);
+    fprintf(out, ",\n    .deliver = %s__deliver,\n", f->base);
     if (f->paginated)
-        fprintf(out, "    .page = &%s,\n    .deliver_page = %s_deliver_page,\n",
+        fprintf(out, "    .page = &%s,\n    .deliver_page = %s__deliver_page,\n",
                 shape_of(p, function_page(f)), f->base);
     fputs("};\n\n", out);
 }
@@ -299,7 +300,7 @@ static void put_root(FILE *out, plan *p, const function *f, const slot *s, const
     if (s->type->kind == TYPE_ANY || type_is_unit(s->type))
         return;
     put_codec(out, p, pool_print(p->pool, "%s_%s", f->base, suffix),
-              pool_print(p->pool, "%s_function.%s", f->base, part));
+              pool_print(p->pool, "%s__function.%s", f->base, part));
 }
 
 static void put_function(FILE *out, plan *p, function *f)
@@ -331,10 +332,10 @@ static void put_given(FILE *out, plan *p)
         put_enums(out, p, t);
         if (t->kind == TYPE_ENUM)
             continue;
-        fprintf(out, "static const convex_slot %s_slot = ", t->tables);
+        fprintf(out, "static const convex_slot %s__slot = ", t->tables);
         put_slot(out, p, &root, NULL);
         fputs(";\n\n", out);
-        put_codec(out, p, t->c_type, pool_print(p->pool, "%s_slot", t->tables));
+        put_codec(out, p, t->c_type, pool_print(p->pool, "%s__slot", t->tables));
     }
 }
 
