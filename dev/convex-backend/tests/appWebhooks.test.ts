@@ -76,6 +76,23 @@ describe("an app with webhooks", { timeout: 120_000 }, () => {
     assert.equal(order.headers.get("cache-control"), "no-store");
   });
 
+  test("an int64 argument refuses a number, and travels as one", async () => {
+    await assert.rejects(
+      app.mutation("events:placeOrder", { number: "B", cents: 1 }),
+      /ArgumentValidationError[^]*v\.int64\(\)/,
+    );
+    const big = 2n ** 62n + 1n;
+    await app.mutation("events:placeOrder", { number: "C", cents: big });
+    const ran = await app.project.convex(
+      "run",
+      "events:order",
+      '{"number":"C"}',
+    );
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(big);
+    assert.ok(ran.stdout.includes(bytes.toString("base64")), ran.stdout);
+  });
+
   test("what is unsigned, wrongly signed or no JSON is refused", async () => {
     const body = payment("e2", "A 1");
     assert.equal((await deliver(body, "")).status, 401);

@@ -592,6 +592,46 @@ describe("updates", () => {
     assert.deepEqual(given, ["J1", "J2"]);
   });
 
+  test("a query that paginates nothing has the journal null, not none", async () => {
+    const client = new Client(counterEngine());
+    client.say(connect(), modify(0, add(0, "q:a"), add(1, "q:none")));
+    const { modifications } = await client.nth("Transition", 1);
+    for (const modification of modifications as Frame[])
+      assert.equal(modification.journal, null);
+  });
+
+  test("versions are of one connection: the next one of the session starts at zero", async () => {
+    const engine = counterEngine();
+    const first = new Client(engine);
+    first.say(connect(), modify(0, add(0, "q:a")), modify(1, add(1, "q:b")));
+    await first.nth("Transition", 1);
+    first.session.close();
+    const next = new Client(engine);
+    next.say(connect({ connectionCount: 1 }), modify(0, add(0, "q:a")));
+    const { startVersion, endVersion } = await next.nth("Transition", 1);
+    assert.deepEqual(startVersion, {
+      querySet: 0,
+      identity: 0,
+      ts: "AAAAAAAAAAA=",
+    });
+    assert.equal(endVersion.querySet, 1);
+  });
+
+  test("serverTs is written in full, as it is beyond what a double counts", async () => {
+    const engine = counterEngine();
+    engine.clock = 1_763_704_800_123;
+    const client = new Client(engine);
+    const texts: string[] = [];
+    const send = client.send.bind(client);
+    client.send = (frame, onSent) => {
+      texts.push(frame);
+      send(frame, onSent);
+    };
+    client.say(connect({ clientTs: 0 }), modify(0, add(0, "q:a")));
+    await client.nth("Transition", 1);
+    assert.match(texts[0]!, /"serverTs":1763704800123000000[,}]/);
+  });
+
   test("an overloaded engine is asked again within the same update", async () => {
     const engine = counterEngine();
     const { EngineError } = await import("../src/engine/api.js");
