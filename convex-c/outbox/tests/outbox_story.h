@@ -24,6 +24,7 @@ typedef struct deployment {
     int lose;    /* answers that are lost with the connection, from the next on */
     int mute;    /* mutations from the next on that are not even run */
     bool refuse; /* tokens */
+    bool wipe;   /* with each lost answer all data goes */
     struct {
         char session[40];
         unsigned id;
@@ -79,6 +80,10 @@ static inline bool run_mutation(server *s, deployment *d)
     if (d->lose > 0) {
         d->lose--;
         lose = true;
+    }
+    if (lose && d->wipe) {
+        d->record_count = 0;
+        d->effects[0] = '\0';
     }
     pthread_mutex_unlock(&d->lock);
     if (lose)

@@ -112,6 +112,24 @@ TEST(a_mutation_whose_answer_is_lost_takes_effect_once)
     deployment_stop(d);
 }
 
+TEST(in_data_that_was_wiped_what_was_not_answered_takes_effect_once)
+{
+    deployment *d = deployment_start();
+    story s;
+    story_begin(&s, d->peer->url);
+    d->lose = 2;
+    d->wipe = true;
+    box_open(&s);
+    box_run(&s);
+    add(&s, 1);
+    add(&s, 2);
+    await_dones(&s, 2);
+    assert_string_equal(d->effects, "1,2,");
+    assert_string_equal(s.tags, "1,2,");
+    story_end(&s);
+    deployment_stop(d);
+}
+
 TEST(after_a_crash_the_same_session_and_number_are_used_again)
 {
     deployment *d = deployment_start();
@@ -496,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_host_loop_may_drive_it),
         cmocka_unit_test(several_are_accepted_in_one_write_or_none),
         cmocka_unit_test(a_mutation_whose_answer_is_lost_takes_effect_once),
+        cmocka_unit_test(in_data_that_was_wiped_what_was_not_answered_takes_effect_once),
         cmocka_unit_test(after_a_crash_the_same_session_and_number_are_used_again),
         cmocka_unit_test(a_crash_inside_on_done_brings_the_result_again_and_no_second_effect),
         cmocka_unit_test(strictly_ordered_the_next_waits_for_the_answer_of_the_one_before),
