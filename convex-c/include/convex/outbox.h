@@ -166,6 +166,7 @@ CONVEX_API convex_status convex_outbox_mutations(convex_outbox *outbox,
 CONVEX_API convex_status convex_outbox_cancel(convex_outbox *outbox, uint64_t seq,
                                               convex_error *reterr);
 
+/* What waits. */
 typedef struct convex_outbox_counts {
     size_t entries;          /* accepted and not done */
     size_t bytes;            /* of their paths, arguments and tags */

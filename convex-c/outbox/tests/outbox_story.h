@@ -102,8 +102,10 @@ static inline void serve(server *s, deployment *d)
 {
     while (server_receive(s)) {
         const char *at = strstr(s->frame, "\"sessionId\":\"");
+        pthread_mutex_lock(&d->lock);
         if (at)
             snprintf(d->session, sizeof d->session, "%.36s", at + 13);
+        pthread_mutex_unlock(&d->lock);
         if (strstr(s->frame, "\"type\":\"Authenticate\"") && d->refuse)
             server_say(s, "{\"type\":\"AuthError\",\"error\":\"no\",\"baseVersion\":0,"
                           "\"authUpdateAttempted\":true}");
@@ -161,6 +163,7 @@ static inline void deployment_stop(deployment *d)
     shutdown(d->peer->listener, SHUT_RDWR);
     server_join(d->peer);
     pthread_mutex_destroy(&d->lock);
+    the_deployment = NULL;
     free(d);
 }
 
@@ -320,6 +323,10 @@ static inline void await_dones(story *s, int want)
     while (s->dones < want && r == 0)
         r = pthread_cond_timedwait(&s->changed, &s->lock, &limit);
     pthread_mutex_unlock(&s->lock);
+    if (the_deployment) { /* what it did for these is there to be read */
+        pthread_mutex_lock(&the_deployment->lock);
+        pthread_mutex_unlock(&the_deployment->lock);
+    }
     if (r != 0) {
         convex_state now;
         convex_client_state(convex_outbox_client(s->box), &now);
