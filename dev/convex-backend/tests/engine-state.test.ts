@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { stateOf } from "../src/engine/deploy/state.js";
-import { type Bench, bench, nobody, valueOf } from "./harness.js";
+import { pushRequest } from "./bundle.js";
+import {
+  type Bench,
+  bench,
+  fixture,
+  nobody,
+  push,
+  valueOf,
+} from "./harness.js";
 
 let b: Bench;
 
@@ -78,6 +86,20 @@ test("what an action leaves running ends with it", async () => {
   off();
   assert.equal(calls, 1);
   assert.equal(b.engine.latestTs(), ts);
+});
+
+test("modules that wait at their top level are loaded all the same", async () => {
+  const app = await bench("state");
+  const request = await pushRequest(fixture("state"));
+  request.appDefinition.changedModules.push({
+    path: "waits.js",
+    source: "export const soon = await Promise.resolve(1);",
+    environment: "isolate",
+  });
+  await push(app.engine, request);
+  const first = (await app.query("state:inQuery", { n: 1 })) as number[];
+  assert.equal(first.length, 4);
+  await app.close();
 });
 
 test("a module with something to remember is told from one without", () => {

@@ -9,6 +9,8 @@ import { type StateReport, stateOf } from "./state.js";
 
 const REQUIRE = /\brequire\("([^"]+)"\)/g;
 
+let underWay = 0;
+
 /**
  * Adds to each module its script. All or none: modules that wait at their top level cannot be
  * functions, and then all are loaded as ES modules, once per thread.
@@ -16,15 +18,18 @@ const REQUIRE = /\brequire\("([^"]+)"\)/g;
 export async function scripted(
   modules: ModuleSource[],
 ): Promise<DeployedModule[]> {
+  underWay++;
   const isolate = modules.filter((m) => m.environment === "isolate");
   try {
     const made = await Promise.all(isolate.map(transformed));
     markFresh(made, isolate.map(stateOf));
     return made;
-  } catch {
+  } catch (error) {
+    if (!/top-level await/i.test(String(error))) throw error;
     return isolate;
   } finally {
-    await stop();
+    // The last one out ends the compiler's process.
+    if (--underWay === 0) await stop();
   }
 }
 
