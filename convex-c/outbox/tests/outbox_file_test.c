@@ -60,6 +60,7 @@ static bool is_held(void)
     return hold;
 }
 
+/* Nobody pulls the plug here, so nothing is really synced: that would take most of the time. */
 static int disk_sync(sqlite3_file *file, int flags)
 {
     int rc = chance(&disk.syncs, true);
@@ -67,8 +68,6 @@ static int disk_sync(sqlite3_file *file, int flags)
 
     while (is_held())
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    if (rc == SQLITE_OK)
-        rc = real_of(file)->xSync(file, flags);
     if (rc == SQLITE_OK && file->pMethods == &methods[0]) {
         real_of(file)->xFileSize(file, &size);
         pthread_mutex_lock(&disk.lock);
