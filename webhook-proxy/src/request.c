@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/clock.h"
+
 /* ---- the head ---- */
 
 /* Digits only: no sign, no blank, no list. */
@@ -150,6 +152,8 @@ unsigned request_accept(request *self, const request_head *head, record *event, 
 
     if (secret == NULL)
         return 401;
+    if (!source_admits(self->from, daemon_monotonic_ms() * 1000))
+        return 429;
     provider_extract(self->from->provider, body, self->size, head->id, &facts);
     event->body = (record_text){body, self->size};
     return enrol(self, &facts, secret->id, event, now_ms) == 0 ? 0 : 503;

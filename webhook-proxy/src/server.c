@@ -40,6 +40,7 @@ static const struct {
     {411, "the length of the body is missing\n", NULL, NULL, true},
     {413, "the body is too large\n", NULL, NULL, true},
     {415, "send the body without an encoding\n", NULL, NULL, false},
+    {429, "too many events\n", "Retry-After", "1", false},
     {431, "the head is too large\n", NULL, NULL, true},
     {503, "not now\n", "Retry-After", "5", false},
 };
@@ -208,6 +209,13 @@ static void set_deadline(exchange *e, int64_t deadline)
     pthread_mutex_unlock(&e->self->lock);
 }
 
+static int64_t body_limit(const exchange *e)
+{
+    int64_t own = e->request.from->body_bytes, all = e->self->limits.body_bytes;
+
+    return own && own < all ? own : all;
+}
+
 /* The body is complete: store it, or say why not. */
 static enum MHD_Result finish(exchange *e)
 {
@@ -241,7 +249,7 @@ static enum MHD_Result take_body(exchange *e, const char *bytes, size_t size)
     size_t before = r->capacity;
 
     if (atomic_load(&e->self->body_bytes) > BODIES_MAX_BYTES ||
-        !request_take(r, bytes, size, e->self->limits.body_bytes))
+        !request_take(r, bytes, size, body_limit(e)))
         return MHD_NO;
     atomic_fetch_add(&e->self->body_bytes, r->capacity - before);
     e->counted += r->capacity - before;
@@ -296,7 +304,7 @@ static unsigned check(exchange *e, const char *path, const char *method)
     if (atomic_load(&e->self->draining))
         return 503;
     head = read_head(e);
-    return request_head_check(&head, e->self->limits.body_bytes);
+    return request_head_check(&head, body_limit(e));
 }
 
 static exchange *begin(server *self, struct MHD_Connection *connection)

@@ -1,6 +1,6 @@
 /* server.h - the HTTP side: takes events in, answers when they are on disk.
  *
- *     POST /v1/{community}/{source}    200 stored, 400 401 404 405 411 413 415 431 503
+ *     POST /v1/{community}/{source}    200 stored, 400 401 404 405 411 413 415 429 431 503
  *     GET  /healthz                    200 while the process serves
  *     GET  /readyz                     200 if events can be stored, else 503
  *

@@ -385,6 +385,39 @@ static bool read_signature(loader *l, const json_node *object, source *s)
     return true;
 }
 
+static bool read_number(loader *l, const json_node *object, const char *name, int64_t most,
+                        int64_t *ret)
+{
+    const json_node *node = json_member(&l->document, object, name);
+
+    if (node == NULL)
+        return true;
+    return (fact_integer(node, ret) && *ret >= 1 && *ret <= most) ||
+           refuse(l, name, "expected a whole number, 1 to %lld", (long long)most);
+}
+
+static bool read_limits(loader *l, const json_node *object, source *s)
+{
+    static const char *const names[] = {"body_bytes", "per_second", "burst", NULL};
+    const json_node *node = json_member(&l->document, object, "limits");
+    size_t length = strlen(l->path);
+
+    if (node == NULL)
+        return true;
+    snprintf(l->path + length, sizeof(l->path) - length, ".limits");
+    if (!only_known(l, node, names) ||
+        !read_number(l, node, "body_bytes", INT64_C(16) << 20, &s->body_bytes) ||
+        !read_number(l, node, "per_second", 1000000, &s->per_second) ||
+        !read_number(l, node, "burst", 1000000, &s->burst))
+        return false;
+    if (s->burst && !s->per_second)
+        return refuse(l, "burst", "means nothing without per_second");
+    if (!s->burst)
+        s->burst = s->per_second;
+    l->path[length] = '\0';
+    return true;
+}
+
 static bool read_api(loader *l, const json_node *object, source *s)
 {
     static const char *const names[] = {"token_env", "token_file", "store", "url", NULL};
@@ -410,7 +443,7 @@ static bool read_api(loader *l, const json_node *object, source *s)
 static bool read_source(loader *l, const json_node *node, source *s)
 {
     static const char *const names[] = {"community", "source", "provider", "secrets",
-                                        "signature", "api",    NULL};
+                                        "signature", "limits", "api",      NULL};
     char *name = NULL;
     bool ok = only_known(l, node, names) && read_name(l, node, "community", &s->community) &&
               read_name(l, node, "source", &s->name) && read_text(l, node, "provider", true, &name);
@@ -420,7 +453,8 @@ static bool read_source(loader *l, const json_node *node, source *s)
         ok = s->provider || refuse(l, "provider", "expected one of: %s", provider_names());
     }
     free(name);
-    return ok && read_signature(l, node, s) && read_secrets(l, node, s) && read_api(l, node, s);
+    return ok && read_signature(l, node, s) && read_secrets(l, node, s) &&
+           read_limits(l, node, s) && read_api(l, node, s);
 }
 
 static bool read_all(loader *l, sources *set)
@@ -552,4 +586,24 @@ const source_secret *source_verify(const source *from, const signature_claim *cl
             matched = secret;
     }
     return matched;
+}
+
+/* Each event moves the time at which the allowance is whole again by 1/rate; it may lie as far
+ * ahead as the burst takes. */
+bool source_admits(const source *from, int64_t now_us)
+{
+    atomic_int_fast64_t *full_at = (atomic_int_fast64_t *)(uintptr_t)&from->full_at;
+    int64_t step, ahead, at, next;
+
+    if (from->per_second == 0)
+        return true;
+    step = 1000000 / from->per_second;
+    ahead = step * from->burst;
+    at = atomic_load(full_at);
+    do {
+        next = (at > now_us ? at : now_us) + step;
+        if (next - now_us > ahead)
+            return false;
+    } while (!atomic_compare_exchange_weak(full_at, &at, next));
+    return true;
 }

@@ -16,11 +16,20 @@
  *     time_unit   "s", "ms"                         tolerance_s  how far off a time may be
  *     spelling    of the secret: "as-is", "hex", "base64", "whsec"
  *
- A set of sources is immutable and counted, so a reload
- * replaces it while requests still use the old one. Any thread. */
+ * `limits` are optional: {"body_bytes": 100000, "per_second": 50, "burst": 500}. Only signed events
+ * count, so that nobody else can use up a source's allowance.
+ *
+ * With `api` the provider is also asked for what its webhooks did not say:
+ *
+ *     "api": {"token_env": "SELLAPP_TOKEN", "store": "my-shop", "url": "https://sell.app/api"}
+ *
+ * `token_file` may stand for `token_env`; `url` is for tests. A set of sources is immutable, but
+ * for allowances, and counted, so a reload replaces it while requests still use the old one. Any
+ * thread. */
 #ifndef PROXY_SOURCES_H
 #define PROXY_SOURCES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +49,10 @@ typedef struct source {
     char *texts[5]; /* what the scheme points to, if it is not the provider's */
     source_secret *secrets;
     size_t secret_count;
+    int64_t body_bytes;                    /* of one event; 0: as the server's */
+    int64_t per_second;                    /* signed events on average; 0: any number */
+    int64_t burst;                         /* that may come at once */
+    atomic_int_fast64_t full_at;           /* monotonic us: when the allowance is whole again */
     char *api_url, *api_token, *api_store; /* api_token NULL: the provider is not asked */
 } source;
 
@@ -63,5 +76,8 @@ const source *sources_find(const sources *set, const char *community, size_t com
  * tried, so the time taken does not tell which matched. */
 const source_secret *source_verify(const source *from, const signature_claim *claim,
                                    int64_t now_ms);
+
+/* Counts a signed event against the source's allowance; false: it has to come later. */
+bool source_admits(const source *from, int64_t now_us);
 
 #endif

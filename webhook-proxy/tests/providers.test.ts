@@ -233,6 +233,40 @@ describe("providers", () => {
   });
 });
 
+test("a source has limits of its own, which only signed events use up", async () => {
+  const { directory, remove } = makeDirectory();
+  const source = {
+    community: "demo",
+    source: "limited",
+    provider: "hmac",
+    secrets: secrets("GITHUB"),
+    limits: { body_bytes: 1000, per_second: 1, burst: 3 },
+  };
+  writeFileSync(
+    join(directory, "sources.json"),
+    JSON.stringify({ sources: [source] }),
+  );
+  const proxy = await Proxy.start({ directory, env: { GITHUB } });
+  const path = "/v1/demo/limited";
+  const send = async (body: string, mac = hmac(GITHUB, body).digest("hex")) =>
+    await post(proxy.port, body, { path, headers: { "x-signature": mac } });
+  for (let i = 0; i < 20; i++)
+    assert.equal((await send(event(), "0".repeat(64))).status, 401);
+  assert.equal((await send("x".repeat(1001))).status, 413);
+  const answers = [];
+  for (let i = 0; i < 6; i++) answers.push(await send(event()));
+  const statuses = answers.map(({ status }) => status);
+  assert.deepEqual(statuses.slice(0, 3), [200, 200, 200]);
+  assert.ok(statuses.includes(429), String(statuses));
+  const refused = answers.find(({ status }) => status === 429)!;
+  assert.equal(refused.headers["retry-after"], "1");
+  const stored = statuses.filter((status) => status === 200).length;
+  assert.equal((await proxy.events()).length, stored);
+  for (;;) if ((await send(event())).status === 200) break; // its time comes
+  await proxy.stop();
+  remove();
+});
+
 test("settings that contradict each other are refused by name", () => {
   const { directory, remove } = makeDirectory();
   const refused = (change: object): string => {
@@ -278,6 +312,14 @@ test("settings that contradict each other are refused by name", () => {
     [
       { ...hmacSource, signature: { spelling: "hex" } },
       /secrets\[0\]: the secret is not spelt/,
+    ],
+    [
+      { ...hmacSource, limits: { burst: 5 } },
+      /limits\.burst: means nothing without per_second/,
+    ],
+    [
+      { ...hmacSource, limits: { per_second: 0 } },
+      /limits\.per_second: expected a whole number, 1 to/,
     ],
     [{ ...hmacSource, signature: { heder: "x" } }, /unknown member "heder"/],
   ];
