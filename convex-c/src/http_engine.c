@@ -45,14 +45,11 @@ CURL *cvx_http_engine_take(cvx_http_engine *e)
     if (e->idle_count > 0)
         easy = e->idle[--e->idle_count];
     pthread_mutex_unlock(&e->lock);
-    return easy != NULL ? easy : curl_easy_init();
+    return easy;
 }
 
 void cvx_http_engine_give(cvx_http_engine *e, CURL *easy)
 {
-    if (easy == NULL)
-        return;
-    curl_easy_reset(easy); /* nothing of a caller stays behind */
     pthread_mutex_lock(&e->lock);
     if (e->idle_count < CVX_HTTP_IDLE_MAX) {
         e->idle[e->idle_count++] = easy;

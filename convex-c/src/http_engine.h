@@ -40,8 +40,10 @@ typedef struct cvx_http_engine {
 bool cvx_http_engine_init(cvx_http_engine *e);
 void cvx_http_engine_done(cvx_http_engine *e);
 
-/* A handle with every option at its default, or NULL; to be given back. */
+/* A handle that was given back, or NULL. Its options are as they were then: all of one engine's
+ * handles are set up alike. */
 CURL *cvx_http_engine_take(cvx_http_engine *e);
+/* Keeps a handle for the next, or releases it. */
 void cvx_http_engine_give(cvx_http_engine *e, CURL *easy);
 
 /* Runs one transfer to its end; blocks. `easy` is complete, but for its private pointer. */

@@ -14,7 +14,10 @@
 /* A request that may not be repeated shuns connections idle for longer than about this:
  * servers close theirs after 5 s and more, and a request that crosses such a close has an
  * unknown outcome. */
-enum { YOUNG_CONNECTION_S = 2 };
+enum { YOUNG_CONNECTION_S = 2, OLD_CONNECTION_S = 118 };
+
+/* libcurl asks for a 100-continue above 1 MiB. */
+enum { EXPECT_FROM = 512 * 1024 };
 
 typedef struct exchange {
     cvx_http_transfer transfer;
@@ -137,7 +140,9 @@ static struct curl_slist *make_headers(const cvx_http_settings *settings,
     struct curl_slist *list = NULL;
     char client[256];
     snprintf(client, sizeof client, "Convex-Client: %s", settings->client_name);
-    bool ok = append(&list, client) && append(&list, "Expect:"); /* no wait for a 100-continue */
+    bool ok = append(&list, client);
+    if (request->stream != NULL || request->body_len > EXPECT_FROM)
+        ok = ok && append(&list, "Expect:"); /* no wait for a 100-continue */
     for (int i = 0; i < CVX_HTTP_HEADERS && ok; i++)
         ok = request->headers[i] == NULL || append(&list, request->headers[i]);
     if (ok)
@@ -146,52 +151,76 @@ static struct curl_slist *make_headers(const cvx_http_settings *settings,
     return NULL;
 }
 
-/* Each of these is CURLE_OK or the first failure. Options that cannot fail are not asked. */
-static CURLcode set_connection(CURL *easy, const exchange *x)
+/* What all exchanges of an engine have in common; CURLE_OK or the first failure. Options that
+ * cannot fail are not asked. */
+static CURLcode set_up(CURL *easy, const cvx_http_settings *settings)
 {
-    const cvx_http_settings *settings = x->settings;
     CURLcode code = cvx_network_apply(&settings->network, easy);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, settings->client_name);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     /* HTTP/2 costs more for single calls, and its GOAWAY leaves outcomes open. */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)x->request->timeout_ms);
-    if (!x->request->repeatable)
-        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)YOUNG_CONNECTION_S);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
     return code;
 }
 
-static CURLcode set_request(CURL *easy, exchange *x, struct curl_slist *headers)
+static CURLcode take_handle(cvx_http_engine *engine, const cvx_http_settings *settings, CURL **ret)
 {
-    const cvx_http_request *request = x->request;
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    if (code == CURLE_OK)
-        code = curl_easy_setopt(easy, CURLOPT_USERAGENT, x->settings->client_name);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    if (request->body != NULL) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
-    } else if (request->stream != NULL && request->stream->read != NULL) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->stream->size);
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(easy, CURLOPT_READDATA, x);
+    CURLcode code = CURLE_OK;
+    *ret = cvx_http_engine_take(engine);
+    if (*ret != NULL)
+        return CURLE_OK;
+    *ret = curl_easy_init();
+    code = *ret != NULL ? set_up(*ret, settings) : CURLE_OUT_OF_MEMORY;
+    if (code != CURLE_OK) {
+        curl_easy_cleanup(*ret);
+        *ret = NULL;
     }
     return code;
 }
 
-static void set_callbacks(CURL *easy, exchange *x)
+/* Nothing of a caller stays behind. */
+static void give_handle(cvx_http_engine *engine, CURL *easy)
 {
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+    cvx_http_engine_give(engine, easy);
+}
+
+static CURLcode set_request(CURL *easy, exchange *x, struct curl_slist *headers, char *words)
+{
+    const cvx_http_request *request = x->request;
+    const cvx_http_stream *stream = request->stream;
+    curl_off_t size = request->body != NULL ? (curl_off_t)request->body_len
+                      : stream != NULL      ? (curl_off_t)stream->size
+                                            : 0;
+    if (request->body == NULL && (stream == NULL || stream->read == NULL)) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body); /* NULL: from on_read */
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
+                     (long)(request->repeatable ? OLD_CONNECTION_S : YOUNG_CONNECTION_S));
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(easy, CURLOPT_READDATA, x);
+    return curl_easy_setopt(easy, CURLOPT_URL, request->url);
 }
 
 /* ---- what came of it ---- */
@@ -204,12 +233,15 @@ static void keep_header(CURL *easy, const char *name, char ret[CVX_HTTP_HEAD_TEX
         memcpy(ret, header->value, strlen(header->value) + 1);
 }
 
-static void read_head(CURL *easy, const cvx_http_settings *settings, cvx_http_reply *reply)
+static void read_head(CURL *easy, const cvx_http_settings *settings, bool stream,
+                      cvx_http_reply *reply)
 {
     struct curl_header *notice = NULL;
     read_status(easy, reply);
-    keep_header(easy, "Content-Type", reply->content_type);
-    keep_header(easy, "Digest", reply->digest);
+    if (stream) {
+        keep_header(easy, "Content-Type", reply->content_type);
+        keep_header(easy, "Digest", reply->digest);
+    }
     if (settings->log.fn != NULL && curl_easy_header(easy, "X-Convex-Deprecation-Message", 0,
                                                      CURLH_HEADER, -1, &notice) == CURLHE_OK)
         settings->log.fn(CONVEX_LOG_WARN, notice->value, settings->log.user);
@@ -255,32 +287,31 @@ convex_status cvx_http_exchange(cvx_http_engine *engine, const cvx_http_settings
                                 convex_error *reterr)
 {
     char words[CURL_ERROR_SIZE] = "";
-    CURL *easy = cvx_http_engine_take(engine);
+    CURL *easy = NULL;
+    CURLcode code = take_handle(engine, settings, &easy);
     struct curl_slist *headers = make_headers(settings, request);
-    exchange x = {
-        .transfer = {.easy = easy, .answer_ms = request->answer_ms, .stall_ms = request->stall_ms},
-        .settings = settings,
-        .request = request,
-        .reply = ret};
-    CURLcode code = easy != NULL && headers != NULL ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-    if (code == CURLE_OK)
-        code = set_connection(easy, &x);
-    if (code == CURLE_OK)
-        code = set_request(easy, &x, headers);
+    exchange x = {.transfer = {.easy = easy,
+                               .answer_ms = request->answer_ms,
+                               .stall_ms = request->stall_ms,
+                               .watched = request->stream != NULL},
+                  .settings = settings,
+                  .request = request,
+                  .reply = ret};
     convex_status status = CONVEX_OK;
+    if (code == CURLE_OK)
+        code = headers != NULL ? set_request(easy, &x, headers, words) : CURLE_OUT_OF_MEMORY;
     if (code == CURLE_OUT_OF_MEMORY) {
         status = cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     } else if (code != CURLE_OK) {
         status = cvx_fail(reterr, CONVEX_EINVAL, "%s", curl_easy_strerror(code));
     } else {
-        set_callbacks(easy, &x);
-        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
         cvx_http_engine_run(engine, &x.transfer);
-        read_head(easy, settings, ret);
+        read_head(easy, settings, request->stream != NULL, ret);
         if (x.transfer.code != CURLE_OK)
             status = explain(&x, words, reterr);
     }
-    cvx_http_engine_give(engine, easy);
+    if (easy != NULL)
+        give_handle(engine, easy);
     curl_slist_free_all(headers);
     return status;
 }
