@@ -171,7 +171,7 @@ struct convex_shape {
     size_t count;                   /* of slots; of an ENUM: of literals */
     const convex_slot *slots;       /* fields by name; the item; the value; the variants */
     const convex_literal *literals; /* of a union's variants: where `discriminant` has them */
-    size_t stride;                  /* of a list's items */
+    size_t stride;                  /* of a list's items; of a UNION: where `as` begins */
     const char *discriminant;       /* of a UNION of objects; NULL: told apart by type */
 };
 
