@@ -46,13 +46,16 @@ export class Backend {
   port = 0;
   adminKey = "";
   private sitePort = 0;
+  private controlPort: number | null = null;
   private child: ChildProcess | null = null;
   private output = "";
 
-  static async start(): Promise<Backend> {
+  /** `control`: with a control port, for control(). */
+  static async start({ control = false } = {}): Promise<Backend> {
     const self = new Backend();
     self.port = await freePort();
     self.sitePort = await freePort();
+    if (control) self.controlPort = await freePort();
     await self.open();
     const { stdout } = await run(process.execPath, [
       self.main,
@@ -83,6 +86,9 @@ export class Backend {
         String(this.sitePort),
         "--data",
         this.dir,
+        ...(this.controlPort === null
+          ? []
+          : ["--control-port", String(this.controlPort)]),
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
@@ -97,6 +103,26 @@ export class Backend {
         () => false,
       );
     });
+  }
+
+  /**
+   * Moves its clock, makes trouble on its wire, restarts it: the paths and bodies are in
+   * dev/convex-backend/README.md.
+   */
+  async control(path: string, body: object): Promise<unknown> {
+    const response = await fetch(
+      `http://127.0.0.1:${this.controlPort}${path}`,
+      {
+        method: "POST",
+        headers: {
+          authorization: `Convex ${this.adminKey}`,
+          "content-type": "application/json",
+        },
+        body: JSON.stringify(body),
+      },
+    );
+    if (!response.ok) throw new Error(await response.text());
+    return await response.json();
   }
 
   /** kill -9, then the same data again. */
