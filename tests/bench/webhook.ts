@@ -1,18 +1,30 @@
 // ./run bench webhook: durable acknowledgements of webhook-proxy, next to what the disk can
 // do (append and fdatasync in a loop) and to nginx answering a static 200, in turns.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { binary, freePort, ROOT, until } from "../harness";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
+import { makeFunctionReference } from "convex/server";
+import { importPKCS8, SignJWT } from "jose";
+import { WebSocket } from "ws";
+import {
+  Backend,
+  binary,
+  deploySchema,
+  freePort,
+  ROOT,
+  until,
+} from "../harness";
 import {
   cpuUs,
   median,
@@ -66,8 +78,12 @@ interface Server {
 /** Whatever was started, to be ended however it goes. */
 const started: ChildProcess[] = [];
 
-/** Nobody listens at its Convex address, so every event stays in the spool. */
-async function startProxy(dir: string): Promise<Server> {
+/** Unless told otherwise nobody listens at its Convex address: every event stays in the spool. */
+async function startProxy(
+  dir: string,
+  more: Record<string, string> = {},
+): Promise<Server> {
+  mkdirSync(dir, { recursive: true });
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" });
   writeFileSync(join(dir, "key.pem"), pem, { mode: 0o600 });
@@ -91,6 +107,7 @@ async function startProxy(dir: string): Promise<Server> {
       STATE_DIRECTORY: join(dir, "state"),
       LISTEN: "127.0.0.1:0",
       SELLAPP_SECRET: SECRET,
+      ...more,
     },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -218,6 +235,183 @@ function print(results: Results, cpu: Map<number, number[]>): void {
   );
 }
 
+// ---- from the shop to a subscriber ----
+
+const EVENTS = 200;
+
+type Internal = {
+  setAdminAuth(key: string): void;
+  function(ref: unknown, component: undefined, args: unknown): Promise<unknown>;
+};
+
+/** Milliseconds of each of `count` turns: from \`go\` until the watcher sees its key. */
+async function turns(
+  watch: Watcher,
+  count: number,
+  go: (key: string) => Promise<void>,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const key = `bench-${performance.now()}-${i}`;
+    const seen = watch.sees(key);
+    const began = performance.now();
+    await go(key);
+    await seen;
+    times.push(performance.now() - began);
+  }
+  return times;
+}
+
+/** Sees events as the backend has them: the subject of each is its key. */
+class Watcher {
+  private readonly client: ConvexClient;
+  private readonly waiting = new Map<string, () => void>();
+
+  constructor(backend: Backend) {
+    this.client = new ConvexClient(backend.url, {
+      webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
+      unsavedChangesWarning: false,
+      logger: false,
+    });
+    (
+      this.client.client as unknown as { setAdminAuth(key: string): void }
+    ).setAdminAuth(backend.adminKey);
+    this.client.onUpdate(
+      makeFunctionReference<"query">("webhooks:list"),
+      { community: "demo", limit: 5 },
+      (rows: { subject: string | null }[]) => {
+        for (const { subject } of rows) {
+          this.waiting.get(subject ?? "")?.();
+          this.waiting.delete(subject ?? "");
+        }
+      },
+    );
+  }
+
+  sees(key: string): Promise<void> {
+    return new Promise((resolve) => this.waiting.set(`order:${key}`, resolve));
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+const bodyOf = (key: string): string =>
+  JSON.stringify({ event: "order.created", data: { id: key } });
+
+function postTo(port: number, key: string): Promise<void> {
+  const body = bodyOf(key);
+  const signature = createHmac("sha256", SECRET).update(body).digest("hex");
+  return fetch(`http://127.0.0.1:${port}/v1/demo/sellapp`, {
+    method: "POST",
+    headers: { signature },
+    body,
+  }).then((response) => {
+    if (!response.ok) throw new Error(`the proxy answered ${response.status}`);
+  });
+}
+
+/** The way of one event, beside the sum of what its two halves take alone. */
+async function pipeline(dir: string): Promise<void> {
+  const backend = await Backend.start();
+  try {
+    const keyFile = await deploySchema(backend);
+    const admin = new ConvexHttpClient(backend.url, {
+      logger: false,
+    }) as unknown as Internal;
+    admin.setAdminAuth(backend.adminKey);
+    await admin.function(
+      makeFunctionReference("communities:setUp"),
+      undefined,
+      { slug: "demo", name: "Demo", sourceGuildId: "1", customerGuildId: "2" },
+    );
+    const alone = await startProxy(join(dir, "alone"));
+    const proxy = await startProxy(join(dir, "through"), {
+      CONVEX_URL: backend.url,
+      SERVICE_KEY_FILE: keyFile,
+    });
+    const watch = new Watcher(backend);
+    const sync = new ConvexClient(backend.url, {
+      webSocketConstructor: WebSocket as unknown as typeof globalThis.WebSocket,
+      unsavedChangesWarning: false,
+      logger: false,
+    });
+    const token = await serviceToken(keyFile);
+    sync.setAuth(async () => token);
+    const ingest = async (key: string) => {
+      const body = bodyOf(key);
+      await sync.mutation(
+        makeFunctionReference<"mutation">("webhooks:ingest"),
+        {
+          community: "demo",
+          source: "bench",
+          provider: "sellapp",
+          key,
+          type: "order.created",
+          receivedAt: Date.now(),
+          subject: `order:${key}`,
+          body,
+          bodySha256: key,
+          headers: [],
+          verdict: "verified",
+        },
+      );
+    };
+    const floors = { durable: [] as number[], mutation: [] as number[] };
+    const whole: number[] = [];
+    await turns(watch, 20, (key) => postTo(proxy.port, key)); // warm
+    await turns(watch, 20, ingest);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (let i = 0; i < EVENTS / ROUNDS; i++) {
+        const began = performance.now();
+        await postTo(alone.port, `alone-${round}-${i}`);
+        floors.durable.push(performance.now() - began);
+      }
+      floors.mutation.push(...(await turns(watch, EVENTS / ROUNDS, ingest)));
+      whole.push(
+        ...(await turns(watch, EVENTS / ROUNDS, (key) =>
+          postTo(proxy.port, key),
+        )),
+      );
+    }
+    await watch.close();
+    await sync.close();
+    const sum = median(floors.durable) + median(floors.mutation);
+    console.log("");
+    table(
+      ["one event at a time, p50", "ms", "x the sum of the two"],
+      [
+        ["posted to durable answer", short(median(floors.durable)), "–"],
+        [
+          "mutation to a subscriber's callback (JS client)",
+          short(median(floors.mutation)),
+          "–",
+        ],
+        [
+          "posted to a subscriber's callback",
+          short(median(whole)),
+          ratio(median(whole), sum),
+        ],
+      ],
+    );
+  } finally {
+    await backend.close();
+  }
+}
+
+async function serviceToken(keyFile: string): Promise<string> {
+  const key = await importPKCS8(readFileSync(keyFile, "utf8"), "ES256");
+  return await new SignJWT({ role: "webhook-proxy" })
+    .setProtectedHeader({ alg: "ES256", kid: "service-1", typ: "JWT" })
+    .setIssuer("https://services.signals.invalid")
+    .setAudience("signals-services")
+    .setSubject("webhook-proxy/bench")
+    .setIssuedAt()
+    .setExpirationTime("30m")
+    .sign(key);
+}
+
 async function main(): Promise<void> {
   printMachine();
   console.log(
@@ -234,6 +428,7 @@ async function main(): Promise<void> {
     const { results, cpu } = await measure(dir, proxy, nginx);
     console.log("");
     print(results, cpu);
+    await pipeline(dir);
     console.log(
       `\n  webhook-proxy at most ${short(peakMemoryMb(proxy.child.pid!))} MB`,
     );
