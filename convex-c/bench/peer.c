@@ -9,7 +9,7 @@
  *     bench:drop                                   hangs up instead of an answer, but settles on
  *                                                  a client's second connection
  * Each value has "sent", the time of sending on CLOCK_MONOTONIC in ns, plus 10^15 so that it has
- * 16 digits, and "left", how many follow, plus 10^6. A POST is answered with a small result. One
+ * 16 digits, and "left", how many follow in the stream, plus 10^6. A POST is answered with a small result. One
  * thread for each connection. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -163,7 +163,7 @@ static size_t put_update(peer *p, size_t at, long query, long documents)
 
     at += (size_t)sprintf(p->out + at,
                           "{\"type\":\"QueryUpdated\",\"queryId\":%ld,\"value\":{\"sent\":"
-                          "%016llu,\"left\":1000000,\"documents\":[",
+                          "%016llu,\"left\":2000000,\"documents\":[",
                           query, (unsigned long long)(1000000000000000u + now_ns()));
     for (long i = 0; i < documents; i++)
         at += (size_t)sprintf(

@@ -1,19 +1,43 @@
-// ./run bench client: convex-c, the official JS client and bare sockets (the floor) at the same jobs
-// against one scripted server, in turns; the table goes into docs/benchmarks.md as it is printed.
-// Then mutations against dev/convex-backend.
+// ./run bench client: convex-c, the official JS client, the official Python client (the Rust client
+// inside) and bare sockets (the floor) at the same jobs against one scripted server, in turns; the
+// table goes into docs/benchmarks.md as it is printed. Then mutations against dev/convex-backend.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { binary, ROOT, tempDir } from "../harness";
-import { median, memoryMb, printMachine, short } from "./measure";
+import { anonymousMb, median, memoryMb, printMachine, short } from "./measure";
 import { measureRoundTrips } from "./roundtrip";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
+const here = dirname(fileURLToPath(import.meta.url));
 const official = join(ROOT, "build/bench-official.mjs");
+const python = join(ROOT, "build/bench-python/bin/python");
+
+/** The Python client in a place of its own; false, saying so, where it is not to be had. */
+function havePython(): boolean {
+  const dir = join(ROOT, "build/bench-python");
+  const quiet = { stdio: "ignore", timeout: 120_000 } as const;
+  try {
+    if (!existsSync(python))
+      execFileSync("python3", ["-m", "venv", dir], quiet);
+    execFileSync(python, ["-m", "pip", "install", "-q", "convex"], quiet);
+    return true;
+  } catch {
+    console.log("convex-py and convex-rs: skipped, PyPI cannot be reached\n");
+    return false;
+  }
+}
+let withPython = false;
 
 /** What a process says of its job (convex-c/bench/client_bench.c), and what is seen of it. */
 interface Figures {
@@ -22,14 +46,16 @@ interface Figures {
   us?: number;
   p50?: number;
   p99?: number;
-  mb: number; // at the end of the job
+  mb: number; // resident at the end of the job
+  own_mb: number; // of this anonymous
   started_us: number; // from the process's start to its job's end, where it says when that was
 }
 
-type Who = "js" | "floor" | "c";
+type Who = "js" | "py" | "floor" | "c";
 type Job = [name: string, ...numbers: number[]];
 const NAMES: Record<Who, string> = {
   js: "convex JS",
+  py: "convex-py",
   floor: "floor",
   c: "convex-c",
 };
@@ -50,12 +76,15 @@ async function startPeer(): Promise<ChildProcess> {
 }
 
 async function play(who: Who, [name, ...numbers]: Job): Promise<Figures> {
-  const program =
-    who === "js"
-      ? process.execPath
-      : binary(who === "c" ? "convex_client_bench" : "convex_bench_floor");
+  const program = {
+    js: process.execPath,
+    py: python,
+    floor: binary("convex_bench_floor"),
+    c: binary("convex_client_bench"),
+  }[who];
   const args = [name, url, ...numbers.map(String)];
   if (who === "js") args.unshift(official);
+  if (who === "py") args.unshift(join(here, "client.py"));
   const spawned = Number(process.hrtime.bigint()) / 1000;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
@@ -67,9 +96,10 @@ async function play(who: Who, [name, ...numbers]: Job): Promise<Figures> {
   ]);
   const said = JSON.parse(line[0] as string) as Figures & { at_us?: number };
   const mb = memoryMb(child.pid!);
+  const own_mb = anonymousMb(child.pid!);
   child.stdin.end();
   await ended;
-  return { ...said, mb, started_us: (said.at_us ?? NaN) - spawned };
+  return { ...said, mb, own_mb, started_us: (said.at_us ?? NaN) - spawned };
 }
 
 /** Medians of the rounds, each round all of them in turns. */
@@ -94,34 +124,70 @@ async function rounds<K extends string>(
       p50: middle(list, "p50"),
       p99: middle(list, "p99"),
       mb: middle(list, "mb"),
+      own_mb: middle(list, "own_mb"),
       started_us: middle(list, "started_us"),
     };
   return result;
 }
 
+/** The same job by all, or by some. */
+function everyone(
+  job: Job,
+  who: Who[] = ["js", "py", "floor", "c"],
+): Promise<Record<Who, Figures>> {
+  const plays = who
+    .filter((name) => name !== "py" || withPython)
+    .map((name) => [name, [name, job]] as const);
+  return rounds(
+    Object.fromEntries(plays) as unknown as Record<Who, [Who, Job]>,
+  );
+}
+
+/** A cell for each of them. */
+const cells = (
+  all: Record<Who, Figures>,
+  cell: (figures: Figures, who: Who) => string,
+): Partial<Record<Who, string>> =>
+  Object.fromEntries(
+    (Object.keys(all) as Who[]).map((who) => [who, cell(all[who], who)]),
+  );
+
 // ---- the table ----
 
 const rows: string[][] = [];
 
+function put(
+  what: string,
+  cells: Partial<Record<Who, string>>,
+  words = "–",
+  met = "–",
+): void {
+  const who = Object.keys(NAMES) as Who[];
+  const shown = who.filter((name) => name !== "py" || withPython);
+  rows.push([what, ...shown.map((name) => cells[name] ?? "–"), words, met]);
+}
+
 /** One line of the table; `aim` is an upper bound of ours in the unit given, or of a ratio. */
 function row(
   what: string,
-  cells: { js?: string; floor?: string; c: string },
+  cells: Partial<Record<Who, string>>,
   value: number,
   aim: number,
   words: string,
 ): void {
   const met = value <= aim ? "yes" : "**no**";
-  rows.push([what, cells.js ?? "–", cells.floor ?? "–", cells.c, words, met]);
+  put(what, cells, words, Number.isFinite(aim) ? met : "–");
 }
 
 function printTable(): void {
-  const head = ["", "convex JS", "floor", "convex-c", "aim", "met"];
-  for (const line of [
-    head,
-    ["---", "---:", "---:", "---:", "---:", "---"],
-    ...rows,
-  ])
+  const names = Object.values(NAMES).filter(
+    (name) => name !== NAMES.py || withPython,
+  );
+  const head = ["", ...names, "aim", "met"];
+  const rule = head.map((name) =>
+    name === "" || name === "met" ? "---" : "---:",
+  );
+  for (const line of [head, rule, ...rows])
     console.log(`| ${line.join(" | ")} |`);
 }
 
@@ -138,27 +204,18 @@ async function transitions(
   count: number,
   aimUs: number,
 ): Promise<void> {
-  const job: Job = ["stream", documents, count, 0, 1];
-  const { js, floor, c } = await rounds({
-    js: ["js", job],
-    floor: ["floor", job],
-    c: ["c", job],
-  });
+  const all = await everyone(["stream", documents, count, 0, 1]);
   row(
     `CPU per Transition, ${words}`,
-    { js: us(js.cpu_us), floor: us(floor.cpu_us), c: us(c.cpu_us) },
-    c.cpu_us,
+    cells(all, (f) => us(f.cpu_us)),
+    all.c.cpu_us,
     aimUs,
     us(aimUs),
   );
-  rows.push([
+  put(
     `Transitions a second on one core, ${words}`,
-    short(1e6 / js.cpu_us),
-    short(1e6 / floor.cpu_us),
-    short(1e6 / c.cpu_us),
-    "–",
-    "–",
-  ]);
+    cells(all, (f) => short(1e6 / f.cpu_us)),
+  );
 }
 
 async function amongMany(): Promise<void> {
@@ -187,24 +244,17 @@ async function latency(): Promise<void> {
     ["small", 0, 1.2, 1.5],
     ["22 KB", 50, Infinity, Infinity],
   ] as const) {
-    const job: Job = ["stream", documents, 3000, 500, 1];
-    const { js, floor, c } = await rounds({
-      js: ["js", job],
-      floor: ["floor", job],
-      c: ["c", job],
-    });
+    const all = await everyone(["stream", documents, 3000, 500, 1]);
     for (const [p, aim] of [
       ["p50", aim50],
       ["p99", aim99],
     ] as const)
       row(
         `server frame to callback, ${words}, ${p}`,
-        {
-          js: times(js[p]!, floor[p]!),
-          floor: us(floor[p]!),
-          c: times(c[p]!, floor[p]!),
-        },
-        c[p]! / floor[p]!,
+        cells(all, (f, who) =>
+          who === "floor" ? us(f[p]!) : times(f[p]!, all.floor[p]!),
+        ),
+        all.c[p]! / all.floor[p]!,
         aim,
         aim === Infinity ? "–" : `${aim}x`,
       );
@@ -212,24 +262,17 @@ async function latency(): Promise<void> {
 }
 
 async function mutations(): Promise<void> {
-  const job: Job = ["mutate", 3000];
-  const { js, floor, c } = await rounds({
-    js: ["js", job],
-    floor: ["floor", job],
-    c: ["c", job],
-  });
+  const all = await everyone(["mutate", 3000]);
   for (const [words, field, aim] of [
     ["call to settled, p50", "p50", 1.25],
     ["CPU", "cpu_us", 1.4],
   ] as const)
     row(
       `mutation, ${words}`,
-      {
-        js: times(js[field]!, floor[field]!),
-        floor: us(floor[field]!),
-        c: times(c[field]!, floor[field]!),
-      },
-      c[field]! / floor[field]!,
+      cells(all, (f, who) =>
+        who === "floor" ? us(f[field]!) : times(f[field]!, all.floor[field]!),
+      ),
+      all.c[field]! / all.floor[field]!,
       aim,
       `${aim}x`,
     );
@@ -239,10 +282,9 @@ async function memory(): Promise<void> {
   const HELD = 40; // results of 22 KB
   const small: Job = ["hold", 1, HELD, 0];
   const large: Job = ["hold", 1, HELD, 50];
-  const { js, floor, c, ...got } = await rounds({
-    js: ["js", ["hold", 1, 1, 0]],
-    floor: ["floor", ["hold", 1, 1, 0]],
-    c: ["c", ["hold", 1, 1, 0]],
+  const one = await everyone(["hold", 1, 1, 0]);
+  const { js, floor, c } = one;
+  const got = await rounds({
     js100: ["js", ["hold", 100, 1, 0]],
     floor100: ["floor", ["hold", 100, 1, 0]],
     c100: ["c", ["hold", 100, 1, 0]],
@@ -257,22 +299,21 @@ async function memory(): Promise<void> {
   });
   row(
     "start to first result",
-    {
-      js: us(js.started_us),
-      floor: us(floor.started_us),
-      c: us(c.started_us),
-    },
+    cells(one, (f) => us(f.started_us)),
     c.started_us,
     8000,
     "8 ms",
   );
-  const mb = (n: number) => `${short(n)} MB`;
   row(
-    "memory of one client",
-    { js: mb(js.mb), floor: mb(floor.mb), c: mb(c.mb) },
+    "memory of one client, with all libraries",
+    cells(one, (f) => `${short(f.mb)} MB`),
     c.mb,
     5,
     "5 MB",
+  );
+  put(
+    "of this its own, not shared pages of files",
+    cells(one, (f) => `${short(f.own_mb)} MB`),
   );
   const further = (many: Figures, one: Figures, n: number) =>
     (many.mb - one.mb) / (n - 1);
@@ -339,14 +380,10 @@ async function resubscription(): Promise<void> {
     js: ["js", ["resubscribe", 1000]],
     c: ["c", ["resubscribe", 1000]],
   });
-  rows.push([
-    "resubscription of 1,000 queries, CPU",
-    us(js.cpu_us),
-    "–",
-    us(c.cpu_us),
-    "–",
-    "–",
-  ]);
+  put("resubscription of 1,000 queries, CPU", {
+    js: us(js.cpu_us),
+    c: us(c.cpu_us),
+  });
 }
 
 async function http(): Promise<void> {
@@ -374,15 +411,6 @@ function librarySize(): void {
   row("stripped library", { c: `${short(size)} KB` }, size, 400, "400 KB");
 }
 
-/** Other clients are measured only where somebody has put them. */
-function sayWhoIsAbsent(): void {
-  for (const [name, where] of [
-    ["convex-rs", "crates.io"],
-    ["convex-py", "PyPI"],
-  ])
-    console.log(`${name}: skipped, as packages of ${where} are not fetched`);
-}
-
 async function main(): Promise<void> {
   await build({
     entryPoints: [fileURLToPath(new URL("official.ts", import.meta.url))],
@@ -395,6 +423,7 @@ async function main(): Promise<void> {
   });
   printMachine();
   console.log(`medians of ${ROUNDS} rounds, in turns\n`);
+  withPython = havePython();
   const peer = await startPeer();
   const jobs: (() => Promise<void> | void)[] = [
     () => transitions("50 documents (22 KB)", 50, 2000, 25),
@@ -411,8 +440,6 @@ async function main(): Promise<void> {
   for (const job of jobs) await job();
   peer.stdin!.end();
   printTable();
-  console.log("");
-  sayWhoIsAbsent();
   console.log("");
   await measureRoundTrips(official);
 }

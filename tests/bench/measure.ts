@@ -33,6 +33,7 @@ function statusMb(pid: number, field: string): number {
 }
 
 export const memoryMb = (pid: number): number => statusMb(pid, "VmRSS");
+export const anonymousMb = (pid: number): number => statusMb(pid, "RssAnon");
 export const peakMemoryMb = (pid: number): number => statusMb(pid, "VmHWM");
 
 /** Prints a table: the first column to the left, the others to the right. */

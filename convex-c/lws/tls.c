@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,10 +71,8 @@ static bool expect_host(SSL *ssl, const char *host)
     if (literal)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    /* SSL_set_tlsext_host_name(), which as a macro casts a const away; it only reads. */
     return SSL_set1_host(ssl, host) == 1 &&
-           SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                    (void *)(uintptr_t)host) == 1;
+           SSL_set_tlsext_host_name(ssl, (void *)(uintptr_t)host) == 1;
 }
 
 cvx_tls *cvx_tls_new(SSL_CTX *context, const char *host, const char *pinned_key)
