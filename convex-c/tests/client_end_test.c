@@ -190,70 +190,7 @@ static void misuse_is_refused(void **state)
     assert_int_equal(s.dones + s.ends, 0);
 }
 
-/* ---- memory and threads ---- */
-
-typedef struct short_memory {
-    atomic_long left;
-} short_memory;
-
-static void *short_realloc(void *ptr, size_t size, void *user)
-{
-    short_memory *memory = user;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return atomic_fetch_sub(&memory->left, 1) == 0 ? NULL : realloc(ptr, size);
-}
-
-static void script_patient(server *s)
-{
-    for (int conn = 0; conn < 5; conn++) {
-        if (!server_open(s))
-            continue; /* given up before it began */
-        while (server_receive(s)) {
-            if (strstr(s->frame, "ModifyQuerySet"))
-                server_transition(s, s->version.query_set + 1, 0, s->version.ts + 10,
-                                  strstr(s->frame, "q:a") ? SERVER_UPDATED(0, "1") : "");
-            if (strstr(s->frame, "\"Mutation\"")) {
-                server_respond(s, 0, s->version.ts + 5);
-                server_transition(s, s->version.query_set, 0, s->version.ts + 10, "");
-            }
-        }
-    }
-}
-
-static void any_failed_allocation_is_reported_or_survived(void **state)
-{
-    for (long nth = 0; nth < 70; nth++) {
-        server *peer = server_start(script_patient, 0);
-        short_memory memory;
-        story s;
-        convex_status status;
-        atomic_init(&memory.left, nth);
-        story_init(&s);
-        convex_options options = options_for(&s, peer->url);
-        options.mem = (convex_mem){short_realloc, &memory};
-        status = convex_client_new(&options, &s.client, NULL);
-        if (status == CONVEX_OK)
-            status =
-                convex_client_subscribe(s.client, "q:a", NULL, on_result, on_end, &s, &s.sub, NULL);
-        if (status == CONVEX_OK)
-            status = convex_client_mutation(s.client, "m:x", NULL, NULL, on_done, &s, NULL, NULL);
-        if (status == CONVEX_OK) {
-            run_until(&s, &s.dones, 1);
-            run_until(&s, &s.results, 1);
-            assert_int_equal(s.done_status, CONVEX_OK);
-        } else {
-            assert_int_equal(status, CONVEX_ENOMEM);
-        }
-        finish(&s);
-        shutdown(peer->listener, SHUT_RDWR); /* the script waits for more */
-        pthread_join(peer->thread, NULL);
-        close(peer->listener);
-        free(peer);
-    }
-}
+/* ---- threads ---- */
 
 /* Answers everything, as a deployment would. */
 static void script_deployment(server *s)
@@ -412,7 +349,6 @@ int main(void)
         T(a_client_that_was_never_driven_still_ends_its_subscriptions),
         T(full_queues_say_busy),
         T(misuse_is_refused),
-        T(any_failed_allocation_is_reported_or_survived),
         T(many_threads_may_use_one_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
