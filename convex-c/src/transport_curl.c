@@ -38,6 +38,7 @@ typedef struct curl_transport {
     int64_t now, deadline;
     bool due; /* libcurl wants to run at once */
     bool tls, want_write;
+    bool drained; /* the last receive of a plain socket took all there was */
     char *stage;
     size_t staged;
     char curl_error[CURL_ERROR_SIZE];
@@ -112,7 +113,7 @@ static void close_transport(cvx_transport *transport)
     drop_easy(self);
     self->state = CVX_TRANSPORT_IDLE;
     self->deadline = INT64_MAX;
-    self->due = self->want_write = false;
+    self->due = self->want_write = self->drained = false;
     self->staged = 0;
 }
 
@@ -276,10 +277,16 @@ static cvx_io refused(curl_transport *self)
 
 static cvx_io receive_plain(curl_transport *self, void *ret, size_t capacity, size_t *ret_len)
 {
-    ssize_t got = recv(self->socket, ret, capacity, 0);
+    ssize_t got;
 
+    if (self->drained) { /* what came since wakes the loop again: one call less for most messages */
+        self->drained = false;
+        return CVX_IO_AGAIN;
+    }
+    got = recv(self->socket, ret, capacity, 0);
     if (got < 0)
         return refused(self);
+    self->drained = got > 0 && (size_t)got < capacity;
     *ret_len = (size_t)got;
     return got > 0 ? CVX_IO_MOVED : CVX_IO_END;
 }
