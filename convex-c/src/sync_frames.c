@@ -169,9 +169,9 @@ static bool has_frame(const cvx_sync *sync)
 
 bool cvx_sync_frame(cvx_sync *sync)
 {
+    cvx_text_reset(&sync->out); /* the last one was sent, and a large one is let go */
     if (sync->conn != CVX_OPEN || sync->paused || !has_frame(sync) || cvx_auth_renew_first(sync))
         return false;
-    cvx_text_reset(&sync->out);
     if (!make_connect(sync) && !make_authenticate(sync) && !make_query_set(sync) &&
         !make_request(sync))
         return false;

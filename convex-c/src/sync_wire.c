@@ -9,7 +9,7 @@
 #include "error_internal.h"
 #include "value_tree.h"
 
-enum { KEEP_CAPACITY = 256 * 1024 };
+enum { KEEP_CAPACITY = 64 * 1024 };
 
 void cvx_text_reset(cvx_text *text)
 {
