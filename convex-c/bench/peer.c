@@ -9,8 +9,8 @@
  *     bench:drop                                   hangs up instead of an answer, but settles on
  *                                                  a client's second connection
  * Each value has "sent", the time of sending on CLOCK_MONOTONIC in ns, plus 10^15 so that it has
- * 16 digits, and "left", how many follow in the stream, plus 10^6. A POST is answered with a small result. One
- * thread for each connection. */
+ * 16 digits, and "left", how many follow in the stream, plus 10^6. A POST is answered with a small
+ * result. One thread for each connection. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
