@@ -245,7 +245,7 @@ test("a wrong sources file is named with the path inside it, and the exit status
     ],
     [
       { sources: [{ ...demo, signature: { encoding: "rot13" } }] },
-      '$.sources[0].signature.encoding: expected "hex", "base64" or "base64url"',
+      '$.sources[0].signature.encoding: expected one of "hex", "base64", "base64url"',
     ],
     [
       { sources: [{ ...demo, signature: { headr: "x" } }] },
