@@ -2,13 +2,17 @@
 // cross-origin headers, the site, sockets' handshakes.
 
 import assert from "node:assert/strict";
-import { connect as tcpConnect } from "node:net";
+import { createServer } from "node:http";
+import { connect as tcpConnect, type AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 import { WebSocket } from "ws";
+import { Auth } from "../src/server/auth.js";
 import { formatValue, parseFormat } from "../src/server/formats.js";
+import { Functions } from "../src/server/functions.js";
 import { openLog } from "../src/server/log.js";
 import { startServer, type RunningServer } from "../src/server/server.js";
+import { SyncServer } from "../src/server/syncServer.js";
 import { encodeTimestamp } from "../src/server/timestamps.js";
 import { DataError, FakeEngine } from "./fakeEngine.js";
 
@@ -611,6 +615,32 @@ describe("sockets", () => {
       ws.close();
     });
   }
+
+  test("a quiet server says Ping again and again, which WebSocket pings do not replace", async () => {
+    const log = openLog("error", () => undefined);
+    const functions = new Functions(engine);
+    const sync = new SyncServer(
+      { engine, functions, auth: new Auth(engine, KEY), log },
+      5,
+    );
+    const http = createServer();
+    http.on("upgrade", (request, socket, head) =>
+      sync.upgrade(request, socket, head, null),
+    );
+    await new Promise<void>((done) => http.listen(0, "127.0.0.1", done));
+    const { port } = http.address() as AddressInfo;
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/api/sync`);
+    const heard: string[] = [];
+    await new Promise<void>((done) =>
+      ws.on("message", (data) => {
+        if (heard.push(String(data)) === 3) done();
+      }),
+    );
+    assert.deepEqual(new Set(heard), new Set(['{"type":"Ping"}']));
+    ws.close();
+    sync.close();
+    http.close();
+  });
 
   test("a binary frame closes 1011 InternalServerError", async () => {
     const ws = await open("/api/sync");

@@ -28,12 +28,15 @@ const CHUNKS_SINCE = [1, 28, 0] as const;
 
 export class SyncServer {
   readonly #services: SessionServices;
+  readonly #quietMs: number;
   readonly #sockets: WebSocketServer;
   readonly #open = new Map<WebSocket, SyncSocket>();
   readonly #pinger: NodeJS.Timeout;
 
-  constructor(services: SessionServices) {
+  /** `quietMs`: after so long without a word of the server it says Ping. */
+  constructor(services: SessionServices, quietMs = QUIET_SERVER_MS) {
     this.#services = services;
+    this.#quietMs = quietMs;
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -72,7 +75,7 @@ export class SyncServer {
       client !== null &&
       client.name === "npm" &&
       isAtLeast(client.semver, CHUNKS_SINCE);
-    const socket = new SyncSocket(ws, this.#services, {
+    const socket = new SyncSocket(ws, this.#services, this.#quietMs, {
       chunks,
       client: client?.text,
       ip: request.socket.remoteAddress,
@@ -105,11 +108,12 @@ class SyncSocket implements Link {
   constructor(
     ws: WebSocket,
     services: SessionServices,
+    quietMs: number,
     options: ConstructorParameters<typeof SyncSession>[2],
   ) {
     this.#ws = ws;
     this.#session = new SyncSession(services, this, options);
-    this.#quiet = setTimeout(() => this.send(PING), QUIET_SERVER_MS);
+    this.#quiet = setTimeout(() => this.send(PING), quietMs);
     ws.on("message", (data, isBinary) =>
       this.#message(data as Buffer, isBinary),
     );
