@@ -1,6 +1,6 @@
 /* control.c - the socket between the command line and a running proxy.
  * Owns the listening socket and its file. Loop thread. Invariant: one packet, one answer, and the
- * connection ends, so that nobody can hold the loop. */
+ * connection ends, so that nobody can hold the loop; only our user can connect. */
 #include "control.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -94,6 +95,7 @@ int control_open(const control_options *options, control **ret)
         unlink(self->address.sun_path);
         if (self->fd < 0 ||
             bind(self->fd, (struct sockaddr *)&self->address, sizeof(self->address)) != 0 ||
+            chmod(self->address.sun_path, S_IRUSR | S_IWUSR) != 0 || /* nobody can connect yet */
             listen(self->fd, 8) != 0)
             r = -errno;
     }

@@ -48,41 +48,62 @@ struct poller {
 
 /* ---- what was handed in already ---- */
 
-/* An object that has not changed since the last round is not handed in again: the backend would
- * only find that it has it. False also when memory is short: then it is handed in. */
-static bool is_known(poller *self, const char *body, size_t size)
+/* Of an object as a list has it; never 0. The same object in two lists is two. */
+static uint64_t hash_of(const char *name, const char *body, size_t size)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
-    size_t at;
 
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ (unsigned char)body[i]) * UINT64_C(1099511628211);
-    hash |= 1;
-    if (self->known_count * 2 >= self->known_capacity) {
-        size_t capacity = self->known_capacity ? self->known_capacity * 2 : 1024;
-        uint64_t *table = calloc(capacity, sizeof(*table));
-        if (table == NULL)
-            return false;
-        for (size_t i = 0; i < self->known_capacity && self->known_count < KNOWN_MAX; i++) {
-            if (self->known[i] == 0)
-                continue;
-            for (at = self->known[i] & (capacity - 1); table[at]; at = (at + 1) & (capacity - 1))
-                ;
-            table[at] = self->known[i];
-        }
-        if (self->known_count >= KNOWN_MAX) /* forgotten: they are handed in once more */
-            self->known_count = 0;
-        free(self->known);
-        self->known = table;
-        self->known_capacity = capacity;
-    }
-    for (at = hash & (self->known_capacity - 1); self->known[at];
-         at = (at + 1) & (self->known_capacity - 1))
-        if (self->known[at] == hash)
-            return true;
-    self->known[at] = hash;
+    return hash | 1;
+}
+
+/* Where a hash is, or belongs. There is a free place. */
+static uint64_t *place_of(uint64_t *table, size_t capacity, uint64_t hash)
+{
+    size_t at = hash & (capacity - 1);
+
+    while (table[at] && table[at] != hash)
+        at = (at + 1) & (capacity - 1);
+    return &table[at];
+}
+
+/* An object that has not changed since the last round is not handed in again: the backend would
+ * only find that it has it. */
+static bool is_known(const poller *self, uint64_t hash)
+{
+    return self->known_capacity > 0 && *place_of(self->known, self->known_capacity, hash) == hash;
+}
+
+/* Twice the room; with too much to remember, all is forgotten and handed in once more. */
+static bool grow_known(poller *self)
+{
+    bool full = self->known_count >= KNOWN_MAX;
+    size_t capacity = full || !self->known_capacity ? 1024 : self->known_capacity * 2;
+    uint64_t *table = calloc(capacity, sizeof(*table));
+
+    if (table == NULL)
+        return false;
+    for (size_t i = 0; !full && i < self->known_capacity; i++)
+        if (self->known[i])
+            *place_of(table, capacity, self->known[i]) = self->known[i];
+    if (full)
+        self->known_count = 0;
+    free(self->known);
+    self->known = table;
+    self->known_capacity = capacity;
+    return true;
+}
+
+/* Once it is on disk. Without memory it is handed in again. */
+static void remember(poller *self, uint64_t hash)
+{
+    if (self->known_count * 2 >= self->known_capacity && !grow_known(self))
+        return;
+    *place_of(self->known, self->known_capacity, hash) = hash;
     self->known_count++;
-    return false;
 }
 
 /* ---- waiting ---- */
@@ -160,12 +181,13 @@ static int keep_cursor(poller *self, const source *from, const poll_list *list, 
     h.request.item.note = name;
     h.request.item.note_text = write ? cursor : NULL;
     r = hand_in(&h);
-    if (write || r < 0)
+    if (write)
         return r;
-    snprintf(cursor, POLL_CURSOR_MAX, "%s",
-             h.request.item.note_text ? h.request.item.note_text : "");
-    free(h.request.item.note_text);
-    return 0;
+    if (r == 0)
+        snprintf(cursor, POLL_CURSOR_MAX, "%s",
+                 h.request.item.note_text ? h.request.item.note_text : "");
+    free(h.request.item.note_text); /* it was read, whatever became of its transaction */
+    return r;
 }
 
 /* ---- one page ---- */
@@ -219,7 +241,7 @@ static long get(poller *self, const source *from, const char *path, int64_t *ret
                 size_t why_size)
 {
     struct curl_slist *headers = headers_of(from);
-    char url[1024];
+    char url[POLL_CURSOR_MAX * 3 + 600];
     curl_off_t after = 0;
     long status = 0;
     CURLcode code = headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
@@ -304,17 +326,22 @@ static int take_page(poller *self, sources *set, const source *from, const poll_
 {
     int r = 0;
     bool kept = !list->goes_on;
+    char name[200];
 
+    note_name(from, list, name, sizeof(name));
     for (const json_node *n = json_first(d, entries), *after; r == 0 && n; n = after) {
         const char *text = self->page + n->begin;
         size_t size = n->end - n->begin;
+        uint64_t hash = hash_of(name, text, size);
         bool last;
 
         after = json_next(d, n);
         last = after == NULL && list->goes_on;
-        if (!list->goes_on && is_known(self, text, size))
+        if (!list->goes_on && is_known(self, hash))
             continue;
         r = take_entry(self, set, from, list, text, size, last ? cursor : NULL);
+        if (r == 0 && !list->goes_on)
+            remember(self, hash);
         kept = kept || (r == 0 && last);
     }
     return r == 0 && !kept ? keep_cursor(self, from, list, true, cursor) : r;
@@ -328,6 +355,12 @@ static void complain(poller *self, const source *from, const poll_list *list, co
     daemon_log(DAEMON_WARN, "a provider could not be asked, the next round tries again",
                "community=%s source=%s list=%s why=%s", from->community, from->name, list->name,
                why);
+}
+
+/* Sell.app says 410 of a cursor that has expired, Stripe that it knows no such event. */
+static bool is_expiry(long status)
+{
+    return status == 410 || status == 404 || status == 400;
 }
 
 /* One page, asked for again while the provider limits us. Returns its status; 0: given up. */
@@ -347,7 +380,7 @@ static long fetch(poller *self, const source *from, const poll_list *list, const
     curl_free(escaped);
     for (int i = 0; i < ATTEMPTS && !atomic_load(&self->closing); i++) {
         status = get(self, from, path, &wait_s, why, sizeof(why));
-        if (status == 200 || status == 410)
+        if (status == 200 || (*cursor && is_expiry(status)))
             return status;
         if (status != 429 && status != 0 && status < 500)
             break;
@@ -404,13 +437,15 @@ static void read_list(poller *self, sources *set, const source *from, const poll
         return complain(self, from, list, "the spool cannot be read");
     for (int page = 0; page < PAGES_MAX && !atomic_load(&self->closing); page++) {
         status = fetch(self, from, list, cursor);
-        if (status == 410 && *cursor && !resynced) {
+        if (is_expiry(status) && !resynced) {
             daemon_log(DAEMON_WARN, "a saved place has expired, reading the list from its start",
                        "community=%s source=%s list=%s", from->community, from->name, list->name);
             resynced = true;
             *cursor = '\0';
             continue;
         }
+        if (is_expiry(status))
+            return complain(self, from, list, "it knows none of its own places");
         if (status != 200 || !read_page(self, set, from, list, cursor))
             return;
     }

@@ -153,9 +153,10 @@ static request_head read_head(exchange *e)
     return head;
 }
 
-enum { FORWARDED_MAX = 1024 };
+/* A head that is larger was refused, so all fits: the end is what proxies of ours appended. */
+enum { FORWARDED_MAX = HEADER_BYTES_MAX };
 
-/* Joins the headers' values; what does not fit was not appended by a proxy of ours. */
+/* Joins the headers' values. */
 static enum MHD_Result add_forwarded(void *user, enum MHD_ValueKind kind, const char *name,
                                      const char *value)
 {

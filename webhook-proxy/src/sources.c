@@ -18,7 +18,12 @@
 #include "json.h"
 #include "timestamp.h"
 
-enum { FILE_MAX_BYTES = 4 << 20, SECRET_MAX_BYTES = SIGNATURE_SECRET_MAX, NAME_MAX_BYTES = 64 };
+enum {
+    FILE_MAX_BYTES = 4 << 20,
+    SECRET_MAX_BYTES = SIGNATURE_SECRET_MAX,
+    NAME_MAX_BYTES = 64,
+    API_TEXT_MAX = 200
+};
 
 struct sources {
     atomic_int references;
@@ -418,6 +423,29 @@ static bool read_limits(loader *l, const json_node *object, source *s)
     return true;
 }
 
+/* What goes into requests: nothing that could end a header, no more than their buffers take. */
+static bool is_plain(const char *text, size_t limit)
+{
+    size_t size = strlen(text);
+
+    for (size_t i = 0; i < size; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return size > 0 && size <= limit;
+}
+
+static bool check_api(loader *l, const source *s)
+{
+    if (!is_plain(s->api_token, SECRET_MAX_BYTES))
+        return refuse(l, "", "the token has characters that no token has, or is too long");
+    if (s->api_store && !is_plain(s->api_store, API_TEXT_MAX))
+        return refuse(l, "store", "expected at most %d letters without blanks", API_TEXT_MAX);
+    if (!is_plain(s->api_url, API_TEXT_MAX) ||
+        (strncmp(s->api_url, "https://", 8) != 0 && strncmp(s->api_url, "http://", 7) != 0))
+        return refuse(l, "url", "expected an http or https address");
+    return true;
+}
+
 static bool read_api(loader *l, const json_node *object, source *s)
 {
     static const char *const names[] = {"token_env", "token_file", "store", "url", NULL};
@@ -436,8 +464,12 @@ static bool read_api(loader *l, const json_node *object, source *s)
         return false;
     if (s->api_url == NULL)
         s->api_url = strdup(s->provider->api->url);
+    if (s->api_url == NULL)
+        return no_memory(l);
+    if (!check_api(l, s))
+        return false;
     l->path[length] = '\0';
-    return s->api_url || no_memory(l);
+    return true;
 }
 
 static bool read_source(loader *l, const json_node *node, source *s)

@@ -230,7 +230,7 @@ static int store(spool *self, const turn *t, int *results, uint64_t *ret_stored)
     for (spool_item *item = t->items; r == 0 && item; item = item->next, i++) {
         results[i] = store_item(self, item);
         if (results[i] == 0)
-            ++*ret_stored;
+            *ret_stored += item->payload != NULL;
         else if (results[i] != -EEXIST && results[i] != -ENOBUFS && results[i] != -EINVAL)
             r = results[i];
     }
@@ -308,7 +308,7 @@ static void finish_settlements(spool *self, turn *t, int r)
         }
         if (s->verdict == SPOOL_POSTPONE && find_held(self, s->id))
             find_held(self, s->id)->due = s->due;
-        else
+        else if (s->verdict != SPOOL_REVIVE) /* revived twice, the deliverer may have it already */
             release(self, s->id);
         free(s);
     }

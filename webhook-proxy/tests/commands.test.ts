@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -96,6 +96,8 @@ test("replay delivers dead letters again, beside a running proxy and without one
     }
   };
   const [first, second] = await dead();
+  const control = statSync(join(proxy.env.STATE_DIRECTORY!, "control"));
+  assert.equal(control.mode & 0o777, 0o600, "only our user may connect");
   const dry = await command(proxy.env, "replay", "--failed", "--dry-run");
   assert.equal(dry.stdout, `${first!.id}\n${second!.id}\n`);
   assert.match(dry.stderr, /2 events would be/);

@@ -135,6 +135,8 @@ test("the client's address is a trusted proxy's word, and nobody else's", async 
   assert.equal(await peerOf(trusted, "6.6.6.6, 203.0.113.7"), "203.0.113.7");
   assert.equal(await peerOf(trusted, "203.0.113.7, 10.1.2.3"), "203.0.113.7");
   assert.equal(await peerOf(trusted, "no address"), "127.0.0.1");
+  const long = `${"6.6.6.6, ".repeat(300)}203.0.113.7`;
+  assert.equal(await peerOf(trusted, long), "203.0.113.7");
 });
 
 test("a list of proxies that is none is refused by name", () => {

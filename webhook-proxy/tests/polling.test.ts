@@ -1,12 +1,20 @@
 // polling.test.ts - what the webhooks did not say is found by asking, and nothing of it twice.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { makeDirectory, Proxy, secret, type StoredEvent } from "./harness";
+import {
+  binary,
+  environment,
+  makeDirectory,
+  Proxy,
+  secret,
+  type StoredEvent,
+} from "./harness";
 
 const TOKEN = "the-token-of-the-shop-2026";
 
@@ -277,4 +285,63 @@ test("Stripe's list is read forward from the newest event that was known", async
     [2, 3, 4, 5, 6, 7, 8].map((i) => `event:evt_${i}`),
   );
   await proxy.stop();
+});
+
+test("a place that the shop no longer knows is no end: the list is read from its start", async () => {
+  const shop = await Shop.open();
+  shop.happens("charge.refunded");
+  const { proxy } = await start(shop, "stripe");
+  await eventually(proxy, "the first", (events) => events.length === 1);
+  shop.refusals = [{ status: 400 }]; // as Stripe says of an event that it has forgotten
+  await proxy.seen(/a saved place has expired/);
+  shop.happens("charge.refunded");
+  await eventually(proxy, "the next", (events) => events.length === 2);
+  await proxy.stop();
+});
+
+test("two sources of one shop each get its orders", async () => {
+  const shop = await Shop.open();
+  shop.orders = [
+    { id: 1, status: "REFUNDED", updated_at: "2026-01-31T12:00:00Z" },
+  ];
+  const { directory } = makeDirectory();
+  const sources = ["one", "two"].map((source) => ({
+    community: "demo",
+    source,
+    provider: "sellapp",
+    secrets: [{ id: "a", secret_env: "SELLAPP_SECRET" }],
+    api: { token_env: "SHOP_TOKEN", url: shop.url, store: "my-shop" },
+  }));
+  writeFileSync(join(directory, "sources.json"), JSON.stringify({ sources }));
+  const env = { SHOP_TOKEN: TOKEN, POLL_EVERY: "150ms" };
+  const proxy = await Proxy.start({ directory, env });
+  await eventually(proxy, "both", (events) => events.length === 2);
+  await proxy.stop();
+});
+
+test("a token, a store or an address that could change the request is refused", async () => {
+  const { directory } = makeDirectory();
+  const refusal = (api: object, token = TOKEN) => {
+    const source = {
+      community: "demo",
+      source: "shop",
+      provider: "sellapp",
+      secrets: [{ id: "a", secret_env: "SELLAPP_SECRET" }],
+      api: { token_env: "SHOP_TOKEN", store: "my-shop", ...api },
+    };
+    writeFileSync(
+      join(directory, "sources.json"),
+      JSON.stringify({ sources: [source] }),
+    );
+    const env = environment(directory, { SHOP_TOKEN: token });
+    const { status, stderr } = spawnSync(binary, ["--check-config"], { env });
+    assert.equal(status, 6);
+    return String(stderr);
+  };
+  const smuggled = "token\r\nX-Admin: 1";
+  const said = refusal({}, smuggled);
+  assert.match(said, /api: the token has characters/);
+  assert.ok(!said.includes(smuggled));
+  assert.match(refusal({ store: "my\r\nshop" }), /api\.store: expected/);
+  assert.match(refusal({ url: "file:///etc" }), /api\.url: expected/);
 });
