@@ -3,7 +3,7 @@
  * A status to branch on; where the cause needs words, a trailing
  * `convex_error *reterr` in the caller's memory (may be NULL). Outputs stay
  * untouched on failure. A Convex function that threw is a result, not a status:
- * the transport worked (see convex_result in client.h and http.h). */
+ * the transport worked (see convex_result in result.h). */
 #ifndef CONVEX_ERROR_H
 #define CONVEX_ERROR_H
 
@@ -23,10 +23,10 @@ typedef enum convex_status {
     CONVEX_EINVAL,    /* an argument or the input is malformed; the error says where */
     CONVEX_ENOMEM,    /* the allocator returned NULL; nothing changed */
     CONVEX_ELIMIT,    /* a size, depth or count limit would be exceeded */
-    CONVEX_EBUSY,     /* a bounded queue is full; try again later */
+    CONVEX_EBUSY,     /* a bounded queue is full, or a file in use; try again later */
     CONVEX_ECLOSED,   /* the object was closed */
     CONVEX_ECANCELED, /* the caller cancelled it */
-    CONVEX_ETIMEOUT,  /* the deadline passed; a sent request may still take effect */
+    CONVEX_ETIMEOUT,  /* the deadline passed; a mutation or action was never sent */
     CONVEX_ENETWORK,  /* connecting, TLS or the connection failed; see the message */
     CONVEX_EAUTH,     /* the credential was refused or could not be made */
     CONVEX_EPROTOCOL, /* the peer broke the protocol */

@@ -15,7 +15,8 @@ typedef enum convex_log_level {
 } convex_log_level;
 
 /* `text` is one line without a newline, borrowed; never contains a credential.
- * Called on the loop thread; may not call the client. */
+ * Called on the loop thread of a live client, else inside a call, on the thread that makes it; may
+ * not call the object that logs. */
 typedef struct convex_log {
     void (*fn)(convex_log_level level, const char *text, void *user);
     void *user;

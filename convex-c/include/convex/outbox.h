@@ -156,7 +156,6 @@ CONVEX_API convex_status convex_outbox_mutations(convex_outbox *outbox,
                                                  const convex_outbox_item *items, size_t count,
                                                  uint64_t *ret_first_seq, convex_error *reterr);
 
-/* What waits. */
 /* Gives up the entry `seq`, such as one that the server can never answer: it is not sent (again),
  * and on_done is called in its turn with CONVEX_ECANCELED when it was certainly never sent, else
  * with CONVEX_EUNKNOWN; or with its result, when that came first. One that is over already, or
