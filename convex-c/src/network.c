@@ -16,12 +16,29 @@ enum { SHA256_SIZE = 32, SHA256_BASE64 = 44 };
 
 /* ---- checks ---- */
 
+/* Whether what follows the host is nothing, or ":" and a port. */
+static bool is_port(const char *text, size_t len)
+{
+    unsigned long port = 0;
+
+    if (len == 0)
+        return true;
+    if (text[0] != ':' || len < 2 || len > 6)
+        return false;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (unsigned long)(text[i] - '0');
+    }
+    return port >= 1 && port <= 65535;
+}
+
 static const char *fault_of_url(const char *url)
 {
     static const char site[] = ".convex.site";
     const size_t site_len = sizeof site - 1;
     const char *host;
-    size_t len;
+    size_t len, host_len;
 
     if (!url || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
         return "url does not begin with http:// or https://";
@@ -29,12 +46,17 @@ static const char *fault_of_url(const char *url)
     len = strcspn(host, "/?#");
     if (len == 0)
         return "url names no host";
+    host_len = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
+    if (host_len == 0)
+        return "url names no host";
     if (memchr(host, '@', len))
         return "url holds a user name; credentials go into auth";
     for (const char *c = url; *c; c++)
         if (*c <= ' ' || *c >= 0x7f || *c == '?' || *c == '#')
             return "url has a query, a fragment, a space or a character that needs escaping";
-    if (len > site_len && strncasecmp(host + len - site_len, site, site_len) == 0)
+    if (host_len > len || !is_port(host + host_len, len - host_len))
+        return "url has no port from 1 to 65535 behind the host";
+    if (host_len > site_len && strncasecmp(host + host_len - site_len, site, site_len) == 0)
         return "url is the address of HTTP actions (.convex.site); use the .convex.cloud one";
     return NULL;
 }
