@@ -127,6 +127,7 @@ test("a function that throws is exit status 1, with its words and data", async (
   const plain = await convexc(["query", "calls:fail"]);
   assert.equal(plain.code, 1);
   assert.match(plain.err, /failed as asked/);
+  assert.doesNotMatch(plain.err, /\n\n/);
   const data = await convexc(["query", "calls:fail", '{"data":{"code":"x"}}']);
   assert.equal(data.code, 1);
   assert.match(data.err, /error data: {"code":"x"}/);
@@ -268,8 +269,15 @@ test("a lost answer is exit status 6, an answer of another server 5", async () =
   const [lost, nonsense] = await Promise.all(
     urls.map((url) => convexc(["action", "calls:echoLater", "--url", url])),
   );
+  const wait = ["--timeout", "1", "--url", urls[1]!];
+  const never = await convexc(["mutation", "calls:increment", ...wait]);
+  const refused = await convexc(["subscribe", "calls:echo", ...wait.slice(2)]);
   dropping.close();
   other.close();
+  assert.equal(never.code, 3);
+  assert.match(never.err, /timed out; no connection: .*refused/);
+  assert.equal(refused.code, 3);
+  assert.match(refused.err, /refused the WebSocket: HTTP 404/);
   assert.equal(lost!.code, 6, lost!.err);
   assert.equal(nonsense!.code, 5, nonsense!.err);
 });
@@ -448,11 +456,32 @@ test("status says of each thing whether it is as it should be", async () => {
     [[], { CONVEX_AUTH_TOKEN: "a.b.c" }, 4, /^not ok +token/m],
     [[], { CONVEX_SELF_HOSTED_ADMIN_KEY: "x|00" }, 4, /^not ok +credential/m],
   ];
+  const garbage = createServer((socket) =>
+    socket.on("error", () => undefined).end("SSH-2.0-x\r\n"),
+  );
+  const silent = createServer((socket) =>
+    socket.on("error", () => undefined).once("data", () => socket.end()),
+  );
+  for (const server of [garbage, silent])
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const at = (server: typeof garbage) =>
+    `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const tls = backend.url.replace("http", "https");
+  cases.push(
+    [["--url", at(garbage)], {}, 5, /no Convex deployment/],
+    [["--url", at(silent)], {}, 3, /begin with https:/],
+    [["--url", tls], {}, 3, /no TLS is spoken there/],
+    [["--url", `${backend.url}0`], {}, 2, /^not ok +url .*port/m],
+    [["--unix-socket", "/nowhere"], {}, 3, /listen at --unix-socket/],
+    [["--proxy", "http://127.0.0.1:9"], {}, 3, /or give --proxy/],
+  );
   for (const [args, variables, code, words] of cases) {
     const outcome = await convexc(["status", ...args], variables);
     assert.equal(outcome.code, code, outcome.out + outcome.err);
     assert.match(outcome.out, words);
   }
+  garbage.close();
+  silent.close();
   const stranger = await printed([
     ...["token", "mint", "--key-file", "key.pem", "--issuer", backend.url],
   ]);
@@ -524,7 +553,7 @@ test("every mistake on the line is exit status 2, with a word for it", async () 
     ],
     [["query", "a:b", "--quiet=yes"], /value was given to --quiet/],
     [["query", "a:b", "--out", "xml"], /no form of JSON: xml/],
-    [["query", "a:b", "{"], /the arguments are no JSON/],
+    [["query", "a:b", "{"], /the arguments cannot be read/],
     [["query", "a:b", "[]"], /args/],
     [["query", "a:b", '{"$x":1}', "--in", "plain"], /\$x/],
     [["query", ""], /path/],
@@ -591,6 +620,8 @@ test("each command has its own short man page, and completion knows them all", a
         assert.ok(fish.includes(`-l ${option}`), option);
     assert.ok(bash.includes(name.split(" ")[0]!));
   }
+  for (const line of ["keys --help", "help keys", "help", "-h"])
+    assert.equal(await printed(line.split(" ")), overview);
   assert.match(await printed(["--version"]), /^convexc \d+\.\d+\.\d+\n$/);
 });
 

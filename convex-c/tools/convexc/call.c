@@ -176,6 +176,18 @@ typedef struct mutation {
     int exit_status;
 } mutation;
 
+/* With why there is no connection, when there is none. */
+static int fail_for_state(const convex_client *client, convex_status status)
+{
+    convex_state state;
+
+    convex_client_state(client, &state);
+    if (!state.close_reason[0] || state.connection == CONVEX_CONNECTION_CONNECTED)
+        return fail_with(status, NULL);
+    return fail(exit_status_of(status), "%s; no connection: %s", convex_status_text(status),
+                state.close_reason);
+}
+
 static void on_done(convex_status status, const convex_result *result, void *user)
 {
     mutation *m = user;
@@ -186,7 +198,7 @@ static void on_done(convex_status status, const convex_result *result, void *use
     else if (status == CONVEX_ECLOSED && interrupted())
         m->exit_status = EXIT_INTERRUPTED;
     else if (m->exit_status == EXIT_DONE) /* nobody has said why */
-        m->exit_status = fail_with(status, NULL);
+        m->exit_status = fail_for_state(m->client, status);
 }
 
 static void on_state(const convex_state *state, void *user)

@@ -31,8 +31,10 @@ static int run_without_command(int argc, char **argv)
         printf("convexc %s\n", convex_version());
         return EXIT_DONE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        (argc == 2 && strcmp(argv[1], "help") == 0)) {
+    const char *last = argv[argc - 1];
+    bool help = strcmp(last, "--help") == 0 || strcmp(last, "-h") == 0;
+    if ((help && (argc == 2 || (argc == 3 && is_first_word(argv[1])))) ||
+        (strcmp(argv[1], "help") == 0 && (argc == 2 || (argc == 3 && is_first_word(last))))) {
         print_overview(stdout);
         return EXIT_DONE;
     }

@@ -77,7 +77,8 @@ int say_when_hopeless(const convex_state *state)
     if (state->identity == CONVEX_IDENTITY_REJECTED)
         return fail(EXIT_AUTH, "%s", state->auth_error);
     if (state->connections == 0 && state->retries >= ATTEMPTS)
-        return fail(EXIT_NETWORK, "%s", state->close_reason);
+        return fail(EXIT_NETWORK, "%s%s%s", state->close_reason, state->server_error[0] ? ": " : "",
+                    state->server_error);
     return EXIT_DONE;
 }
 

@@ -100,16 +100,33 @@ static bool check_name(doctor *d)
     return true;
 }
 
-static const char *advice_for(const convex_error *error)
+/* Whether what answered does not speak HTTP, or sends what no deployment does. */
+static bool is_other_server(const convex_error *error)
 {
+    return error->http_status != 0 || error->status == CONVEX_ELIMIT ||
+           error->status == CONVEX_EPROTOCOL || strstr(error->message, "HTTP/0.9");
+}
+
+static const char *advice_for(const settings *s, const convex_error *error)
+{
+    if (strstr(error->message, "wrong version number") ||
+        strstr(error->message, "packet length too long"))
+        return "no TLS is spoken there: does the URL begin with http://, or has it another port?";
+    if (strstr(error->message, "Empty reply") && strncasecmp(deployment_url(s), "http:", 5) == 0)
+        return "does the URL begin with https://?";
     if (strcasestr(error->message, "certificate") || strcasestr(error->message, "SSL"))
         return "a CA of your own goes into --ca; else do not trust this server";
     if (strcasestr(error->message, "proxy"))
         return "look at http_proxy, https_proxy and no_proxy, or give --proxy";
     if (strcasestr(error->message, "public key"))
         return "the server's key has changed: find out why before you change --pin";
-    if (error->http_status != 0)
-        return "a server answers there, but no Convex deployment: look at the URL";
+    if (is_other_server(error))
+        return "a server answers there, but no Convex deployment: look at the URL, its port and "
+               "path";
+    if (s->unix_socket)
+        return "does a server listen at --unix-socket?";
+    if (uses_proxy(s, deployment_url(s)))
+        return "look at http_proxy, https_proxy and no_proxy, or give --proxy";
     return "is the deployment running, and its port open from here?";
 }
 
@@ -127,7 +144,8 @@ static bool check_server(doctor *d)
     convex_download what = {.url = url, .max_bytes = 256, .timeout_ms = PATIENCE_MS};
     convex_status status = convex_http_download(d->http, &what, &version, &error);
     if (status != CONVEX_OK)
-        return fault(d, exit_status_of(status), "server", error.message, advice_for(&error));
+        return fault(d, is_other_server(&error) ? EXIT_SERVER : exit_status_of(status), "server",
+                     error.message, advice_for(d->s, &error));
     ok("server", "answers; version %s", version.data[0] ? version.data : "unknown");
     convex_text_free(version.data, NULL);
     return true;
@@ -142,7 +160,7 @@ static bool check_clock(doctor *d)
     convex_status status = convex_http_query_ts(d->http, &ts, &error);
 
     if (status != CONVEX_OK)
-        return fault(d, exit_status_of(status), "api", error.message, advice_for(&error));
+        return fault(d, exit_status_of(status), "api", error.message, advice_for(d->s, &error));
     clock_gettime(CLOCK_REALTIME, &now);
     double ahead = (double)now.tv_sec - (double)(ts / 1000000000);
     ok("api", "answers");

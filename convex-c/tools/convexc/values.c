@@ -109,7 +109,7 @@ int read_args(const settings *s, const char *operand, convex_value **ret)
         convex_format format = is_plain(s->in) ? CONVEX_PLAIN_JSON : CONVEX_ENCODED_JSON;
         convex_status status = convex_value_parse(json, len, format, 0, NULL, ret, &error);
         if (status != CONVEX_OK)
-            r = fail(EXIT_USAGE, "the arguments are no JSON: %s", error.message);
+            r = fail(EXIT_USAGE, "the arguments cannot be read: %s", error.message);
     }
     free(text);
     return r;
@@ -149,6 +149,8 @@ static int print_error(const settings *s, const convex_result *result)
     size_t len = 0;
     const char *message = convex_result_error_message(result, &len);
 
+    while (len > 0 && message[len - 1] == '\n')
+        len--; /* the server's words end in a line of their own */
     fprintf(stderr, "convexc: the function failed: %.*s\n", (int)len, message);
     if (data) {
         char *text = NULL;
