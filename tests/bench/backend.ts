@@ -129,7 +129,7 @@ interface Kind {
 async function measureCalls(
   kinds: Kind[],
   floor: Http,
-  peer: Peer | null,
+  peer: Peer,
   pid: number,
 ): Promise<void> {
   const rows: string[][] = [];
@@ -159,7 +159,7 @@ async function measureCalls(
       ratio(median(ours), median(bare)),
       short(median(alone)),
       ratio(median(ours), median(alone)),
-      peer === null || callPeer === null
+      callPeer === null
         ? "-"
         : short((await rate(1, () => callPeer(peer))).perSecond),
       `${short(percentile(times, 50))} / ${short(percentile(times, 99))}`,
@@ -222,17 +222,13 @@ function kindsOf(
   ];
 }
 
-async function seed(
-  backend: Http,
-  floor: Http,
-  peer: Peer | null,
-): Promise<void> {
+async function seed(backend: Http, floor: Http, peer: Peer): Promise<void> {
   const count = 1000;
   for (let from = 0; from < NOTES; from += count) {
     const notes = { from, count, text: TEXT };
     await backend.convex("mutation", "bench:seed", notes);
     await floor.post("/", { do: "seed", n: from, count, text: TEXT });
-    if (from < PEER_NOTES) await peer?.mutation("bench:seed", notes);
+    if (from < PEER_NOTES) await peer.mutation("bench:seed", notes);
   }
 }
 
@@ -399,15 +395,11 @@ async function measure(
   const floorHttp = new Http(floor.port);
   const questions = await Questions.open(floor.port);
   const atStart = memoryMb(pid);
-  const peer = await openPeer();
+  const peer = openPeer();
   await seed(http, floorHttp, peer);
   console.log(
     `${NOTES.toLocaleString("en-US")} documents; medians of ${ROUNDS} rounds of ${SECONDS} s, in turns\n`,
   );
-  if (peer === null)
-    console.log(
-      "convex-test is not installed: the peer's column is left out\n",
-    );
   const kinds = kindsOf(http, floorHttp, client, questions);
   await measureCalls(kinds, floorHttp, peer, pid);
   const afterCalls = memoryMb(pid);
