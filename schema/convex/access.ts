@@ -31,10 +31,10 @@ export const restore = internalMutation({
 
 /** The end of an entitlement, at its time. */
 export const expire = internalMutation({
-  args: { id: v.id("entitlements") },
+  args: { id: v.id("entitlements"), until: v.number() },
   returns: v.null(),
-  handler: async (ctx, { id }) => {
-    await Access.expire(ctx, id);
+  handler: async (ctx, { id, until }) => {
+    await Access.expire(ctx, id, until);
     return null;
   },
 });

@@ -6,7 +6,7 @@ import * as Webhooks from "./model/webhooks";
 
 const DAY = 24 * 3600 * 1000;
 const KEPT_DAYS = 400; // a year of disputes and questions; far beyond any provider's retries
-const BATCH = 50;
+const BATCH = 8; // a body may have a megabyte, and a mutation reads sixteen
 
 /** Forgets what was received longer ago than is kept, a batch at a time. */
 export const webhookEvents = internalMutation({
@@ -14,10 +14,10 @@ export const webhookEvents = internalMutation({
   returns: v.null(),
   handler: async (ctx) => {
     const before = Date.now() - KEPT_DAYS * DAY;
-    let more = false;
+    let left = BATCH;
     for (const { _id } of await Communities.all(ctx))
-      more = (await Webhooks.forget(ctx, _id, before, BATCH)) || more;
-    if (more)
+      if (left > 0) left -= await Webhooks.forget(ctx, _id, before, left);
+    if (left === 0)
       await ctx.scheduler.runAfter(0, internal.retention.webhookEvents, {});
     return null;
   },

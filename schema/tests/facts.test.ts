@@ -80,6 +80,14 @@ test("a payment after the end begins anew, not from what was refunded", () => {
   assert.equal(outcomeOf(facts, monthly).paidUntil, 50 * DAY);
 });
 
+test("of a subscription a stated end beats a payment that names no period", () => {
+  const noDays = { ...monthly, days: null };
+  const facts = [fact("paid", 1), fact("paid", 2, until(30))];
+  assert.equal(outcomeOf(facts, noDays).paidUntil, 30 * DAY);
+  assert.equal(outcomeOf(facts.reverse(), noDays).paidUntil, 30 * DAY);
+  assert.equal(outcomeOf(facts, { ...noDays, renews: false }).paidUntil, null);
+});
+
 test("a partial refund ends access only by policy", () => {
   const facts = [fact("paid", 0, until(30)), fact("partlyRefunded", 1)];
   assert.notEqual(outcomeOf(facts, monthly).access, null);

@@ -228,7 +228,7 @@ test("Stripe: the period and the subscription are read in both places of the API
   };
   for (const shape of [{ current_period_end: END / 1000 }, { items }]) {
     const reading = factsOf(
-      stripe("customer.subscription.updated", { ...subscription, ...shape }),
+      stripe("customer.subscription.created", { ...subscription, ...shape }),
     );
     assert.equal(reading.facts[0]!.paidUntil, END);
   }
@@ -242,14 +242,61 @@ test("Stripe: a subscription's status decides", () => {
       status,
       ...more,
     });
-  assert.deepEqual(kindsOf(about("active", { cancel_at_period_end: true })), [
-    "paid",
-    "cancels",
-  ]);
+  const ends = { cancel_at_period_end: true };
+  assert.deepEqual(kindsOf(about("trialing", ends)), ["paid", "cancels"]);
   assert.deepEqual(kindsOf(about("past_due")), ["pastDue"]);
   for (const status of ["unpaid", "canceled", "incomplete_expired", "paused"])
     assert.deepEqual(kindsOf(about(status)), ["ended"]);
   assert.equal(about("incomplete").type, "ignored");
+});
+
+test("Stripe: a new period, or any change of an active subscription, is no payment", () => {
+  const updated = (previous_attributes: object) =>
+    kindsOf(
+      stripe(
+        "customer.subscription.updated",
+        {},
+        {
+          data: {
+            object: {
+              object: "subscription",
+              id: "sub_1",
+              status: "active",
+              current_period_end: END / 1000,
+            },
+            previous_attributes,
+          },
+        },
+      ),
+    );
+  assert.deepEqual(updated({ current_period_end: 1 }), ["continues"]);
+  assert.deepEqual(updated({ cancel_at_period_end: true }), ["continues"]);
+  assert.deepEqual(updated({ status: "trialing" }), ["continues"]);
+  for (const status of ["incomplete", "past_due", "unpaid", "paused"])
+    assert.deepEqual(updated({ status }), ["paid", "continues"]);
+});
+
+test("Stripe: an invoice payment says which invoice a payment was for", () => {
+  const parent = { subscription_details: { subscription: "sub_1" } };
+  const invoice = factsOf(
+    stripe("invoice.paid", { object: "invoice", id: "in_1", parent }),
+  );
+  assert.deepEqual(
+    [invoice.subject, ...invoice.aliases],
+    ["subscription:sub_1", "invoice:in_1"],
+  );
+  const payment = factsOf(
+    stripe("invoice_payment.paid", {
+      object: "invoice_payment",
+      invoice: "in_1",
+      payment: { type: "payment_intent", payment_intent: "pi_1" },
+    }),
+  );
+  assert.deepEqual(
+    [payment.subject, ...payment.aliases],
+    ["invoice:in_1", "payment:pi_1"],
+  );
+  assert.deepEqual(payment.facts, []);
 });
 
 test("Stripe: refunds and disputes name a payment", () => {

@@ -15,7 +15,7 @@ import { failure } from "./failure";
 import * as Links from "./links";
 import * as Roles from "./roles";
 
-const MAX_PER_PERSON = 50;
+const MAX_PER_PERSON = 200; // the newest count
 const LOOK_MS = 365 * 24 * 3600 * 1000;
 
 export type Standing = {
@@ -86,6 +86,7 @@ async function rowsOf(
     .withIndex("by_communityId_and_userId", (q) =>
       q.eq("communityId", communityId).eq("userId", userId),
     )
+    .order("desc")
     .take(MAX_PER_PERSON);
   const user = await ctx.db.get(userId);
   if (!user?.email || !user.emailVerificationTime) return own;
@@ -104,6 +105,7 @@ async function byEmail(
     .withIndex("by_communityId_and_email", (q) =>
       q.eq("communityId", communityId).eq("email", email),
     )
+    .order("desc")
     .take(MAX_PER_PERSON);
 }
 
@@ -237,6 +239,7 @@ export async function movePurchase(
   if (row.revokedAt !== null && there.revokedAt === null)
     await ctx.db.patch(there._id, { revokedAt: row.revokedAt });
   await ctx.db.delete(row._id);
+  if (row.userId !== null) await followRoles(ctx, row.userId, row.communityId);
 }
 
 /** An account has proved its address: what waited for it is its own from now on. */
@@ -254,15 +257,19 @@ export async function claim(
     );
 }
 
-/** Its time is over: said in the row, so that whoever watches is told. */
+/**
+ * Its time is over: said in the row, so that whoever watches is told. `until` is the end that
+ * was watched for: a row that has another by now has another watch as well.
+ */
 export async function expire(
   ctx: MutationCtx,
   id: Id<"entitlements">,
+  until: number,
 ): Promise<void> {
   const row = await ctx.db.get(id);
-  if (row === null || row.endedAt !== null || row.until === null) return;
-  if (row.until <= Date.now()) await change(ctx, row, { endedAt: row.until });
-  else await watchEnd(ctx, id, row.until);
+  if (row === null || row.until !== until) return;
+  if (until > Date.now()) await watchEnd(ctx, id, until);
+  else if (row.endedAt === null) await change(ctx, row, { endedAt: until });
 }
 
 // Queries do not see the clock move, so the end of access is an event of its own. The
@@ -273,7 +280,7 @@ async function watchEnd(
   until: number,
 ): Promise<void> {
   const at = Math.min(until, Date.now() + LOOK_MS);
-  await ctx.scheduler.runAt(at, internal.access.expire, { id });
+  await ctx.scheduler.runAt(at, internal.access.expire, { id, until });
 }
 
 async function put(

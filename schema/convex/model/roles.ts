@@ -36,7 +36,10 @@ const REMOVE = 0; // sorts first
 
 // ---- desired ----
 
-/** Has the jobs of a person in one community say what their entitlements do. */
+/**
+ * Has the jobs of a person in one community say what their entitlements do. What was given up
+ * is tried again.
+ */
 export async function follow(
   ctx: MutationCtx,
   community: Community,
@@ -130,8 +133,6 @@ async function set(
   now: number,
 ): Promise<void> {
   const after = { ...job, ...change };
-  const same = after.desired === job.desired && after.actual === job.actual;
-  if (job.dead && same && after.absent === job.absent) return;
   const wants = needs(after);
   const turned = wants && (!job.wants || after.desired !== job.desired);
   await ctx.db.patch(job._id, {
@@ -169,6 +170,9 @@ export async function observe(
     const actual = roleIds?.includes(job.roleId) ?? false;
     if (job.actual !== null && job.actual !== actual) drift++;
     const seen = { actual, absent: roleIds === null };
+    // What was given up is not tried at each look.
+    if (job.dead && job.actual === actual && job.absent === seen.absent)
+      continue;
     await set(
       ctx,
       job,

@@ -210,14 +210,14 @@ async function wholeBody(ctx: QueryCtx, event: Event): Promise<string> {
 
 /**
  * Forgets a batch of events received before a time. Their keys go too, so the time must lie
- * beyond any provider's retries. Says whether there may be more.
+ * beyond any provider's retries. Says how many they were.
  */
 export async function forget(
   ctx: MutationCtx,
   communityId: Id<"communities">,
   before: number,
   limit: number,
-): Promise<boolean> {
+): Promise<number> {
   const old = await ctx.db
     .query("webhookEvents")
     .withIndex("by_communityId_and_receivedAt", (q) =>
@@ -241,5 +241,5 @@ export async function forget(
     for (const row of [...parts, ...attempts]) await ctx.db.delete(row._id);
     await ctx.db.delete(event._id);
   }
-  return old.length === limit;
+  return old.length;
 }

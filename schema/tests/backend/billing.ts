@@ -234,11 +234,22 @@ export function billing(start: () => Promise<Deployment>): void {
       body: { created: at + later, livemode: true, type, data: { object } },
     });
     const paid = event("invoice.paid", invoice, 0);
+    // As since 2025-03-31: only the invoice payment joins the two.
+    const { payment_intent, subscription, ...bare } = invoice;
+    const parent = { subscription_details: { subscription } };
+    const billed = event("invoice.paid", { ...bare, id: "in_1", parent }, 0);
+    const payment = { payment_intent };
+    const joined = event(
+      "invoice_payment.paid",
+      { invoice: "in_1", payment },
+      1,
+    );
     const charge = { object: "charge", payment_intent: "pi_1", refunded: true };
     const refund = event("charge.refunded", charge, 9);
     for (const [i, arrival] of [
       [paid, refund],
       [refund, paid],
+      ...permutations([billed, joined, refund]),
     ].entries()) {
       const shop = await Shop.open(deployment, `bill-alias-${i}`, "stripe");
       await shop.sells();

@@ -174,7 +174,11 @@ export function discordRoles(start: () => Promise<Deployment>): void {
     assert.deepEqual(await guild.claim(), []);
     await guild.revoke(email);
     await guild.grant(email);
-    assert.equal((await guild.claim())[0]!.give, true);
+    const dead = { type: "dead", error: "Missing Permissions" } as const;
+    await guild.report(await guild.claim(), dead);
+    assert.deepEqual(await guild.claim(), []);
+    await guild.deployment.run(internal.discord.followAll, { cursor: null });
+    assert.equal((await guild.claim())[0]!.give, true, "an operator asked");
   });
 
   test("an account that is linked to somebody else loses the roles of the first", async () => {

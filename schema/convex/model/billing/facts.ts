@@ -117,7 +117,10 @@ function paidUntil(f: Fact, terms: Terms): number | null {
   return terms.days === null ? null : (f.paidFrom ?? f.at) + terms.days * DAY;
 }
 
-function later(a: number | null, b: number | null): number | null {
+// Of a subscription an end that was said beats none, which only means that a payment did not
+// name its period; of a single order none is the longest.
+function later(a: number | null, b: number | null, { renews }: Terms) {
+  if (renews && (a === null || b === null)) return a ?? b;
   return a === null || b === null ? null : Math.max(a, b);
 }
 
@@ -127,7 +130,7 @@ const step: Record<FactKind, (t: Tally, f: Fact, terms: Terms) => Tally> = {
   // A later payment shortens nothing; one after the end begins anew.
   paid: (t, f, terms) => {
     const end = paidUntil(f, terms);
-    const until = t.paid && t.over === null ? later(t.until, end) : end;
+    const until = t.paid && t.over === null ? later(t.until, end, terms) : end;
     return { ...t, paid: true, until, over: null, late: false };
   },
   continues: (t) => ({ ...t, cancels: false }),

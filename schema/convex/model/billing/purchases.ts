@@ -14,7 +14,7 @@ import { described, outcomeOf, withFact, type Fact } from "./facts";
 import type { Reading } from "./reading";
 
 const DEFAULT_GRACE_DAYS = 3;
-const MAX_SETTLED_AT_ONCE = 200;
+const MAX_SETTLED_AT_ONCE = 50;
 
 type Facts = Extract<Reading, { type: "facts" }>;
 type Community = Doc<"communities">;

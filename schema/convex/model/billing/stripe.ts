@@ -1,7 +1,7 @@
 // stripe.ts - what Stripe's events mean for access.
 //
-// Everything about one customer's subscription has the subject "subscription:sub_...", and
-// a single payment "payment:pi_...". Facts: Stripe's API reference, pages on subscription
+// Everything about one customer's subscription has the subject "subscription:sub_...", a
+// single invoice "invoice:in_..." and a single payment "payment:pi_...". Facts: Stripe's API reference, pages on subscription
 // webhooks and disputes. Versions since 2025-03-31 moved the period to the items and the
 // invoice's subscription to `parent`; both places are read.
 
@@ -39,6 +39,19 @@ const subscriptionChanged: Rule = (object) => {
   }
 };
 
+// A period begins before its invoice is paid, and other changes say nothing about money: that
+// a subscription is active counts as a payment only where it turned so from one that was owed.
+const OWED = ["incomplete", "past_due", "unpaid", "paused"];
+const subscriptionUpdated: Rule = (object, event) => {
+  const found = subscriptionChanged(object, event);
+  const was = event.get("data", "previous_attributes", "status").text() ?? "";
+  if (typeof found === "string" || !object.get("status").is("active"))
+    return found;
+  return OWED.includes(was)
+    ? found
+    : { kinds: found.kinds.filter((kind) => kind !== "paid") };
+};
+
 const checkout: Rule = (object) =>
   object.get("payment_status").is("paid")
     ? { kinds: ["paid"] }
@@ -65,9 +78,10 @@ const RULES: Record<string, Rule> = {
     kinds: ["paid"],
     paidUntil: invoiceEnd(object),
   }),
+  "invoice_payment.paid": () => ({ kinds: [] }), // says which payment was for which invoice
   "invoice.payment_failed": () => ({ kinds: ["pastDue"] }),
   "customer.subscription.created": subscriptionChanged,
-  "customer.subscription.updated": subscriptionChanged,
+  "customer.subscription.updated": subscriptionUpdated,
   "customer.subscription.resumed": subscriptionChanged,
   "customer.subscription.paused": () => ({ kinds: ["ended"] }),
   "customer.subscription.deleted": () => ({ kinds: ["ended"] }),
@@ -84,21 +98,14 @@ export function readStripe(envelope: Envelope, event: Json): Reading {
   const found = rule(object, event);
   if (typeof found === "string") return { type: "ignored", why: found };
   const subscription = subscriptionOf(object);
-  const payment = first(
-    object.get("payment_intent").id(),
-    object.get("charge").id(),
-  );
-  if (subscription === null && payment === null)
+  const [subject, ...aliases] = namesOf(object, subscription);
+  if (subject === undefined)
     return { type: "ignored", why: "it names no subscription or payment" };
   const at = envelope.occurredAt ?? event.get("created").time();
   return {
     type: "facts",
-    subject:
-      subscription !== null
-        ? `subscription:${subscription}`
-        : `payment:${payment}`,
-    aliases:
-      subscription !== null && payment !== null ? [`payment:${payment}`] : [],
+    subject,
+    aliases,
     renews: subscription !== null,
     email: emailOf(object),
     products: productsOf(object),
@@ -111,6 +118,26 @@ export function readStripe(envelope: Envelope, event: Json): Reading {
         : {}),
     })),
   };
+}
+
+// All that the purchase is called here, the widest first. A refund names the payment, and since
+// 2025-03-31 nothing but an invoice payment says which invoice, so which subscription, it paid.
+function namesOf(object: Json, subscription: string | null): string[] {
+  const is = (type: string) => object.get("object").is(type);
+  const own = (type: string) => (is(type) ? object.get("id").id() : null);
+  const invoice = first(own("invoice"), object.get("invoice").id());
+  const payment = first(
+    object.get("payment_intent").id(),
+    object.get("charge").id(),
+    object.get("payment", "payment_intent").id(),
+    object.get("payment", "charge").id(),
+    own("charge"),
+  );
+  return [
+    ...(subscription === null ? [] : [`subscription:${subscription}`]),
+    ...(invoice === null ? [] : [`invoice:${invoice}`]),
+    ...(payment === null ? [] : [`payment:${payment}`]),
+  ];
 }
 
 function subscriptionOf(object: Json): string | null {
