@@ -185,3 +185,49 @@ test("stored documents can be read in pages by the system", async () => {
     }),
   );
 });
+
+test("what cannot be stored is refused in the real backend's words", async () => {
+  const nested = (levels: number): JSONValue =>
+    levels === 0 ? 1 : { d: nested(levels - 1) };
+  const refusals: [string, JSONValue, RegExp][] = [
+    [
+      "unplanned",
+      3,
+      /Invalid argument `value` for `db\.insert`: Value must be an Object\n/,
+    ],
+    [
+      "unplanned",
+      nested(17),
+      /Document is too nested \(nested 17 levels deep > maximum nesting 16\)/,
+    ],
+    [
+      "9x",
+      {},
+      /Invalid argument `table` for `db\.insert`: Invalid first character '9' in 9x: Identifiers must start with an alphabetic character or underscore\n/,
+    ],
+    [
+      "a-b",
+      {},
+      /Identifier a-b has invalid character '-': Identifiers can only contain alphanumeric characters or underscores\n/,
+    ],
+    ["", {}, /Identifier cannot be empty\n/],
+    ["x".repeat(65), {}, /Identifier is too long \(65 > maximum 64\)\n/],
+  ];
+  for (const [table, value, words] of refusals)
+    assert.match(
+      await b.failure("messages:insertAny", { table, value }),
+      words,
+    );
+  await b.mutate("messages:insertAny", {
+    table: "unplanned",
+    value: nested(16),
+  });
+});
+
+test("a page of one and a half documents is refused", async () => {
+  const paginationOpts = { numItems: 1.5, cursor: null };
+  assert.match(
+    await b.failure("messages:page", { paginationOpts }),
+    /Invalid arguments for `queryPage`: invalid type: floating point `1\.5`, expected usize\n/,
+  );
+});

@@ -54,7 +54,7 @@ test("malformed ids are refused", () => {
 
 test("valid values have the canonical text and the size of the real backend", () => {
   for (const vector of vectors.cases.filter(({ valid }) => valid)) {
-    const checked = checkValue(JSON.parse(vector.json) as JSONValue, 64);
+    const checked = checkValue(JSON.parse(vector.json) as JSONValue);
     if (vector.canonical !== undefined)
       assert.equal(checked.text, vector.canonical, vector.name);
     if (vector.size !== undefined)
@@ -67,7 +67,7 @@ test("invalid values are refused", () => {
     .filter(({ valid }) => !valid)
     .filter(({ json }) => {
       try {
-        checkValue(JSON.parse(json) as JSONValue, 64);
+        checkValue(JSON.parse(json) as JSONValue);
         return true;
       } catch (error) {
         assert.ok(error instanceof ValueError || error instanceof SyntaxError);
@@ -77,4 +77,17 @@ test("invalid values are refused", () => {
     .map(({ name }) => name);
   // What JSON.parse has already lost cannot be seen any more.
   assert.deepEqual(accepted, []);
+});
+
+test("values are nested 64 levels deep at most", () => {
+  const nested = (levels: number, inner: JSONValue): JSONValue =>
+    levels === 0 ? inner : [nested(levels - 1, inner)];
+  assert.equal(checkValue(nested(64, 1)).nesting, 64);
+  for (const value of [nested(65, 1), nested(64, {}), nested(64, [])])
+    assert.throws(
+      () => checkValue(value),
+      new ValueError(
+        "Value is too nested (nested 65 levels deep > maximum nesting 64)",
+      ),
+    );
 });

@@ -20,7 +20,6 @@ import {
   displayValue,
   isObject,
   MAX_FUNCTION_SIZE,
-  MAX_VALUE_NESTING,
   ValueError,
 } from "../values/json.js";
 import {
@@ -70,7 +69,7 @@ export class Validators {
 
 function sizeFault(value: JSONValue, subject: string): string | null {
   try {
-    const { size } = checkValue(value, MAX_VALUE_NESTING);
+    const { size } = checkValue(value);
     if (size <= MAX_FUNCTION_SIZE) return null;
     return `${subject} too large (actual: ${(size / (1 << 20)).toFixed(2)} MiB, limit: 16 MiB)`;
   } catch (error) {

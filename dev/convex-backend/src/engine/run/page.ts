@@ -69,6 +69,14 @@ export function decodeCursor(print: Buffer, cursor: string): Position {
 }
 
 function checkRequest(request: PageRequest): void {
+  const { pageSize, maximumRowsRead, maximumBytesRead } = request;
+  for (const count of [pageSize, maximumRowsRead, maximumBytesRead]) {
+    if (typeof count === "number" && !Number.isInteger(count))
+      throw new SyscallError(
+        "InvalidArgument",
+        `Invalid arguments for \`queryPage\`: invalid type: floating point \`${count}\`, expected usize`,
+      );
+  }
   if (request.pageSize === 0)
     throw new SyscallError(
       "NoDocumentsForPagination",

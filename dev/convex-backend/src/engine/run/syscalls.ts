@@ -18,6 +18,7 @@ type Args = JSONObject;
 /** Gives JSON text. */
 type Syscall = (run: Execution, args: Args) => string | Promise<string>;
 
+const MAX_IDENTIFIER = 64;
 const FIVE_YEARS_MS = 5 * 365.25 * 86_400_000;
 
 // ---------------------------------------------------------------- helpers
@@ -180,14 +181,28 @@ function count(run: Execution, args: Args): string {
   return String(found);
 }
 
+/** Why `name` cannot name a table; null when it can. */
+function identifierFault(name: string): string | null {
+  if (name === "") return "Identifier cannot be empty";
+  if (!/^[A-Za-z_]/.test(name))
+    return `Invalid first character '${String.fromCodePoint(name.codePointAt(0)!)}' in ${name}: Identifiers must start with an alphabetic character or underscore`;
+  const other = /[^A-Za-z0-9_]/u.exec(name);
+  if (other !== null)
+    return `Identifier ${name} has invalid character '${other[0]}': Identifiers can only contain alphanumeric characters or underscores`;
+  if (name.length > MAX_IDENTIFIER)
+    return `Identifier is too long (${name.length} > maximum ${MAX_IDENTIFIER})`;
+  return null;
+}
+
 function insert(run: Execution, args: Args): string {
   run.mustWrite();
   const table = args["table"] as string;
   guardSystem(table, false);
-  if (!/^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(table))
+  const fault = identifierFault(table);
+  if (fault !== null)
     throw new SyscallError(
-      "InvalidTableName",
-      `Invalid table name ${JSON.stringify(table)}: table names must start with a letter and contain only letters, digits and underscores`,
+      "InvalidArgument",
+      `Invalid argument \`table\` for \`db.insert\`: ${fault}`,
     );
   return JSON.stringify({ _id: run.transaction.insert(table, args["value"]!) });
 }

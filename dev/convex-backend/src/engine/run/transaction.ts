@@ -14,8 +14,7 @@ import {
 import type { Reader } from "../store/reader.js";
 import { newId } from "../values/id.js";
 import {
-  checkValue,
-  MAX_DOCUMENT_NESTING,
+  checkDocument,
   MAX_DOCUMENT_SIZE,
   ValueError,
 } from "../values/json.js";
@@ -181,7 +180,7 @@ export class Transaction {
   insert(tableName: string, value: JSONValue): string {
     const table = this.catalog.table(tableName);
     if (table === undefined) throw new MissingTable(tableName);
-    const fields = objectOf(value);
+    const fields = objectOf(value, "db.insert");
     const id = newId(table.number, this.random, this.now);
     if (Object.hasOwn(fields, "_id"))
       throw new SyscallError(
@@ -217,7 +216,7 @@ export class Transaction {
   /** `table`: what the function said, or undefined. Gives the new document's text. */
   replace(id: string, value: JSONValue, table: Table): string {
     const old = this.required(table, id, "Replace");
-    const fields = objectOf(value);
+    const fields = objectOf(value, "db.replace");
     this.checkSystemFields(old.json, fields);
     return this.write(table, id, {
       ...fields,
@@ -228,7 +227,7 @@ export class Transaction {
 
   merge(id: string, value: JSONValue, table: Table): string {
     const old = this.required(table, id, "Update");
-    const fields = objectOf(value);
+    const fields = objectOf(value, "db.patch");
     this.checkSystemFields(old.json, fields);
     const next = { ...old.json };
     for (const [name, field] of Object.entries(fields)) {
@@ -296,7 +295,7 @@ export class Transaction {
     }
     let checked;
     try {
-      checked = checkValue(json, MAX_DOCUMENT_NESTING);
+      checked = checkDocument(json);
     } catch (error) {
       if (error instanceof ValueError)
         throw new SyscallError("InvalidDocument", error.message);
@@ -449,9 +448,12 @@ function isUndefined(value: JSONValue): boolean {
   );
 }
 
-function objectOf(value: JSONValue): JSONObject {
+function objectOf(value: JSONValue, method: string): JSONObject {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new SyscallError("InvalidArgument", "Value must be an Object");
+    throw new SyscallError(
+      "InvalidArgument",
+      `Invalid argument \`value\` for \`${method}\`: Value must be an Object`,
+    );
   return value;
 }
 

@@ -10,7 +10,7 @@ import type { JSONValue } from "../api.js";
 import { Gate } from "../store/gate.js";
 import { openReader } from "../store/database.js";
 import { Reader, SnapshotError } from "../store/reader.js";
-import { checkValue, MAX_VALUE_NESTING } from "../values/json.js";
+import { checkValue } from "../values/json.js";
 import { failed, resolveFunction } from "./call.js";
 import { LogLines } from "./console.js";
 import type { Failure } from "./errors.js";
@@ -197,7 +197,7 @@ export class TransactionWorker {
     const text = await invokeExport(module["default"], "Query", request.args);
     return {
       success: true,
-      text: checkValue(JSON.parse(text) as JSONValue, MAX_VALUE_NESTING).text,
+      text: checkValue(JSON.parse(text) as JSONValue).text,
     };
   }
 
@@ -229,8 +229,7 @@ export class TransactionWorker {
     if (running.result === null && running.abort === null) {
       if (running.outstanding > 0) return;
       running.result = failed(running.request.requestId, {
-        message:
-          "Returned promise will never resolve: the function waits for something that nothing will ever settle.",
+        message: "Returned promise will never resolve",
       });
     }
     this.finish(running);

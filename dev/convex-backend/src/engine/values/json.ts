@@ -7,8 +7,8 @@ import type { JSONObject, JSONValue } from "../api.js";
 export class ValueError extends Error {}
 
 export const MAX_DOCUMENT_SIZE = 1 << 20;
-export const MAX_DOCUMENT_NESTING = 16;
-export const MAX_VALUE_NESTING = 64;
+const MAX_DOCUMENT_NESTING = 16;
+const MAX_VALUE_NESTING = 64;
 export const MAX_FUNCTION_SIZE = 16 << 20;
 const MAX_ARRAY = 8192;
 const MAX_FIELDS = 1024;
@@ -50,17 +50,31 @@ export function isObject(value: JSONValue | undefined): value is JSONObject {
 }
 
 /** Validates, and gives the canonical text and the size. Throws ValueError. */
-export function checkValue(value: JSONValue, maxNesting: number): Checked {
-  const checked = check(value, maxNesting);
-  if (checked.nesting > maxNesting)
-    throw new ValueError(
-      `Value is too nested (nested ${checked.nesting} levels deep > maximum nesting ${maxNesting})`,
-    );
+export function checkValue(value: JSONValue): Checked {
+  const checked = check(value, MAX_VALUE_NESTING);
+  if (checked.nesting > MAX_VALUE_NESTING)
+    throw tooNested("Value", checked.nesting, MAX_VALUE_NESTING);
   return checked;
 }
 
+/** checkValue() for what is to be stored, which may be nested less deeply. */
+export function checkDocument(value: JSONObject): Checked {
+  const checked = checkValue(value);
+  if (checked.nesting > MAX_DOCUMENT_NESTING)
+    throw tooNested("Document", checked.nesting, MAX_DOCUMENT_NESTING);
+  return checked;
+}
+
+function tooNested(what: string, nesting: number, most: number): ValueError {
+  return new ValueError(
+    `${what} is too nested (nested ${nesting} levels deep > maximum nesting ${most})`,
+  );
+}
+
+/** `depth` is how many levels of arrays and objects there may still be. */
 function check(value: JSONValue, depth: number): Checked {
-  if (depth < -1) throw new ValueError("Value is too nested");
+  if (depth < 0)
+    throw tooNested("Value", MAX_VALUE_NESTING + 1, MAX_VALUE_NESTING);
   switch (typeof value) {
     case "boolean":
       return { text: value ? "true" : "false", size: 1, nesting: 0 };
