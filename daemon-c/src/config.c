@@ -38,6 +38,7 @@ static struct {
     const char **origin;   /* of the text that won, one an option */
     const char **texts;    /* what the config struct points to, one an option */
     const char *env_file;  /* --env-file */
+    char *unknown_flag;    /* held here, as the process ends over it */
     bool checking, help, version;
 } self;
 
@@ -170,8 +171,8 @@ static void take_option(const char *flag, size_t length, const char *value, char
         give(o, BY_FLAG, from_file, value, format_text("flag --%.*s", (int)length, flag));
         return;
     }
-    leave(DAEMON_EXIT_USAGE, "unknown flag --%s (see --help)",
-          shown(format_text("%.*s", (int)length, flag)));
+    self.unknown_flag = format_text("%.*s", (int)length, flag);
+    leave(DAEMON_EXIT_USAGE, "unknown flag --%s (see --help)", shown(self.unknown_flag));
 }
 
 static void take_flag(char **argv, int *i)
