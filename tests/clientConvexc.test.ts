@@ -330,6 +330,35 @@ test("a signal ends a subscription cleanly", async () => {
   }
 });
 
+test("a subscription that nobody reads any more ends by itself", async () => {
+  const watch = start(["subscribe", "calls:whoAmI"]);
+  await until("a result", () => watch.seen.out.includes("\n"));
+  watch.child.stdout!.destroy();
+  const { code, err } = await watch.ended;
+  assert.equal(code, 7);
+  assert.match(err, /nobody reads it/);
+});
+
+test("a signal ends a mutation that waits for a connection, 128 and its number", async () => {
+  const deaf = createServer((socket) =>
+    socket.on("error", () => undefined).resume(),
+  );
+  await new Promise<void>((done) => deaf.listen(0, "127.0.0.1", done));
+  const { port } = deaf.address() as { port: number };
+  const url = ["--url", `http://127.0.0.1:${port}`];
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    const connected = new Promise((done) => deaf.once("connection", done));
+    const call = start(["mutation", "calls:increment", ...url]);
+    await connected;
+    call.child.kill(signal);
+    assert.equal((await call.ended).code, code);
+  }
+  deaf.close();
+});
+
 test("a failing query is a line of a subscription, not its end", async () => {
   const set = (value: unknown) =>
     printed([

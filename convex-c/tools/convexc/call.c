@@ -196,7 +196,7 @@ static void on_done(convex_status status, const convex_result *result, void *use
     if (status == CONVEX_OK)
         m->exit_status = print_result(m->s, result);
     else if (status == CONVEX_ECLOSED && interrupted())
-        m->exit_status = EXIT_INTERRUPTED;
+        m->exit_status = exit_status_of_signal();
     else if (m->exit_status == EXIT_DONE) /* nobody has said why */
         m->exit_status = fail_for_state(m->client, status);
 }

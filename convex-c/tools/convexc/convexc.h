@@ -17,8 +17,7 @@ enum {
     EXIT_AUTH = 4,
     EXIT_SERVER = 5,
     EXIT_UNKNOWN = 6,
-    EXIT_LOCAL = 7,
-    EXIT_INTERRUPTED = 130
+    EXIT_LOCAL = 7
 };
 
 enum { OPERANDS_MAX = 16 };
@@ -138,9 +137,10 @@ int open_client(const settings *s, const credential *c, convex_state_fn *on_stat
 
 /* Set by SIGINT and SIGTERM after catch_signals(). */
 bool interrupted(void);
+int exit_status_of_signal(void);
 void catch_signals(void);
 /* Drives the client until it is closed or *done; a signal closes it. False when `timeout_ms`
- * passed first (0: none). */
+ * passed first (0: none), or, `done` being NULL, when nobody reads the standard output any more. */
 bool drive(convex_client *client, const bool *done, unsigned timeout_ms);
 /* Waiting longer would not help: nobody was ever reached, or the credential was refused. Says so;
  * EXIT_DONE while there is hope. */

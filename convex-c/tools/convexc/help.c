@@ -13,7 +13,7 @@ static const char exit_status[] =
     "  5    the server answered with an error of its own, or with nonsense\n"
     "  6    sent, and the outcome is unknown\n"
     "  7    a file could not be read or written, or memory was short\n"
-    "  130  ended by SIGINT or SIGTERM\n";
+    "  130  ended by SIGINT; 143 by SIGTERM\n";
 
 static const char connection_environment[] =
     "  CONVEX_URL, CONVEX_SELF_HOSTED_URL   the deployment\n"

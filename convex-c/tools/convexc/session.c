@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char client_name[] = "convexc-" CONVEX_VERSION;
 static const char no_url[] = "which deployment? Set CONVEX_URL, or give --url";
@@ -19,12 +20,17 @@ static volatile sig_atomic_t got_signal;
 
 static void on_signal(int number)
 {
-    got_signal = 1;
+    got_signal = number;
 }
 
 bool interrupted(void)
 {
     return got_signal != 0;
+}
+
+int exit_status_of_signal(void)
+{
+    return 128 + (got_signal ? got_signal : SIGINT); /* as a shell reports it */
 }
 
 void catch_signals(void)
@@ -45,7 +51,8 @@ static int64_t now_ms(void)
 
 bool drive(convex_client *client, const bool *done, unsigned timeout_ms)
 {
-    struct pollfd wait = {.fd = convex_client_fd(client), .events = POLLIN};
+    struct pollfd wait[] = {{.fd = convex_client_fd(client), .events = POLLIN},
+                            {.fd = done ? -1 : STDOUT_FILENO}}; /* only whether its reader left */
     int64_t deadline = now_ms() + timeout_ms, left = INT_MAX;
     sigset_t ends, before;
 
@@ -64,7 +71,9 @@ bool drive(convex_client *client, const bool *done, unsigned timeout_ms)
         if (interrupted())
             convex_client_close(client);
         else
-            ppoll(&wait, 1, ms < 0 ? NULL : &most, &before);
+            ppoll(wait, 2, ms < 0 ? NULL : &most, &before);
+        if (wait[1].revents & (POLLERR | POLLHUP))
+            left = 0;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return left > 0;

@@ -136,7 +136,8 @@ static int watch_with(watch *w, const convex_value *args, bool pages)
 
     if (status != CONVEX_OK)
         return fail_with(status, &error);
-    drive(w->client, NULL, 0);
+    if (!drive(w->client, NULL, 0) && w->exit_status == EXIT_DONE)
+        return fail(EXIT_LOCAL, "cannot write the result: nobody reads it any more");
     return w->exit_status;
 }
 

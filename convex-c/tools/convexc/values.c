@@ -37,7 +37,7 @@ int exit_status_of(convex_status status)
     case CONVEX_EUNKNOWN:
         return EXIT_UNKNOWN;
     case CONVEX_ECANCELED:
-        return EXIT_INTERRUPTED;
+        return exit_status_of_signal();
     case CONVEX_ENOMEM:
     case CONVEX_ELIMIT:
     case CONVEX_EBUSY:
