@@ -235,6 +235,28 @@ test("what was changed by hand is put right by the next look", async () => {
   await looking.stop();
 });
 
+test("looks go on while people join, strangers and members", async () => {
+  const paid = await person();
+  await grant(paid.email);
+  await hasRole(paid.discordId, true);
+  const looking = start({ INSTANCE: "looking", ROLES_LOOK: "20ms" });
+  await until("the bot to watch", () => /watching who joins/.test(looking.log));
+  for (let i = 0; i < 40; i++) {
+    const id = String(1_600_000_000_000_000_000n + BigInt(i));
+    await discord.control("POST", "/users", { id, username: `stranger${i}` });
+    await join(id);
+  }
+  const role = `${env.DISCORD_API_URL}/guilds/${GUILD}/members/${paid.discordId}/roles/${PREMIUM}`;
+  const headers = {
+    authorization: "Bot bot-token",
+    "user-agent": "DiscordBot (https://test.example, 1)",
+  };
+  const taken = await fetch(role, { method: "DELETE", headers }); // by hand
+  assert.equal(taken.status, 204);
+  await hasRole(paid.discordId, true);
+  await looking.stop();
+});
+
 test("killed bots lose nothing and do nothing twice that shows", async () => {
   const customers = await crowd(12);
   const granting = Promise.all(customers.map(({ email }) => grant(email)));

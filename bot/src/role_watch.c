@@ -1,7 +1,8 @@
 /* role_watch.c - looks at the roles that members of the customers' guild really have.
  * Owns the round under way and the gateway. Loop thread, but for what REST and the gateway's
- * thread put into `answers` and `joined` under the lock. Invariants: at most one request of a round
- * is out; a round that cannot go on ends, and the timer begins the next. */
+ * thread put into the inbox under its lock. Invariants: at most one request of a round is out;
+ * a round that cannot go on ends, and the timer begins the next; who joined is looked at between
+ * two people of a round. */
 #include "role_watch.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ enum {
     PAGE = 50,        /* people asked for at once */
     JOINED_MAX = 256, /* not looked at yet; beyond, the next round finds them */
     FIRST_RETRY_MS = 5000,
-    UNKNOWN_MEMBER = 10007
+    UNKNOWN_MEMBER = 10007,
+    UNKNOWN_USER = 10013
 };
 
 typedef struct id_text {
@@ -55,7 +57,8 @@ struct role_watch {
     const discord_result *roles; /* of the guild, held */
     const api_roles_people_result *people;
     size_t person;
-    bool single; /* one member who joined, then back to idle */
+    bool single; /* one member who joined, then back to the round, if there is one */
+    bool due;    /* a round is to begin when this one member was looked at */
     struct joined now;
     char problem[300]; /* the first of the round; "" */
 };
@@ -93,14 +96,32 @@ static void end_round(role_watch *self, int64_t next_ms)
     forget(self);
     if (next_ms > 0 && !self->stopping)
         daemon_timer_set(self->round_later, next_ms);
-    look_at_joined(self);
+    if (self->due)
+        begin_round(self);
+    else
+        look_at_joined(self);
+}
+
+/* One who joined keeps no round from going on, whatever became of the look. */
+static void after_member(role_watch *self)
+{
+    if (!self->single)
+        self->person++;
+    self->single = false;
+    if (self->guilds)
+        next_person(self);
+    else
+        end_round(self, 0); /* there was none: the timer runs */
 }
 
 static void give_up(role_watch *self, const char *what, const char *why)
 {
     daemon_log(DAEMON_WARN, "a look at the members' roles was cut short", "while=%s why=%s", what,
                why);
-    end_round(self, self->options.every_ms > 0 ? self->options.every_ms : FIRST_RETRY_MS);
+    if (self->single)
+        after_member(self);
+    else
+        end_round(self, self->options.every_ms > 0 ? self->options.every_ms : FIRST_RETRY_MS);
 }
 
 /* ---- calls ---- */
@@ -172,10 +193,7 @@ static void on_observed(const api_roles_observe_result *value, const convex_fail
     daemon_counter_add(self->drifted, (uint64_t)value->drift);
     if (value->drift > 0)
         daemon_log(DAEMON_WARN, "roles had drifted", "count=%.0f", value->drift);
-    if (self->single)
-        return end_round(self, 0);
-    self->person++;
-    next_person(self);
+    after_member(self);
 }
 
 static const char *member_id(const role_watch *self)
@@ -213,7 +231,8 @@ static convex_status observe(role_watch *self, const cJSON *roles, convex_error 
 static void on_member(role_watch *self, const discord_result *answer)
 {
     const cJSON *roles = cJSON_GetObjectItemCaseSensitive(answer->json, "roles");
-    bool gone = answer->error.status == DISCORD_ENOTFOUND && answer->error.code == UNKNOWN_MEMBER;
+    bool gone = answer->error.status == DISCORD_ENOTFOUND &&
+                (answer->error.code == UNKNOWN_MEMBER || answer->error.code == UNKNOWN_USER);
     convex_error error = {.message = "out of memory"};
 
     if (!gone && (answer->error.status != DISCORD_OK || !cJSON_IsArray(roles)))
@@ -221,14 +240,34 @@ static void on_member(role_watch *self, const discord_result *answer)
     called(self, "roles:observe", observe(self, gone ? NULL : roles, &error), &error);
 }
 
+static void ask_member(role_watch *self)
+{
+    asked(self, ASK_MEMBER,
+          discord_rest_get_member(self->options.rest, member_guild(self), member_id(self),
+                                  on_answer, self));
+}
+
+/* Whether somebody joined who is to be looked at now. */
+static bool take_joined(role_watch *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->single = self->inbox.n_joined > 0;
+    if (self->single) {
+        self->now = self->inbox.joined[0];
+        self->inbox.n_joined--;
+        memmove(self->inbox.joined, self->inbox.joined + 1,
+                self->inbox.n_joined * sizeof *self->inbox.joined);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return self->single;
+}
+
 static void next_person(role_watch *self)
 {
-    size_t count = self->people ? self->people->count : 0;
+    size_t count = self->people->count;
 
-    if (self->person < count)
-        return asked(self, ASK_MEMBER,
-                     discord_rest_get_member(self->options.rest, member_guild(self),
-                                             member_id(self), on_answer, self));
+    if (take_joined(self) || self->person < count)
+        return ask_member(self);
     if (count < PAGE) {
         self->guild++;
         return next_guild(self);
@@ -327,7 +366,8 @@ static void begin_round(void *user)
     role_watch *self = user;
     convex_error error = {0};
 
-    if (self->stopping || self->step != IDLE)
+    self->due = self->step != IDLE; /* then it begins after the one member */
+    if (self->stopping || self->due)
         return;
     self->step = ASK_PEOPLE;
     called(self, "roles:guilds",
@@ -339,25 +379,8 @@ static void begin_round(void *user)
 
 static void look_at_joined(role_watch *self)
 {
-    bool found;
-
-    if (self->step != IDLE || self->stopping)
-        return;
-    pthread_mutex_lock(&self->lock);
-    found = self->inbox.n_joined > 0;
-    if (found) {
-        self->now = self->inbox.joined[0];
-        self->inbox.n_joined--;
-        memmove(self->inbox.joined, self->inbox.joined + 1,
-                self->inbox.n_joined * sizeof *self->inbox.joined);
-    }
-    pthread_mutex_unlock(&self->lock);
-    if (!found)
-        return;
-    self->single = true;
-    asked(self, ASK_MEMBER,
-          discord_rest_get_member(self->options.rest, self->now.guild.text, self->now.user.text,
-                                  on_answer, self));
+    if (self->step == IDLE && !self->stopping && take_joined(self))
+        ask_member(self);
 }
 
 /* Gateway thread. */
