@@ -128,8 +128,9 @@ static convex_status choose_session(convex_outbox *box, const char *url, bool mo
     if (status != CONVEX_OK)
         return status;
     if (totals.entries > 0 && box->session.url && !moved && strcmp(box->session.url, url) != 0)
-        return cvx_fail(reterr, CONVEX_EINVAL, "%s holds %zu entries for %s", box->path,
-                        totals.entries, box->session.url);
+        return cvx_fail(reterr, CONVEX_EINVAL,
+                        "%s holds entries for %s: open it with `moved` if that is now at this URL",
+                        box->path, box->session.url);
     box->in_file = totals.entries;
     box->bytes_in_file = totals.bytes;
     box->last_seq = totals.last;

@@ -667,6 +667,7 @@ TEST(entries_for_one_deployment_do_not_go_to_another)
     box_close(&s);
     s.url = "http://127.0.0.1:2";
     assert_refused(&s, CONVEX_EINVAL, nowhere);
+    assert_refused(&s, CONVEX_EINVAL, "moved");
     convex_outbox_options options = box_options(&s, &client);
     options.moved = true;
     assert_int_equal(convex_outbox_open(&options, &s.box, NULL), CONVEX_OK);
