@@ -337,6 +337,15 @@ test("a subscription that nobody reads any more ends by itself", async () => {
   const { code, err } = await watch.ended;
   assert.equal(code, 7);
   assert.match(err, /nobody reads it/);
+  const shell = spawn(
+    "/bin/sh",
+    ["-c", 'exec "$0" subscribe calls:whoAmI >&-', binary("convexc")],
+    {
+      env: { CONVEX_URL: backend.url },
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
+  assert.equal(await new Promise((done) => shell.once("close", done)), 7);
 });
 
 test("a signal ends a mutation that waits for a connection, 128 and its number", async () => {

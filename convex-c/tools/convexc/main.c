@@ -4,6 +4,7 @@
 #include <convex/version.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +44,19 @@ static int run_without_command(int argc, char **argv)
                 two ? argv[2] : "");
 }
 
+/* A standard stream that is closed must not become a connection, into which words would be
+ * written: writing to it goes on failing. */
+static void hold_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const command *c;
@@ -50,6 +64,7 @@ int main(int argc, char **argv)
     int words = 0, r;
     bool help = argc > 2 && strcmp(argv[1], "help") == 0;
 
+    hold_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a TLS connection may raise it */
     c = find_command(argc - help, argv + help, &words);
     if (!c)

@@ -72,7 +72,7 @@ bool drive(convex_client *client, const bool *done, unsigned timeout_ms)
             convex_client_close(client);
         else
             ppoll(wait, 2, ms < 0 ? NULL : &most, &before);
-        if (wait[1].revents & (POLLERR | POLLHUP))
+        if (wait[1].revents)
             left = 0;
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
