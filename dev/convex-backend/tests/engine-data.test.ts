@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { JSONObject, JSONValue } from "../src/engine/index.js";
-import { bench, type Bench, fixture } from "./harness.js";
+import { bench, type Bench, fixture, valueOf } from "./harness.js";
 
 let b: Bench;
 before(async () => {
@@ -230,4 +230,41 @@ test("a page of one and a half documents is refused", async () => {
     await b.failure("messages:page", { paginationOpts }),
     /Invalid arguments for `queryPage`: invalid type: floating point `1\.5`, expected usize\n/,
   );
+});
+
+test("mutations and actions refuse what is no storage id, alike", async () => {
+  const names = ["getUrl", "getMetadata", "delete"];
+  const user = await send("storage", "x");
+  const uuid = "00000000-0000-4000-8000-000000000000";
+  const expected: [string, unknown[]][] = [
+    [
+      "junk",
+      names.map(
+        (name) =>
+          `Invalid argument \`storageId\` for \`storage.${name}\`: Invalid storage ID: "junk". Storage ID should be an Id of '_storage' table, or a UUID string.`,
+      ),
+    ],
+    [
+      user,
+      names.map(
+        () =>
+          "Invalid storage ID. Storage ID cannot be an ID on any table other than '_storage'.",
+      ),
+    ],
+    [uuid, [null, null, `storage id ${uuid} not found`]],
+  ];
+  for (const [id, answers] of expected) {
+    const args = { id, names };
+    assert.deepEqual(
+      await b.mutate("messages:storageByMutation", args),
+      answers,
+    );
+    const { outcome } = await b.engine.runAction({
+      path: "messages:storageByAction",
+      args,
+      identity: { kind: "none" },
+      requestId: "a",
+    });
+    assert.deepEqual(valueOf(outcome), answers);
+  }
 });

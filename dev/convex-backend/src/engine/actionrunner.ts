@@ -16,6 +16,7 @@ import {
   type JSONObject,
   type JSONValue,
   type Outcome,
+  type StoredFile,
 } from "./api.js";
 import type { Core } from "./core.js";
 import type { Files } from "./files.js";
@@ -31,7 +32,7 @@ import type {
   WireOutcome,
 } from "./run/protocol.js";
 import { fileUuid, uploadToken } from "./run/secrets.js";
-import { checkDelay } from "./run/syscalls.js";
+import { checkDelay, checkStorageId } from "./run/syscalls.js";
 import {
   type InternalCall,
   innerMessage,
@@ -476,8 +477,11 @@ function identityOf(context: Context): JSONValue {
   }
 }
 
-function storageId(context: Context): string {
-  return context.args["storageId"] as string;
+/** The file that the action names; null when there is none. */
+function storedFile(context: Context, method: string): StoredFile | null {
+  const id = context.args["storageId"] as string;
+  const { number } = context.core.table("_storage")!;
+  return checkStorageId(id, number, method) ? context.files.byId(id) : null;
 }
 
 const HANDLERS: Record<string, Handler> = {
@@ -512,14 +516,14 @@ const HANDLERS: Record<string, Handler> = {
     authToken: null,
   }),
   "1.0/storageGetUrl": (context) => {
-    const file = context.files.byId(storageId(context));
+    const file = storedFile(context, "storage.getUrl");
     const { cloudOrigin, secret } = context.core.deployment;
     return file === null
       ? null
       : `${cloudOrigin}/api/storage/${fileUuid(secret, file.storageId)}`;
   },
   "1.0/storageGetMetadata": (context) => {
-    const file = context.files.byId(storageId(context));
+    const file = storedFile(context, "storage.getMetadata");
     return file === null
       ? null
       : {
@@ -534,9 +538,15 @@ const HANDLERS: Record<string, Handler> = {
     return `${cloudOrigin}/api/storage/upload?token=${uploadToken(secret, context.core.clock())}`;
   },
   "1.0/storageDelete": (context) => {
+    const file = storedFile(context, "storage.delete");
+    if (file === null)
+      throw new SyscallError(
+        "StorageIdNotFound",
+        `storage id ${context.args["storageId"] as string} not found`,
+      );
     const table = context.core.table("_storage")!;
     context.core.transact((transaction) =>
-      transaction.remove(storageId(context), table),
+      transaction.remove(file.storageId, table),
     );
     return null;
   },
@@ -550,7 +560,9 @@ const HANDLERS: Record<string, Handler> = {
     return file.storageId;
   },
   "storage/getBlob": async (context) => {
-    const found = await context.files.bytes(storageId(context));
+    const file = storedFile(context, "storage.get");
+    if (file === null) return null;
+    const found = await context.files.bytes(file.storageId);
     return found === null
       ? null
       : new WithBytes({ contentType: found.contentType }, found.bytes);

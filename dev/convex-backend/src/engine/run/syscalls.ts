@@ -267,7 +267,7 @@ function cancelJob(run: Execution, args: Args): string {
   if (table?.name !== "_scheduled_functions")
     throw new SyscallError(
       "InvalidArgument",
-      `Invalid argument \`id\` for \`scheduler.cancel\`: not the ID of a scheduled function`,
+      "Invalid scheduled function ID. The ID must be an ID on the '_scheduled_functions' table.",
     );
   if (args["id"] === run.job)
     throw new SyscallError(
@@ -292,28 +292,49 @@ function cancelScheduled(run: Execution, table: Table, id: string): void {
 
 // ---------------------------------------------------------------- storage
 
-function storageDocument(run: Execution, args: Args): JSONObject | null {
-  const id = args["storageId"];
-  const table = run.catalog.table("_storage")!;
-  const number = tryDecodeId(id)?.tableNumber;
-  if (number === undefined || number !== table.number)
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** `number` is the `_storage` table's. False for a UUID, by which nothing is found. */
+export function checkStorageId(
+  id: string,
+  number: number,
+  method: string,
+): boolean {
+  const decoded = tryDecodeId(id);
+  if (decoded?.tableNumber === number) return true;
+  if (decoded !== null)
     throw new SyscallError(
       "InvalidArgument",
-      `Invalid storageId: ${JSON.stringify(id)}. Storage ids are the ids of documents in the "_storage" table.`,
+      "Invalid storage ID. Storage ID cannot be an ID on any table other than '_storage'.",
     );
-  const text = run.transaction.get(table, id as string);
+  if (UUID.test(id)) return false;
+  throw new SyscallError(
+    "InvalidArgument",
+    `Invalid argument \`storageId\` for \`${method}\`: Invalid storage ID: "${id}". Storage ID should be an Id of '_storage' table, or a UUID string.`,
+  );
+}
+
+function storageDocument(
+  run: Execution,
+  args: Args,
+  method: string,
+): JSONObject | null {
+  const id = args["storageId"] as string;
+  const table = run.catalog.table("_storage")!;
+  if (!checkStorageId(id, table.number, method)) return null;
+  const text = run.transaction.get(table, id);
   return text === null ? null : (JSON.parse(text) as JSONObject);
 }
 
 function storageGetUrl(run: Execution, args: Args): string {
-  if (storageDocument(run, args) === null) return "null";
+  if (storageDocument(run, args, "storage.getUrl") === null) return "null";
   const { secret, cloudOrigin } = run.deployment;
   const uuid = fileUuid(secret, args["storageId"] as string);
   return JSON.stringify(`${cloudOrigin}/api/storage/${uuid}`);
 }
 
 function storageGetMetadata(run: Execution, args: Args): string {
-  const document = storageDocument(run, args);
+  const document = storageDocument(run, args, "storage.getMetadata");
   if (document === null) return "null";
   const sha256 = Buffer.from(document["sha256"] as string, "base64");
   return JSON.stringify({
@@ -326,7 +347,7 @@ function storageGetMetadata(run: Execution, args: Args): string {
 
 function storageDelete(run: Execution, args: Args): string {
   run.mustWrite();
-  if (storageDocument(run, args) === null)
+  if (storageDocument(run, args, "storage.delete") === null)
     throw new SyscallError(
       "NonexistentDocument",
       `storage id ${args["storageId"] as string} not found`,
