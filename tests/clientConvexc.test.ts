@@ -87,6 +87,13 @@ const admin = (): Variables => ({
   CONVEX_SELF_HOSTED_ADMIN_KEY: backend.adminKey,
 });
 
+test("nothing that a function says steers the terminal", async () => {
+  const { err } = await convexc(["query", "calls:paint"]);
+  assert.match(err, /\?\[31mred/);
+  assert.match(err, /\?\]0;title\? é/);
+  assert.doesNotMatch(err, /[\u001b\u0007\u009b]/);
+});
+
 test("a query prints its value in either form, and its log lines apart", async () => {
   const args = '{"value":{"n":{"$integer":"KgAAAAAAAAA="},"x":[1.5,null]}}';
   const lossless = await convexc(["query", "calls:echo", args]);
@@ -269,7 +276,7 @@ test("a lost answer is exit status 6, an answer of another server 5", async () =
   const [lost, nonsense] = await Promise.all(
     urls.map((url) => convexc(["action", "calls:echoLater", "--url", url])),
   );
-  const wait = ["--timeout", "1", "--url", urls[1]!];
+  const wait = ["--timeout", "4", "--url", urls[1]!];
   const never = await convexc(["mutation", "calls:increment", ...wait]);
   const refused = await convexc(["subscribe", "calls:echo", ...wait.slice(2)]);
   dropping.close();

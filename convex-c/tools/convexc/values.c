@@ -133,12 +133,27 @@ int print_value(const settings *s, const convex_value *value)
     return EXIT_DONE;
 }
 
+/* A function's words, for a person: what would steer a terminal is shown as '?'. */
+static void print_words(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool second = c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0; /* U+0080.. */
+
+        if (second)
+            i++;
+        if (second || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+            c = '?';
+        putc(c, stderr);
+    }
+}
+
 void print_logs(const settings *s, const convex_result *result)
 {
     for (size_t i = 0; !s->quiet && i < convex_result_log_count(result); i++) {
         size_t len = 0;
         const char *line = convex_result_log_at(result, i, &len);
-        fwrite(line, 1, len, stderr);
+        print_words(line, len);
         fputc('\n', stderr);
     }
 }
@@ -151,7 +166,9 @@ static int print_error(const settings *s, const convex_result *result)
 
     while (len > 0 && message[len - 1] == '\n')
         len--; /* the server's words end in a line of their own */
-    fprintf(stderr, "convexc: the function failed: %.*s\n", (int)len, message);
+    fputs("convexc: the function failed: ", stderr);
+    print_words(message, len);
+    fputc('\n', stderr);
     if (data) {
         char *text = NULL;
         if (convex_value_print(data, is_plain(s->out) ? CONVEX_PLAIN_JSON : CONVEX_ENCODED_JSON,

@@ -31,6 +31,15 @@ export const fail = query({
   },
 });
 
+/** Says and throws what would steer a terminal. */
+export const paint = query({
+  args: {},
+  handler: () => {
+    console.log("\u001b[31mred\u009b0m");
+    throw new Error("\u001b]0;title\u0007 é");
+  },
+});
+
 export const hidden = internalQuery({
   args: {},
   returns: v.string(),
