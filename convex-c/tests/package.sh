@@ -25,9 +25,9 @@ rm -f "$build"/debian/*.deb
 (cd "$build/debian" && quietly cpack)
 for package in "$build"/debian/*.deb; do
   check_package "$package"
-  dpkg-deb -x "$package" "$work/root"
+  dpkg-deb -x "$package" "$work/unpacked"
 done
-check_libraries "$work/root/usr"
-check_programs "$work/root/usr"
-check_pkg_config_consumer "$work/root/usr"
+check_libraries "$work/unpacked/usr"
+check_programs "$work/unpacked/usr"
+check_pkg_config_consumer "$work/unpacked/usr"
 echo "-- packages: $(cd "$build/debian" && echo *.deb)"
