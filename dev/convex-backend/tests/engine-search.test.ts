@@ -5,7 +5,14 @@ import { after, before, test } from "node:test";
 import type { JSONObject, QueryResult } from "../src/engine/index.js";
 import { type Bench, bench, fixture, nobody, push } from "./harness.js";
 import { pushRequest } from "./bundle.js";
-import { wordsOf } from "../src/engine/run/words.js";
+import {
+  filterHash,
+  parseEntry,
+  searchIndex,
+  wordEntries,
+  wordKey,
+  wordsOf,
+} from "../src/engine/run/words.js";
 
 let b: Bench;
 
@@ -34,6 +41,27 @@ test("words are runs of letters and digits, lower-case, shorter than 32 bytes", 
     "a".repeat(31),
   ]);
   assert.equal(wordsOf("w ".repeat(20), 16).length, 16);
+});
+
+test("an entry is read as it was written, whatever its filter's hash begins with", () => {
+  const index = searchIndex({
+    id: 1,
+    name: "search",
+    searchField: "text",
+    filterFields: ["room"],
+  } as never);
+  const firstBytes = new Set<number>();
+  for (let i = 0; i < 4096; i++) {
+    const document = { _id: `id${i}`, _creationTime: i, text: "word", room: i };
+    const [entry] = wordEntries(index, document);
+    const parsed = parseEntry(index, entry!);
+    assert.equal(parsed.word, wordKey("word"));
+    assert.deepEqual(parsed.filters, [filterHash(i)]);
+    assert.equal(parsed.id, `id${i}`);
+    assert.deepEqual([parsed.count, parsed.length], [1, 1]);
+    firstBytes.add(parsed.filters[0]!.charCodeAt(0));
+  }
+  assert.ok(firstBytes.has(0xff) && firstBytes.has(0));
 });
 
 test("any word matches, more and rarer words rank higher, newest first among equals", async () => {

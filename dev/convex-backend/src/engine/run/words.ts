@@ -116,9 +116,8 @@ export type WordEntry = {
 const TIME_KEY_BYTES = 9;
 
 export function parseEntry(index: SearchIndex, key: string): WordEntry {
-  let end = key.indexOf("\0");
-  while (key[end + 1] === "\xff") end = key.indexOf("\0", end + 1);
-  let at = end + 1;
+  // A word is letters and digits only: the first zero byte ends it, whatever byte a hash begins with.
+  let at = key.indexOf("\0") + 1;
   const word = key.slice(0, at);
   const filters = index.filterFields.map((_, i) =>
     key.slice(at + i * HASH_BYTES, at + (i + 1) * HASH_BYTES),
