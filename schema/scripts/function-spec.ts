@@ -1,4 +1,5 @@
-// function-spec.ts - writes function-spec.json, after a change of a function or its validators.
+// function-spec.ts - writes function-spec.json and convex/_generated, after a change of a table,
+// a function or its validators.
 // Deploys to a development backend of its own, as the tests do.
 
 import { writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { settled, SPEC_FILE } from "../tests/backend/functionSpec";
 
 const deployment = await Deployment.start();
 try {
+  await deployment.codegen();
   writeFileSync(SPEC_FILE, settled(await deployment.functionSpec()));
 } finally {
   await deployment.stop();

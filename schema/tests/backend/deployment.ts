@@ -123,6 +123,11 @@ export class Deployment {
     return await this.#cli(["function-spec"]);
   }
 
+  /** Writes convex/_generated. */
+  async codegen(): Promise<void> {
+    await this.#cli(["codegen"]);
+  }
+
   anonymous(): ConvexHttpClient {
     return new ConvexHttpClient(this.url, { logger: false });
   }
