@@ -9,6 +9,7 @@ import { functionSpec } from "./backend/functionSpec";
 import { leases } from "./backend/leases";
 import { readers } from "./backend/readers";
 import { roles } from "./backend/roles";
+import { walk } from "./backend/walk";
 
 let deployment: Promise<Deployment> | undefined;
 const start = () => (deployment ??= Deployment.start());
@@ -20,6 +21,7 @@ after(async () => {
 convergence(start);
 leases(start);
 roles(start);
+walk(start);
 readers(start);
 billing(start);
 discordRoles(start);

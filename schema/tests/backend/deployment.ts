@@ -56,6 +56,11 @@ export class Deployment {
     this.#servicePem = parts.servicePem;
   }
 
+  /** Where its HTTP actions are. */
+  get siteUrl(): string {
+    return `${this.url}/http`;
+  }
+
   /** Starts a backend on free ports and deploys. */
   static async start(): Promise<Deployment> {
     if (!existsSync(BACKEND))

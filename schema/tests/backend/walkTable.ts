@@ -1,0 +1,171 @@
+// walkTable.ts - who may call what: one row for every public function and HTTP action.
+//
+// A new function gets a row here, in the order of the alphabet; walk.ts fails without one.
+// `args` are valid and name things of community A. Where a success would do too much to the
+// callers, they are such that whoever may call is answered `answers`, a code of failure.ts.
+
+import type { FailureCode } from "../../convex/model/failure";
+import { beat, webhook } from "./roles";
+import { newId, type Source } from "./source";
+
+export const CALLERS = [
+  "anonymous",
+  "unpaid", // signed in, never had anything
+  "expired", // had access to A until a moment ago
+  "revoked", // had it taken away
+  "elsewhere", // a paying customer of community B
+  "member", // a paying customer of community A
+  "operator",
+  "collector",
+  "bot",
+  "webhook-proxy",
+] as const;
+export type Caller = (typeof CALLERS)[number];
+
+const DAEMONS: Caller[] = ["collector", "bot", "webhook-proxy"];
+const PEOPLE: Caller[] = [
+  "unpaid",
+  "expired",
+  "revoked",
+  "elsewhere",
+  "member",
+  "operator",
+];
+
+/** For whom a function is. */
+export const MAY = {
+  everybody: [...CALLERS] as Caller[],
+  person: PEOPLE,
+  member: ["member", "operator"] as Caller[], // of A
+  operator: ["operator"] as Caller[],
+  staff: ["operator", ...DAEMONS] as Caller[],
+  collector: ["collector"] as Caller[],
+  bot: ["bot"] as Caller[],
+  "webhook-proxy": ["webhook-proxy"] as Caller[],
+};
+export type Group = keyof typeof MAY;
+
+/** The code with which somebody is refused who may not. */
+export function refusalOf(group: Group, caller: Caller): FailureCode {
+  if (caller === "anonymous") return "unauthenticated";
+  return group === "member" && PEOPLE.includes(caller)
+    ? "no_access"
+    : "forbidden";
+}
+
+/** Community A and what is in it. */
+export type Place = {
+  community: string; // A's slug
+  channelId: string; // the id in `channels` of its first channel
+  messageId: string; // of a signal in it
+  customerGuildId: string;
+  source: Source;
+};
+
+export type Row = {
+  for: Group;
+  args: (place: Place) => Record<string, unknown>;
+  answers?: FailureCode;
+  last?: true; // it ends the caller's session
+};
+
+export type Route = {
+  for: Group;
+  path: (place: Place) => string;
+  status: number; // to those who may
+  refused?: (caller: Caller) => number; // absent: 401 without an identity, else 403
+};
+
+const none = () => ({});
+const page = { numItems: 5, cursor: null };
+const instance = "walk";
+
+export const ROWS: Record<string, Row> = {
+  "auth:isAuthenticated": { for: "everybody", args: none },
+  "auth:signIn": {
+    for: "everybody",
+    args: () => ({
+      provider: "password",
+      params: { email: "no address", password: "x", flow: "signIn" },
+    }),
+    answers: "bad_email",
+  },
+  "auth:signOut": { for: "everybody", args: none, last: true },
+
+  "channels:captured": { for: "collector", args: none },
+
+  "feed:channels": {
+    for: "member",
+    args: ({ community }) => ({ community }),
+  },
+  "feed:list": {
+    for: "member",
+    args: ({ community, channelId }) => ({
+      community,
+      channelId,
+      paginationOpts: page,
+    }),
+  },
+  "feed:mine": { for: "person", args: none },
+
+  "latency:recent": {
+    for: "staff",
+    args: ({ community }) => ({ community, limit: 5 }),
+  },
+  "latency:seen": {
+    for: "member",
+    args: ({ community, messageId }) => ({
+      community,
+      samples: [{ messageId, version: "1", seenAt: 1 }],
+    }),
+  },
+
+  "mirrors:claim": { for: "bot", args: () => ({ instance, limit: 0 }) },
+  "mirrors:queue": { for: "bot", args: none },
+  "mirrors:release": { for: "bot", args: () => ({ instance }) },
+  "mirrors:report": { for: "bot", args: () => ({ instance, results: [] }) },
+
+  "roles:claim": { for: "bot", args: () => ({ instance, limit: 0 }) },
+  "roles:guilds": { for: "bot", args: none },
+  "roles:observe": {
+    for: "bot",
+    args: ({ customerGuildId }) => ({ guildId: customerGuildId, seen: [] }),
+  },
+  "roles:pending": { for: "bot", args: () => ({ limit: 5 }) },
+  "roles:people": {
+    for: "bot",
+    args: ({ customerGuildId }) => ({
+      guildId: customerGuildId,
+      after: null,
+      limit: 1,
+    }),
+  },
+  "roles:queue": { for: "bot", args: none },
+  "roles:release": { for: "bot", args: () => ({ instance }) },
+  "roles:report": { for: "bot", args: () => ({ instance, results: [] }) },
+
+  "services:heartbeat": { for: "bot", args: () => beat("bot") },
+
+  "signals:record": {
+    for: "collector",
+    args: ({ source }) => ({ events: [source.remove(newId())] }),
+  },
+
+  "webhooks:ingest": {
+    for: "webhook-proxy",
+    args: ({ community }) => ({ ...webhook("walk"), community }),
+  },
+};
+
+export const ROUTES: Record<string, Route> = {
+  "GET /.well-known/jwks.json": {
+    for: "everybody",
+    path: () => "/.well-known/jwks.json",
+    status: 200,
+  },
+  "GET /.well-known/openid-configuration": {
+    for: "everybody",
+    path: () => "/.well-known/openid-configuration",
+    status: 200,
+  },
+};
