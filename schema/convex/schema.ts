@@ -9,7 +9,14 @@ import { authTables } from "@convex-dev/auth/server";
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 import { fact, phase } from "./model/billing/facts";
-import { body, eventState, layer, serviceRole, stamp } from "./model/fields";
+import {
+  body,
+  eventState,
+  layer,
+  serviceRole,
+  stamp,
+  trade,
+} from "./model/fields";
 
 // A tenant. Written by the operator's set-up; read by everything.
 const communities = defineTable({
@@ -50,6 +57,10 @@ const signals = defineTable({
   version: v.string(),
   stamp: v.union(stamp, v.null()), // of the base layer; null when deleted
   layers: v.optional(v.array(layer)), // only while partial events matter
+  // What follows from the body, for the indexes; see model/trades.ts.
+  trade: v.optional(trade), // the better of the text's and the embeds'
+  symbol: v.optional(v.string()), // what it trades, without the quote: "BTC"
+  repliesTo: v.optional(v.string()), // source message id
   sourceAt: v.number(), // ms: when Discord says this version was made
   capturedAt: v.number(), // ms: when the collector got it
   committedAt: v.number(), // ms: when this table got it
@@ -70,6 +81,22 @@ const signals = defineTable({
     "communityId",
     "state",
     "committedAt",
+  ])
+  .index("by_communityId_and_symbol_and_order", [
+    "communityId",
+    "symbol",
+    "order",
+  ])
+  .index("by_communityId_and_channelId_and_symbol_and_order", [
+    "communityId",
+    "channelId",
+    "symbol",
+    "order",
+  ])
+  .index("by_communityId_and_repliesTo_and_order", [
+    "communityId",
+    "repliesTo",
+    "order",
   ]);
 
 // The desired and the actual post of a signal in the customer guild. Desired:

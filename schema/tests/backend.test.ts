@@ -10,6 +10,7 @@ import { leases } from "./backend/leases";
 import { readers } from "./backend/readers";
 import { roles } from "./backend/roles";
 import { walk } from "./backend/walk";
+import { trades } from "./backend/trades";
 
 let deployment: Promise<Deployment> | undefined;
 const start = () => (deployment ??= Deployment.start());
@@ -25,4 +26,5 @@ walk(start);
 readers(start);
 billing(start);
 discordRoles(start);
+trades(start);
 functionSpec(start);

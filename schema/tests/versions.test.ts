@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Layer, UpsertEvent } from "../convex/model/fields";
+import type { Layer, Trade, UpsertEvent } from "../convex/model/fields";
 import {
   bodyOf,
   join,
@@ -123,6 +123,23 @@ test("a partial edit with its time lies between whole ones", () => {
   assert.equal(text([edit(2000, "high"), middle]), "high");
 });
 
+test("what was read out of a text is shown beside that text only", () => {
+  const contentTrade: Trade = { kind: "entry", spans: [], confidence: 1 };
+  const first = whole({ contentTrade });
+  const preview = partial({ embeds: [{}], capturedAt: SENT_AT + 500 });
+  assert.deepEqual(
+    bodyOf(joined([first, preview]))?.contentTrade,
+    contentTrade,
+  );
+  const silent = partial({ content: "never mind", editedAt: SENT_AT + 900 });
+  for (const order of permutations([first, preview, silent]))
+    assert.ok(!("contentTrade" in bodyOf(joined(order))!));
+  assert.equal(
+    versionOf(bodyOf(joined([first]))!),
+    versionOf(bodyOf(joined([whole()]))!),
+  );
+});
+
 test("a message is unknown until a whole event says it all", () => {
   assert.equal(bodyOf(joined([partial({ content: "?" })])), null);
 });
@@ -156,12 +173,16 @@ function randomEvent(next: () => number, i: number): UpsertEvent {
   const editedAt = pick(2) ? SENT_AT + pick(4) : null;
   const content = `text ${pick(3)}`;
   const embeds = [{ title: `embed ${i}` }];
+  const contentTrade = pick(2)
+    ? { kind: "entry" as const, spans: [], confidence: pick(2) }
+    : null;
+  const says = { content, contentTrade };
   const kind = pick(3);
   if (kind === 0)
-    return partial({ capturedAt, embeds, ...(pick(2) ? { content } : {}) });
+    return partial({ capturedAt, embeds, ...(pick(2) ? says : {}) });
   if (kind === 1)
-    return partial({ capturedAt, content, editedAt: SENT_AT + pick(4) });
-  return whole({ capturedAt, editedAt, content, embeds });
+    return partial({ capturedAt, ...says, editedAt: SENT_AT + pick(4) });
+  return whole({ capturedAt, editedAt, ...says, embeds });
 }
 
 test("the version names the text, not the signature of a file's URL", () => {

@@ -43,6 +43,7 @@ import type * as model_plans from "../model/plans.js";
 import type * as model_roles from "../model/roles.js";
 import type * as model_services from "../model/services.js";
 import type * as model_signals from "../model/signals.js";
+import type * as model_trades from "../model/trades.js";
 import type * as model_versions from "../model/versions.js";
 import type * as model_webhooks from "../model/webhooks.js";
 import type * as model_work from "../model/work.js";
@@ -51,6 +52,7 @@ import type * as retention from "../retention.js";
 import type * as roles from "../roles.js";
 import type * as services from "../services.js";
 import type * as signals from "../signals.js";
+import type * as trades from "../trades.js";
 import type * as webhooks from "../webhooks.js";
 
 import type {
@@ -95,6 +97,7 @@ declare const fullApi: ApiFromModules<{
   "model/roles": typeof model_roles;
   "model/services": typeof model_services;
   "model/signals": typeof model_signals;
+  "model/trades": typeof model_trades;
   "model/versions": typeof model_versions;
   "model/webhooks": typeof model_webhooks;
   "model/work": typeof model_work;
@@ -103,6 +106,7 @@ declare const fullApi: ApiFromModules<{
   roles: typeof roles;
   services: typeof services;
   signals: typeof signals;
+  trades: typeof trades;
   webhooks: typeof webhooks;
 }>;
 

@@ -5,7 +5,7 @@ import type { PaginationOptions } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import * as Channels from "./channels";
-import { attachment, author, embed } from "./fields";
+import { attachment, author, embed, trade } from "./fields";
 import * as Signals from "./signals";
 
 const EXCERPT_LENGTH = 140;
@@ -19,6 +19,7 @@ export const item = v.object({
   content: v.string(),
   embeds: v.array(embed),
   attachments: v.array(attachment),
+  trade: v.optional(trade),
   // null, null: the message replied to is deleted or was never recorded.
   replyTo: v.optional(
     v.object({
@@ -92,6 +93,7 @@ async function items(
       content,
       embeds,
       attachments,
+      trade: signal.trade,
       replyTo: replyToId
         ? quoted(
             replyToId,

@@ -49,6 +49,71 @@ export const messageKind = v.union(
   v.literal("forward"),
 );
 
+// A trade as the collector read it out of a text; ../../collector/README.md says how.
+// Prices are decimal strings, exact. What is not certain enough is absent.
+export const trade = v.object({
+  kind: v.union(v.literal("entry"), v.literal("update")),
+  symbol: v.optional(v.string()), // "BTC/USDT", or "BTC" where no quote is named
+  base: v.optional(v.string()),
+  quote: v.optional(v.string()),
+  side: v.optional(v.union(v.literal("long"), v.literal("short"))),
+  leverage: v.optional(
+    v.object({
+      min: v.number(),
+      max: v.number(),
+      mode: v.optional(v.union(v.literal("cross"), v.literal("isolated"))),
+    }),
+  ),
+  order: v.optional(v.union(v.literal("market"), v.literal("limit"))),
+  entries: v.optional(
+    v.object({
+      type: v.union(v.literal("range"), v.literal("list")),
+      values: v.array(v.string()),
+    }),
+  ),
+  targets: v.optional(v.array(v.string())),
+  stop: v.optional(v.string()),
+  // What has become of it. In an entry: what an edit of the entry itself says.
+  update: v.optional(
+    v.object({
+      type: v.union(
+        v.literal("target_hit"),
+        v.literal("stop_hit"),
+        v.literal("entered"),
+        v.literal("closed"),
+        v.literal("cancelled"),
+        v.literal("stop_moved"),
+        v.literal("partial_close"),
+      ),
+      targets: v.optional(v.array(v.number())), // from 1
+      all: v.optional(v.boolean()), // every target
+      price: v.optional(v.string()),
+      percent: v.optional(v.string()), // signed
+    }),
+  ),
+  // Where a value stands: as JavaScript slices. The nth span of a field is its nth value's.
+  spans: v.array(
+    v.object({
+      field: v.union(
+        v.literal("symbol"),
+        v.literal("side"),
+        v.literal("leverage"),
+        v.literal("order"),
+        v.literal("entry"),
+        v.literal("target"),
+        v.literal("stop"),
+        v.literal("update"),
+        v.literal("price"),
+        v.literal("percent"),
+      ),
+      part: v.string(), // "content", "embeds[0].fields[1].value"
+      start: v.number(),
+      end: v.number(),
+    }),
+  ),
+  confidence: v.number(), // 0 to 1
+});
+
 // What a source message says. A tombstone has none.
 export const body = v.object({
   author,
@@ -59,6 +124,8 @@ export const body = v.object({
   kind: messageKind,
   sentAt: v.number(), // ms, Discord's clock
   editedAt: v.union(v.number(), v.null()),
+  contentTrade: v.optional(trade), // read out of content
+  embedsTrade: v.optional(trade), // read out of embeds
 });
 
 // The same keys, any of them absent: what a partial event carries.
@@ -71,6 +138,9 @@ export const bodyPatch = v.object({
   kind: v.optional(messageKind),
   sentAt: v.optional(v.number()),
   editedAt: v.optional(v.union(v.number(), v.null())),
+  // Beside content and embeds, never without them; null and absent: no trade.
+  contentTrade: v.optional(v.union(trade, v.null())),
+  embedsTrade: v.optional(v.union(trade, v.null())),
 });
 
 // Where an event stands among the events of its message; see versions.ts.
@@ -115,6 +185,7 @@ export const recordResult = v.union(
 export type Author = Infer<typeof author>;
 export type Embed = Infer<typeof embed>;
 export type Attachment = Infer<typeof attachment>;
+export type Trade = Infer<typeof trade>;
 export type Body = Infer<typeof body>;
 export type BodyPatch = Infer<typeof bodyPatch>;
 export type Stamp = Infer<typeof stamp>;

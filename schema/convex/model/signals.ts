@@ -17,6 +17,7 @@ import type {
   UpsertEvent,
 } from "./fields";
 import * as Mirrors from "./mirrors";
+import * as Trades from "./trades";
 import {
   bodyOf,
   DELETED_VERSION,
@@ -90,6 +91,7 @@ async function bury(
     version: DELETED_VERSION,
     stamp: null,
     layers: undefined,
+    ...Trades.columnsOf(null),
     sourceAt: event.capturedAt, // Discord tells no time of deletion
     capturedAt: event.capturedAt,
     committedAt: now,
@@ -148,7 +150,12 @@ function keyOf(channel: Channel, event: SourceEvent) {
 function stored(layers: Layer[], body: Body) {
   const base = layers.find((one) => one.whole)!;
   const plain = layers.length === 1 && sameBody(base.fields as Body, body);
-  return { body, stamp: base.stamp, layers: plain ? undefined : layers };
+  return {
+    body,
+    stamp: base.stamp,
+    layers: plain ? undefined : layers,
+    ...Trades.columnsOf(body),
+  };
 }
 
 function layersOf(signal: Signal): Layer[] {

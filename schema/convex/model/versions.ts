@@ -10,6 +10,9 @@
 // - A partial event without one (link previews that resolve later) knows only
 //   when it was captured: it shows where it was captured after what it covers.
 //
+// The trade that was read out of a text goes with that text, never beside
+// another's, and is no part of what makes a version.
+//
 // Deletes are not here: a tombstone absorbs everything and has no layers.
 
 import { digest } from "./digest";
@@ -26,6 +29,14 @@ const KEYS = [
   "sentAt",
   "editedAt",
 ] as const satisfies readonly (keyof Body)[];
+const READINGS: Record<string, "contentTrade" | "embedsTrade"> = {
+  content: "contentTrade",
+  embeds: "embedsTrade",
+};
+const READ_FROM: Record<string, string> = {
+  contentTrade: "content",
+  embedsTrade: "embeds",
+};
 
 /** A snowflake as a string that sorts like the number it is. */
 export function orderOf(snowflake: string): string {
@@ -70,7 +81,7 @@ export function join(layers: readonly Layer[], added: Layer): Layer[] {
     .filter((one) => one.whole)
     .reduce<Layer | null>(
       (best, one) =>
-        best === null || compareStamps(one.stamp, best.stamp) > 0 ? one : best,
+        best === null || compareLayers(one, best) > 0 ? one : best,
       null,
     );
   const over = [...layers, added].filter((one) => !one.whole);
@@ -97,6 +108,9 @@ export function bodyOf(layers: readonly Layer[]): Body | null {
         continue;
       shown[key] = fields[key];
       capturedAt[key] = stamp.capturedAt;
+      const reading = READINGS[key];
+      if (reading && fields[reading]) shown[reading] = fields[reading];
+      else if (reading) delete shown[reading];
     }
   return shown as Body;
 }
@@ -122,11 +136,11 @@ export function sameBody(a: Body, b: Body): boolean {
 function uncovered(layers: readonly Layer[]): Layer[] {
   const seen = new Set<string>();
   const kept: Layer[] = [];
-  const newestFirst = [...layers].sort((a, b) =>
-    compareStamps(b.stamp, a.stamp),
-  );
+  const newestFirst = [...layers].sort((a, b) => compareLayers(b, a));
   for (const { stamp, fields } of newestFirst) {
-    const left = Object.entries(fields).filter(([key]) => !seen.has(key));
+    const left = Object.entries(fields).filter(
+      ([key]) => !seen.has(READ_FROM[key] ?? key),
+    );
     for (const [key] of left) seen.add(key);
     if (left.length > 0)
       kept.unshift({ whole: false, stamp, fields: Object.fromEntries(left) });
@@ -134,17 +148,27 @@ function uncovered(layers: readonly Layer[]): Layer[] {
   return kept;
 }
 
-function pick(event: UpsertEvent): BodyPatch {
-  return Object.fromEntries(
-    KEYS.filter((key) => event[key] !== undefined).map((key) => [
-      key,
-      event[key],
-    ]),
-  );
+// One text may have been read twice, by collectors of different age.
+function compareLayers(a: Layer, b: Layer): number {
+  const stamps = compareStamps(a.stamp, b.stamp);
+  if (stamps !== 0) return stamps;
+  const [said, other] = [canonical(a.fields), canonical(b.fields)];
+  return said < other ? -1 : said > other ? 1 : 0;
+}
+
+function pick(event: UpsertEvent): Partial<Body> {
+  const given: [string, unknown][] = [];
+  for (const key of KEYS) {
+    if (event[key] === undefined) continue;
+    given.push([key, event[key]]);
+    const reading = READINGS[key];
+    if (reading && event[reading]) given.push([reading, event[reading]]);
+  }
+  return Object.fromEntries(given);
 }
 
 // Discord leaves out what is empty; the time of writing is in the id itself.
-function complete(given: BodyPatch, messageId: string): Body {
+function complete(given: Partial<Body>, messageId: string): Body {
   return {
     author: { id: "0", name: "Unknown", bot: false },
     content: "",

@@ -1,0 +1,195 @@
+// trades.ts - what was read out of a text, and which update is about which entry.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { internal } from "../../convex/_generated/api";
+import type { Trade } from "../../convex/model/fields";
+import { random, shuffled } from "../random";
+import type { Deployment } from "./deployment";
+import { newId, type Event, type Upsert } from "./source";
+import { World } from "./world";
+
+const HISTORIES = 6;
+
+export function entry(base: string, over: Partial<Trade> = {}): Trade {
+  const quote = "USDT";
+  return {
+    kind: "entry",
+    ...{ symbol: `${base}/${quote}`, base, quote, side: "long" },
+    targets: ["11", "12"],
+    spans: [],
+    confidence: 0.9,
+    ...over,
+  };
+}
+
+export function update(
+  base: string | null,
+  type: NonNullable<Trade["update"]>["type"],
+  over: Partial<NonNullable<Trade["update"]>> = {},
+): Trade {
+  return {
+    kind: "update",
+    ...(base ? { symbol: base, base } : {}),
+    update: { type, ...over },
+    spans: [],
+    confidence: 0.8,
+  };
+}
+
+export function trades(start: () => Promise<Deployment>): void {
+  const says = (contentTrade: Trade | null, replyToId?: string) =>
+    ({
+      contentTrade,
+      ...(replyToId ? { replyToId, kind: "reply" } : {}),
+    }) satisfies Partial<Upsert>;
+
+  async function linksOf(world: World, messageId: string) {
+    const deployment = await start();
+    return await deployment.run(internal.trades.links, {
+      community: world.community.slug,
+      messageId,
+    });
+  }
+
+  test("a signal carries the trade of its newest text, and none when that has none", async () => {
+    const world = await World.make(await start(), "trade-text");
+    const { source } = world;
+    const id = newId();
+    await world.record([source.create(id, says(entry("BTC")))]);
+    assert.deepEqual((await world.feed())[0]!.trade, entry("BTC"));
+    const embedsTrade = entry("BTC", { confidence: 0.95 });
+    await world.record([
+      source.edit(id, 1000, {
+        ...says(entry("BTC")),
+        embeds: [{}],
+        embedsTrade,
+      }),
+    ]);
+    assert.deepEqual((await world.feed())[0]!.trade, embedsTrade);
+    const { version } = (await world.feed())[0]!;
+    // The same text, read by a newer collector: no new version, but its reading.
+    const again = source.edit(id, 1000, {
+      ...says(entry("BTC", { stop: "9" })),
+      ...{ embeds: [{}], capturedAt: source.edit(id, 1000).capturedAt + 60 },
+    });
+    await world.record([again]);
+    const [seen] = await world.feed();
+    assert.equal(seen!.trade?.stop, "9");
+    assert.equal(seen!.version, version);
+    await world.record([source.edit(id, 2000, says(null))]);
+    assert.equal((await world.feed())[0]!.trade, undefined);
+    await world.record([source.remove(id)]);
+    await assert.rejects(linksOf(world, newId()), /No such message/);
+    assert.deepEqual(await linksOf(world, id), { entry: null, updates: [] });
+    await world.bot.drain();
+  });
+
+  test("an update belongs to the entry it answers, else to the only open one", async () => {
+    const world = await World.make(await start(), "trade-links", 2);
+    const { source } = world;
+    const ids: Record<string, string> = {};
+    const post = (name: string, trade: Trade | null, reply?: string) =>
+      source.create(
+        (ids[name] = newId()),
+        says(trade, reply === undefined ? undefined : ids[reply]),
+      );
+    await world.record([
+      post("btc", entry("BTC")),
+      post("eth", entry("ETH", { side: "short" })),
+      post("chart", null, "btc"),
+      post("tp1", update("BTC", "target_hit", { targets: [1] })),
+      post("moved", update(null, "stop_moved"), "chart"),
+      post("wrong", update("ETH", "partial_close"), "btc"),
+      post("second", entry("BTC")),
+      post("which", update("BTC", "partial_close")),
+      post("out", update(null, "closed"), "btc"),
+      post("left", update("BTC", "target_hit", { targets: [1] })),
+      post("last", update("BTC", "target_hit", { targets: [2] })),
+      post("late", update("BTC", "closed")),
+      post("lost", update(null, "closed")),
+    ]);
+    const elsewhere = newId();
+    await world.record([
+      world.at(1).create(elsewhere, says(update("ETH", "closed"))),
+    ]);
+    const names = new Map(Object.entries(ids).map(([name, id]) => [id, name]));
+    const updatesOf = async (name: string) =>
+      (await linksOf(world, ids[name]!)).updates.map(
+        (one) => `${names.get(one.messageId)} by ${one.found}`,
+      );
+    assert.deepEqual(await updatesOf("btc"), [
+      "tp1 by symbol",
+      "moved by reply",
+      "out by reply",
+    ]);
+    assert.deepEqual(await updatesOf("second"), [
+      "left by symbol",
+      "last by symbol",
+    ]);
+    assert.deepEqual(await updatesOf("eth"), ["wrong by symbol"]);
+    for (const name of ["which", "late", "lost", "chart"])
+      assert.equal((await linksOf(world, ids[name]!)).entry, null, name);
+    assert.equal((await linksOf(world, elsewhere)).entry, null);
+    // What answers a deleted message is about nothing that is known.
+    await world.record([source.remove(ids["second"]!)]);
+    assert.deepEqual(await updatesOf("btc"), [
+      "tp1 by symbol",
+      "moved by reply",
+      "which by symbol",
+      "out by reply",
+    ]);
+    await world.record([source.remove(ids["btc"]!)]);
+    assert.equal((await linksOf(world, ids["out"]!)).entry, null);
+    await world.bot.drain();
+  });
+
+  test("links are the same in whatever order the messages came, from both ends", async () => {
+    let count = 0;
+    for (let seed = 1; seed <= HISTORIES; seed++) {
+      const found: unknown[] = [];
+      const ids = Array.from({ length: 24 }, newId);
+      for (const turn of [0, 1]) {
+        const world = await World.make(
+          await start(),
+          `trade-any-${seed}-${turn}`,
+        );
+        const next = random(seed * 100 + turn);
+        const events = history(world, ids, random(seed));
+        await world.record(shuffled(events, next));
+        const links = await Promise.all(ids.map((id) => linksOf(world, id)));
+        found.push(links);
+        const down = links.flatMap(({ updates }, i) =>
+          updates.map((one) => `${one.messageId} ${ids[i]} ${one.found}`),
+        );
+        const up = links.flatMap(({ entry }, i) =>
+          entry ? [`${ids[i]} ${entry.messageId} ${entry.found}`] : [],
+        );
+        assert.deepEqual(down.sort(), up.sort(), `seed ${seed}`);
+        count += up.length;
+        await world.bot.drain();
+      }
+      assert.deepEqual(found[0], found[1], `seed ${seed}`);
+    }
+    assert.ok(count > 4 * HISTORIES, `${count} links are too few to tell`);
+  });
+
+  function history(world: World, ids: string[], next: () => number): Event[] {
+    const pick = (n: number) => Math.floor(next() * n);
+    const events: Event[] = [];
+    for (const [i, id] of ids.entries()) {
+      const base = ["BTC", "ETH"][pick(2)]!;
+      const kinds = ["closed", "target_hit", "stop_moved"] as const;
+      const reply = i > 0 && pick(3) === 0 ? ids[pick(i)] : undefined;
+      const trade =
+        pick(3) === 0
+          ? entry(base, { side: pick(2) ? "long" : "short" })
+          : update(pick(4) ? base : null, kinds[pick(3)]!, { targets: [2] });
+      events.push(world.source.create(id, says(trade, reply)));
+      if (pick(4) === 0)
+        events.push(world.source.edit(id, 500, says(entry(base), reply)));
+      if (pick(8) === 0) events.push(world.source.remove(id));
+    }
+    return events;
+  }
+}
