@@ -1,5 +1,6 @@
 import { v } from "convex/values";
 import { internalMutation, query } from "./_generated/server";
+import { postIdentity } from "./model/fields";
 import { requireService } from "./model/caller";
 import * as Channels from "./model/channels";
 
@@ -21,6 +22,8 @@ export const setUp = internalMutation({
     name: v.string(),
     mirrorChannelId: v.string(),
     enabled: v.boolean(),
+    identity: v.optional(postIdentity),
+    recreates: v.optional(v.boolean()),
   },
   returns: v.id("channels"),
   handler: async (ctx, wanted) => await Channels.setUp(ctx, wanted),

@@ -16,6 +16,9 @@ import {
   serviceRole,
   stamp,
   trade,
+  checkFinding,
+  checkKind,
+  postIdentity,
 } from "./model/fields";
 
 // A tenant. Written by the operator's set-up; read by everything.
@@ -40,6 +43,8 @@ const channels = defineTable({
   mirrorChannelId: v.string(),
   name: v.string(),
   enabled: v.boolean(),
+  identity: v.optional(postIdentity), // of the posts; absent: bot
+  recreates: v.optional(v.boolean()), // a post that was deleted by hand is made again; absent: no
 }).index("by_communityId_and_sourceChannelId", [
   "communityId",
   "sourceChannelId",
@@ -303,6 +308,40 @@ const roleJobs = defineTable({
     "wantedAt",
   ]);
 
+// What an operator asked the bot to try in a mirror channel, and what it found: one row for
+// each channel and kind. See model/checks.ts.
+const checks = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  kind: checkKind,
+  state: v.union(
+    v.literal("waiting"),
+    v.literal("running"),
+    v.literal("passed"),
+    v.literal("failed"),
+  ),
+  findings: v.array(checkFinding),
+  at: v.number(), // ms: when it came into this state
+  wants: v.boolean(), // it waits or runs
+  readyAt: v.number(), // ms: not handed out before
+  fence: v.number(),
+  lease: v.union(
+    v.object({ instance: v.string(), until: v.number() }),
+    v.null(),
+  ),
+  attempts: v.number(),
+})
+  .index("by_communityId_and_channelId_and_kind", [
+    "communityId",
+    "channelId",
+    "kind",
+  ])
+  .index("by_communityId_and_wants_and_readyAt", [
+    "communityId",
+    "wants",
+    "readyAt",
+  ]);
+
 // A daemon's instance and how it says it is doing. Serves all tenants.
 const services = defineTable({
   service: serviceRole,
@@ -351,6 +390,7 @@ export default defineSchema({
   entitlements,
   discordLinks,
   roleJobs,
+  checks,
   services,
   auditLog,
   operators,

@@ -2,6 +2,7 @@
 
 import { after } from "node:test";
 import { billing } from "./backend/billing";
+import { checks } from "./backend/checks";
 import { convergence } from "./backend/convergence";
 import { Deployment } from "./backend/deployment";
 import { discordRoles } from "./backend/discordRoles";
@@ -27,4 +28,5 @@ readers(start);
 billing(start);
 discordRoles(start);
 trades(start);
+checks(start);
 functionSpec(start);

@@ -11,6 +11,7 @@
 import type * as access from "../access.js";
 import type * as auth from "../auth.js";
 import type * as channels from "../channels.js";
+import type * as checks from "../checks.js";
 import type * as communities from "../communities.js";
 import type * as crons from "../crons.js";
 import type * as discord from "../discord.js";
@@ -29,6 +30,7 @@ import type * as model_billing_sellapp from "../model/billing/sellapp.js";
 import type * as model_billing_stripe from "../model/billing/stripe.js";
 import type * as model_caller from "../model/caller.js";
 import type * as model_channels from "../model/channels.js";
+import type * as model_checks from "../model/checks.js";
 import type * as model_communities from "../model/communities.js";
 import type * as model_customers from "../model/customers.js";
 import type * as model_digest from "../model/digest.js";
@@ -65,6 +67,7 @@ declare const fullApi: ApiFromModules<{
   access: typeof access;
   auth: typeof auth;
   channels: typeof channels;
+  checks: typeof checks;
   communities: typeof communities;
   crons: typeof crons;
   discord: typeof discord;
@@ -83,6 +86,7 @@ declare const fullApi: ApiFromModules<{
   "model/billing/stripe": typeof model_billing_stripe;
   "model/caller": typeof model_caller;
   "model/channels": typeof model_channels;
+  "model/checks": typeof model_checks;
   "model/communities": typeof model_communities;
   "model/customers": typeof model_customers;
   "model/digest": typeof model_digest;

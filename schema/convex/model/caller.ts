@@ -56,16 +56,20 @@ export async function requireMember(
   throw failure("no_access", "This account has no access to this community");
 }
 
+/** The signed-in operator. Throws for everybody else. */
+export async function requireOperator(ctx: Ctx): Promise<Id<"users">> {
+  const userId = await requirePerson(ctx);
+  if (!(await isOperator(ctx, userId)))
+    throw failure("forbidden", "This needs an operator");
+  return userId;
+}
+
 /** The community, if the caller is an operator or a daemon. */
 export async function requireStaff(
   ctx: Ctx,
   slug: string,
 ): Promise<Doc<"communities">> {
-  if ((await serviceRoleOf(ctx)) === null) {
-    const userId = await requirePerson(ctx);
-    if (!(await isOperator(ctx, userId)))
-      throw failure("forbidden", "This needs an operator");
-  }
+  if ((await serviceRoleOf(ctx)) === null) await requireOperator(ctx);
   const community = await bySlug(ctx, slug);
   if (community === null)
     throw failure("not_found", `There is no community "${slug}"`);

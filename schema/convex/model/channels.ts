@@ -5,6 +5,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { audit } from "./audit";
 import * as Communities from "./communities";
 import { failure } from "./failure";
+import type { PostIdentity } from "./fields";
 
 const MAX_CHANNELS = 200; // of one community
 
@@ -33,6 +34,11 @@ export async function bySource(
     .unique();
 }
 
+/** Under whose name the channel's posts are made. */
+export function identityOf(channel: Doc<"channels">): PostIdentity {
+  return channel.identity ?? "bot";
+}
+
 /** What the collector is to listen to, over all communities. */
 export async function captured(
   ctx: QueryCtx,
@@ -56,6 +62,8 @@ export async function setUp(
     name: string;
     mirrorChannelId: string;
     enabled: boolean;
+    identity?: PostIdentity;
+    recreates?: boolean;
   },
 ): Promise<Id<"channels">> {
   const { community: slug, ...fields } = wanted;

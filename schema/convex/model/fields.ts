@@ -212,3 +212,22 @@ export const eventState = v.union(
   v.literal("unparsable"),
 );
 export type EventState = Infer<typeof eventState>;
+
+// How a mirror channel shows its posts: as the bot's own, or, through a webhook, under the
+// name and picture of who wrote the source message.
+export const postIdentity = v.union(v.literal("bot"), v.literal("webhook"));
+export type PostIdentity = Infer<typeof postIdentity>;
+
+// What operators may ask the bot to try in a mirror channel.
+export const checkKind = v.union(
+  v.literal("permissions"),
+  v.literal("test_post"),
+);
+
+// One thing that a check found: what it is, in words, and what a person should do about it
+// ("" when nothing).
+export const checkFinding = v.object({
+  code: v.string(),
+  detail: v.string(),
+  instruction: v.string(),
+});

@@ -16,6 +16,7 @@ import type {
 } from "convex/server";
 import { importPKCS8, SignJWT } from "jose";
 import { api, internal } from "../../convex/_generated/api";
+import type { Id } from "../../convex/_generated/dataModel";
 
 const run = promisify(execFile);
 const SCHEMA = fileURLToPath(new URL("../..", import.meta.url));
@@ -221,14 +222,14 @@ export class Deployment {
     for (let i = 0; i < channels; i++) {
       const sourceChannelId = `${guildId}${i}`;
       const mirrorChannelId = `2${guildId.slice(1)}${i}`;
-      await this.run(internal.channels.setUp, {
+      const id = await this.run(internal.channels.setUp, {
         community: slug,
         sourceChannelId,
         mirrorChannelId,
         name: `channel-${i}`,
         enabled: true,
       });
-      made.channels.push({ sourceChannelId, mirrorChannelId });
+      made.channels.push({ id, sourceChannelId, mirrorChannelId });
     }
     return made;
   }
@@ -263,8 +264,11 @@ export class Deployment {
 
 export class Community {
   static count = 0;
-  readonly channels: { sourceChannelId: string; mirrorChannelId: string }[] =
-    [];
+  readonly channels: {
+    id: Id<"channels">;
+    sourceChannelId: string;
+    mirrorChannelId: string;
+  }[] = [];
   constructor(
     readonly slug: string,
     readonly guildId: string,

@@ -94,6 +94,23 @@ export const ROWS: Record<string, Row> = {
 
   "channels:captured": { for: "collector", args: none },
 
+  "checks:claim": { for: "bot", args: () => ({ instance, limit: 0 }) },
+  "checks:latest": {
+    for: "operator",
+    args: ({ community }) => ({ community }),
+  },
+  "checks:queue": { for: "bot", args: none },
+  "checks:release": { for: "bot", args: () => ({ instance }) },
+  "checks:report": { for: "bot", args: () => ({ instance, results: [] }) },
+  "checks:request": {
+    for: "operator",
+    args: ({ community, channelId }) => ({
+      community,
+      channelId,
+      kind: "permissions",
+    }),
+  },
+
   "feed:channels": {
     for: "member",
     args: ({ community }) => ({ community }),
