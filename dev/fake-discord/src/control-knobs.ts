@@ -117,6 +117,7 @@ export function armFault(fake: Fake, body: Json): Json {
 const SETTINGS: Record<string, (fake: Fake, value: number) => void> = {
   heartbeat_interval_ms: (fake, ms) => (fake.settings.heartbeatMs = ms),
   fragment_bytes: (fake, most) => (fake.settings.fragmentBytes = most),
+  code_lifetime_ms: (fake, ms) => (fake.oauth.codeLifetimeMs = ms),
   session_ttl_ms: (fake, ms) => (fake.hub.sessionTtlMs = ms),
   nonce_window_ms: (fake, ms) => (fake.messages.nonceWindowMs = ms),
   cdn_lifetime_seconds: (fake, seconds) =>
@@ -173,7 +174,7 @@ export function describeState(fake: Fake): Json {
         .membersOf(guild.id)
         .map(({ user_id, roles, nick }) => ({ user_id, roles, nick })),
     })),
-    users: world.users.values().map(({ access_token, ...user }) => user),
+    users: world.users.values(),
     bots: world.bots.values().map(({ id, privileged, tokenReset }) => ({
       id,
       privileged,

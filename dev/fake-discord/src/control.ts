@@ -15,6 +15,7 @@ import { numberOf } from "./faults.js";
 import { LIMITS, parseMessage } from "./message-input.js";
 import type { Upload } from "./messages.js";
 import type { Channel, Embed, Guild, Message, User } from "./model.js";
+import { tokenAnswer } from "./oauth.js";
 import { collect } from "./rest/body.js";
 import * as scenario from "./scenario.js";
 import { isObject, type Json } from "./validate.js";
@@ -55,6 +56,10 @@ const ACTIONS: readonly [string, RegExp, Action][] = [
   ["POST", /^\/users$/, addUser],
   ["PUT", /^\/guilds\/(\d+)\/members\/(\d+)$/, putMember],
   ["DELETE", /^\/guilds\/(\d+)\/members\/(\d+)$/, removeMember],
+  ["PUT", /^\/guilds\/(\d+)\/bans\/(\d+)$/, (r) => setBan(r, true)],
+  ["DELETE", /^\/guilds\/(\d+)\/bans\/(\d+)$/, (r) => setBan(r, false)],
+  ["PUT", /^\/applications\/(\d+)$/, changeApplication],
+  ["POST", /^\/grants$/, giveGrant],
 ];
 
 export class Control {
@@ -253,6 +258,8 @@ function deleteChannel(request: Request): undefined {
   const channel = channelOf(request);
   fake.db.transaction(() => {
     fake.messages.forgetChannel(channel.id);
+    for (const { id } of fake.world.webhooksOf(channel.id))
+      fake.world.webhooks.delete(id);
     fake.announceChannel("CHANNEL_DELETE", channel);
     fake.world.channels.delete(channel.id);
   });
@@ -358,4 +365,39 @@ function removeMember(request: Request): undefined {
   const member = fake.world.member(guildOf(request).id, ids[1]!);
   if (!member) throw refuse(10007);
   fake.removeMember(member);
+}
+
+/** A banned person is no member any more, and cannot be added. */
+function setBan(request: Request, banned: boolean): undefined {
+  const { fake, ids } = request;
+  const guild = guildOf(request);
+  const user = userOf(fake, ids[1]);
+  const member = fake.world.member(guild.id, user.id);
+  fake.db.transaction(() => {
+    fake.world.setBan(guild.id, user.id, banned);
+    if (banned && member) fake.removeMember(member);
+  });
+}
+
+/** What the developer portal holds of an application: secret and redirects. */
+function changeApplication({ fake, ids, body }: Request): Json {
+  const bot = fake.world.bots.get(ids[0]!);
+  if (!bot) throw refuse(10013);
+  const { client_secret, redirect_uris } = body;
+  const redirects = Array.isArray(redirect_uris)
+    ? redirect_uris.map(String)
+    : bot.redirects;
+  const secret = typeof client_secret === "string" ? client_secret : bot.secret;
+  fake.world.bots.set(bot.id, { ...bot, redirects, secret });
+  return { client_id: bot.id, client_secret: secret, redirect_uris: redirects };
+}
+
+/** What a person's consent would give: {client_id, user_id, scopes: [..]}. */
+function giveGrant({ fake, body }: Request): Json {
+  const client = userOf(fake, body["client_id"]);
+  const user = userOf(fake, body["user_id"]);
+  const scopes = Array.isArray(body["scopes"])
+    ? body["scopes"].map(String)
+    : [];
+  return tokenAnswer(fake.oauth.grant(client.id, user.id, scopes));
 }

@@ -15,7 +15,9 @@ import {
   type Channel,
   type Guild,
   type Member,
+  type Webhook,
 } from "./model.js";
+import { OAuth } from "./oauth.js";
 import * as render from "./render.js";
 import { Renderer } from "./render.js";
 import { Limits, type LimitMode } from "./rest/limits.js";
@@ -40,6 +42,7 @@ export class Fake {
   readonly clock: Clock;
   readonly world: World;
   readonly files: Files;
+  readonly oauth: OAuth;
   readonly faults = new Faults();
   readonly hub: Hub;
   readonly render: Renderer;
@@ -59,6 +62,7 @@ export class Fake {
     this.clock = new Clock(this.#lastId());
     this.world = new World(this.db);
     this.files = new Files(this.db, this.clock);
+    this.oauth = new OAuth(this.db, this.clock, this.world);
     this.hub = new Hub(this.db, this.clock, this.world, this.faults);
     this.render = new Renderer(this.world, this.files);
     this.messages = new Messages(this);
@@ -167,6 +171,31 @@ export class Fake {
       guildId: channel.guild_id,
       intent: Intent.GUILDS,
       render: () => d,
+    });
+  }
+
+  changeWebhook(webhook: Webhook): Webhook {
+    return this.db.transaction(() => {
+      this.world.webhooks.set(webhook.id, webhook);
+      this.#announceWebhooks(webhook);
+      return webhook;
+    });
+  }
+
+  removeWebhook(webhook: Webhook): void {
+    this.db.transaction(() => {
+      this.world.webhooks.delete(webhook.id);
+      this.#announceWebhooks(webhook);
+    });
+  }
+
+  /** Says where something changed, not what. */
+  #announceWebhooks({ guild_id, channel_id }: Webhook): void {
+    this.hub.emit({
+      t: "WEBHOOKS_UPDATE",
+      guildId: guild_id,
+      intent: Intent.GUILD_WEBHOOKS,
+      render: () => ({ guild_id, channel_id }),
     });
   }
 

@@ -1,6 +1,6 @@
 // mentions.ts - whom a message rings. Pure.
 import type { AllowedMentions } from "./message-input.js";
-import type { Channel, Message, Pings, User } from "./model.js";
+import type { Author, Channel, Message, Pings } from "./model.js";
 import { channelPermissions, Permission } from "./permissions.js";
 import type { World } from "./world.js";
 
@@ -17,25 +17,36 @@ function withoutCode(content: string): string {
   return content.replace(/```[\s\S]*?```|`[^`\n]*`/g, "");
 }
 
+const USERS_ONLY: AllowedMentions = {
+  parse: ["users"],
+  users: [],
+  roles: [],
+  replied_user: false,
+};
+
 /**
- * `allowed` null or undefined means the author said nothing: everything that
- * the text names and its author may ring, rings. `target` is what it replies to.
+ * `said` null or undefined means the author said nothing: everything that the text
+ * names and its author may ring, rings; of a webhook only users. A webhook may ring
+ * all. `target` is what it replies to.
  */
 export function pingsOf(
   world: World,
   channel: Channel,
-  author: User,
+  author: Author,
   content: string,
-  allowed: AllowedMentions | null | undefined,
+  said: AllowedMentions | null | undefined,
   target: Message | undefined,
 ): Pings {
   const spoken = withoutCode(content);
+  const allowed = said ?? (author.webhook && USERS_ONLY);
   const may = (category: "users" | "roles", id: string) =>
     !allowed ||
     allowed.parse.includes(category) ||
     allowed[category].includes(id);
   const permissions = channelPermissions(world, channel, author.id);
-  const mayRingAll = (permissions & Permission.MENTION_EVERYONE) !== 0n;
+  const mayRingAll =
+    author.webhook !== undefined ||
+    (permissions & Permission.MENTION_EVERYONE) !== 0n;
   const rolesNamed = ids(spoken, ROLE).filter((id) => {
     const role = world.roles.get(id);
     return (

@@ -14,12 +14,12 @@ import {
   MessageFlag,
   MessageType,
   type Attachment,
+  type Author,
   type Channel,
   type Embed,
   type Message,
   type Reference,
   type Snapshot,
-  type User,
 } from "./model.js";
 import type { Renderer, Wire } from "./render.js";
 import type { World } from "./world.js";
@@ -162,7 +162,7 @@ export class Messages {
   }
 
   create(
-    author: User,
+    author: Author,
     channel: Channel,
     input: MessageInput,
     uploads: Upload[],
@@ -176,6 +176,7 @@ export class Messages {
       id,
       channel_id: channel.id,
       author_id: author.id,
+      ...(author.webhook && { webhook: author.webhook }),
       type: reference?.type === 0 ? MessageType.REPLY : MessageType.DEFAULT,
       content,
       embeds,
@@ -215,7 +216,7 @@ export class Messages {
   }
 
   edit(
-    editor: User,
+    editor: Author,
     old: Message,
     input: MessageInput,
     uploads: Upload[],

@@ -7,7 +7,7 @@ export interface User {
   avatar: string | null;
   bot: boolean;
   nitro: boolean; // may write 4000 characters instead of 2000
-  access_token?: string; // what a person's OAuth2 consent with guilds.join gave
+  at_guild_cap: boolean; // in as many guilds as one may be in
 }
 
 /** An application with a bot user. Its id is the user's id. */
@@ -16,6 +16,34 @@ export interface Bot {
   token: string;
   privileged: number; // privileged intents switched on in its portal, as bits
   tokenReset: boolean; // Discord resets the token of a bot that identifies too often
+  secret: string; // its client secret, for OAuth2
+  redirects: string[]; // registered redirect URIs
+}
+
+/** A webhook of a channel: whoever knows its token may write there. */
+export interface Webhook {
+  id: string;
+  token: string;
+  guild_id: string;
+  channel_id: string;
+  name: string;
+  avatar: string | null;
+  application_id: string | null;
+  user_id: string;
+}
+
+/** The name and face a webhook's message was written under. */
+export interface WebhookFace {
+  id: string;
+  username: string;
+  avatar: string | null;
+  application_id: string | null;
+}
+
+/** Who writes a message: somebody, or a webhook. */
+export interface Author {
+  id: string;
+  webhook?: WebhookFace;
 }
 
 export interface Overwrite {
@@ -124,7 +152,8 @@ export interface Snapshot {
 export interface Message {
   id: string;
   channel_id: string;
-  author_id: string;
+  author_id: string; // a user's, or the webhook's
+  webhook?: WebhookFace;
   type: number;
   content: string;
   embeds: Embed[];
@@ -155,6 +184,7 @@ export const MessageFlag = {
 export const Intent = {
   GUILDS: 1 << 0,
   GUILD_MEMBERS: 1 << 1,
+  GUILD_WEBHOOKS: 1 << 5,
   GUILD_PRESENCES: 1 << 8,
   GUILD_MESSAGES: 1 << 9,
   GUILD_MESSAGE_TYPING: 1 << 11,

@@ -14,6 +14,8 @@ import {
   type Message,
   type Role,
   type User,
+  type Webhook,
+  type WebhookFace,
 } from "./model.js";
 import { topPosition } from "./permissions.js";
 import type { World } from "./world.js";
@@ -47,6 +49,29 @@ export function self(u: User): Wire {
     mfa_enabled: true,
     email: null,
   };
+}
+
+/** The author of a webhook's message: a user in form only. */
+export function webhookUser(face: WebhookFace): Wire {
+  const { id, username, avatar } = face;
+  return {
+    id,
+    username,
+    avatar,
+    discriminator: "0000",
+    public_flags: 0,
+    flags: 0,
+    bot: true,
+    global_name: null,
+    clan: null,
+    primary_guild: null,
+  };
+}
+
+export function webhook(w: Webhook, viewer: { id: string } | null): Wire {
+  const { user_id, token, ...rest } = w;
+  const shown = w.application_id === null || w.application_id === viewer?.id;
+  return { type: 1, ...rest, ...(shown && { token }) };
 }
 
 /** A member without its user, as messages carry it. */
@@ -234,7 +259,7 @@ export class Renderer {
       id: m.id,
       type: m.type,
       channel_id: m.channel_id,
-      author: this.user(m.author_id),
+      author: m.webhook ? webhookUser(m.webhook) : this.user(m.author_id),
       content: open ? m.content : "",
       embeds: open && !hidden ? m.embeds.map((e) => this.#embed(m, e)) : [],
       attachments: open
@@ -250,6 +275,11 @@ export class Renderer {
       pinned: m.pinned,
       flags: m.flags,
     };
+    if (m.webhook) {
+      wire["webhook_id"] = m.webhook.id;
+      if (m.webhook.application_id)
+        wire["application_id"] = m.webhook.application_id;
+    }
     if (m.reference) wire["message_reference"] = m.reference;
     if (m.snapshot && open)
       wire["message_snapshots"] = [{ message: this.#snapshot(m) }];

@@ -13,13 +13,15 @@ export interface UserSpec {
   global_name?: string;
   bot?: boolean;
   nitro?: boolean;
-  access_token?: string;
+  at_guild_cap?: boolean;
 }
 export interface BotSpec {
   id: string;
   username: string;
   token: string;
   intents?: ("GUILD_MEMBERS" | "GUILD_PRESENCES" | "MESSAGE_CONTENT")[];
+  client_secret?: string;
+  redirect_uris?: string[];
 }
 export interface RoleSpec {
   id: string;
@@ -167,6 +169,7 @@ export const DEFAULT_SCENARIO: Scenario = {
             WRITE |
               P.MANAGE_MESSAGES |
               P.MANAGE_ROLES |
+              P.MANAGE_WEBHOOKS |
               P.CREATE_INSTANT_INVITE,
           ),
         },
@@ -243,8 +246,7 @@ export function populate(fake: Fake, scenario: Scenario): void {
 
 export function putUser(fake: Fake, spec: UserSpec): void {
   const { id, username, global_name = null, bot = false, nitro = false } = spec;
-  const token =
-    spec.access_token === undefined ? {} : { access_token: spec.access_token };
+  const { at_guild_cap = false } = spec;
   fake.world.users.set(id, {
     id,
     username,
@@ -252,17 +254,31 @@ export function putUser(fake: Fake, spec: UserSpec): void {
     avatar: null,
     bot,
     nitro,
-    ...token,
+    at_guild_cap,
   });
 }
 
 export function putBot(
   fake: Fake,
-  { id, username, token, intents = [] }: BotSpec,
+  {
+    id,
+    username,
+    token,
+    intents = [],
+    client_secret = `${username}-secret`,
+    redirect_uris = [],
+  }: BotSpec,
 ): void {
   const privileged = intents.reduce((bits, name) => bits | Intent[name], 0);
   putUser(fake, { id, username, bot: true });
-  fake.world.bots.set(id, { id, token, privileged, tokenReset: false });
+  fake.world.bots.set(id, {
+    id,
+    token,
+    privileged,
+    tokenReset: false,
+    secret: client_secret,
+    redirects: redirect_uris,
+  });
 }
 
 export function putGuild(fake: Fake, spec: GuildSpec): void {

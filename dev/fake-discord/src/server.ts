@@ -8,6 +8,7 @@ import {
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { AUTHORIZE, serveAuthorize } from "./authorize.js";
 import { serveFile } from "./cdn.js";
 import { Control } from "./control.js";
 import { Fake, type FakeOptions } from "./fake.js";
@@ -64,6 +65,8 @@ function handler(fake: Fake) {
     if (path.startsWith("/control/")) return control.handle(request, response);
     if (path.startsWith("/cdn/"))
       return serveFile(fake.files, request, response);
+    if (AUTHORIZE.test(path.split("?")[0]!))
+      return serveAuthorize(fake, request, response);
     return api.handle(request, response);
   };
   return (request: IncomingMessage, response: ServerResponse) => {

@@ -2,9 +2,17 @@
 // Owns them all in memory and writes every change through to the database.
 // Invariant: a key in a map is a row in `entities`, and the other way round.
 import type { Database, Statement } from "./database.js";
-import type { Bot, Channel, Guild, Member, Role, User } from "./model.js";
+import type {
+  Bot,
+  Channel,
+  Guild,
+  Member,
+  Role,
+  User,
+  Webhook,
+} from "./model.js";
 
-class Shelf<T> {
+export class Shelf<T> {
   readonly #kind: string;
   readonly #put: Statement;
   readonly #drop: Statement;
@@ -52,6 +60,8 @@ export class World {
   readonly guilds: Shelf<Guild>;
   readonly channels: Shelf<Channel>;
   readonly roles: Shelf<Role>;
+  readonly webhooks: Shelf<Webhook>;
+  readonly #bans: Shelf<true>;
   readonly #members: Shelf<Member>;
   #revocations: Revocation[] = [];
 
@@ -61,6 +71,8 @@ export class World {
     this.guilds = new Shelf(db, "guild");
     this.channels = new Shelf(db, "channel");
     this.roles = new Shelf(db, "role");
+    this.webhooks = new Shelf(db, "webhook");
+    this.#bans = new Shelf(db, "ban");
     this.#members = new Shelf(db, "member");
   }
 
@@ -87,6 +99,20 @@ export class World {
 
   rolesOf(guildId: string): Role[] {
     return this.roles.values().filter((r) => r.guild_id === guildId);
+  }
+
+  webhooksOf(channelId: string): Webhook[] {
+    return this.webhooks.values().filter((w) => w.channel_id === channelId);
+  }
+
+  banned(guildId: string, userId: string): boolean {
+    return this.#bans.get(`${guildId}/${userId}`) === true;
+  }
+
+  setBan(guildId: string, userId: string, banned: boolean): void {
+    const key = `${guildId}/${userId}`;
+    if (banned) this.#bans.set(key, true);
+    else this.#bans.delete(key);
   }
 
   guildsOf(userId: string): Guild[] {

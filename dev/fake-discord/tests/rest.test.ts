@@ -658,20 +658,41 @@ test("members are listed by pages to who has the intent, and join by consent", a
     page.map((m: Json) => m["user"].id),
     [MARA, OTTO],
   );
-  const user = await b.control("POST", "/users", {
-    username: "buyer",
-    access_token: "consent",
-  });
-  const join = await api("PUT", `${path}/${user.id}`, {
-    access_token: "consent",
-    roles: [PREMIUM],
-  });
+  const user = await b.control("POST", "/users", { username: "buyer" });
+  const consent = (scopes: string[], client_id = MIRROR) =>
+    b.control("POST", "/grants", { client_id, user_id: user.id, scopes });
+  const put = async (access_token: string, roles?: string[]) => {
+    const body = { access_token, ...(roles && { roles }) };
+    return api("PUT", `${path}/${user.id}`, body);
+  };
+  const foreign = await consent(["guilds.join"], COLLECTOR);
+  assert.equal((await put(foreign.access_token)).body.code, 50025);
+  const narrow = await consent(["identify"]);
+  assert.equal((await put(narrow.access_token)).body.code, 50025);
+
+  const { access_token } = await consent(["guilds.join"]);
+  await b.control("PUT", `/guilds/${CUSTOMERS}/bans/${user.id}`);
+  const banned = await put(access_token);
+  assert.deepEqual([banned.status, banned.body.code], [403, 40007]);
+  await b.control("DELETE", `/guilds/${CUSTOMERS}/bans/${user.id}`);
+
+  const join = await put(access_token, [PREMIUM]);
   assert.deepEqual([join.status, join.body.roles], [201, [PREMIUM]]);
-  assert.equal(
-    (await api("PUT", `${path}/${user.id}`, { access_token: "consent" }))
-      .status,
-    204,
-  );
+  assert.equal((await put(access_token)).status, 204);
+
+  const full = await b.control("POST", "/users", {
+    username: "everywhere",
+    at_guild_cap: true,
+  });
+  const grant = await b.control("POST", "/grants", {
+    client_id: MIRROR,
+    user_id: full.id,
+    scopes: ["guilds.join"],
+  });
+  const capped = await api("PUT", `${path}/${full.id}`, {
+    access_token: grant.access_token,
+  });
+  assert.deepEqual([capped.status, capped.body.code], [400, 30001]);
 });
 
 test("faults strike before or after the deed, on the route they were meant for", async (t) => {

@@ -10,10 +10,13 @@ import {
 import type { Fake } from "../fake.js";
 import { numberOf } from "../faults.js";
 import type { Bot } from "../model.js";
-import { objectOf, readBody, type Body } from "./body.js";
+import { OAuthError } from "../oauth.js";
+import { checkType, objectOf, readBody, type Body } from "./body.js";
 import { guildRoutes } from "./guild-routes.js";
 import type { Verdict } from "./limits.js";
 import { messageRoutes } from "./message-routes.js";
+import { oauthRoutes } from "./oauth-routes.js";
+import { hidden } from "./redact.js";
 import {
   Call,
   checkParams,
@@ -21,10 +24,18 @@ import {
   find,
   type Match,
   type Reply,
+  type Auth,
+  type Extra,
   type Route,
 } from "./route.js";
+import { webhookRoutes } from "./webhook-routes.js";
 
-const ROUTES: readonly Route[] = [...guildRoutes, ...messageRoutes];
+const ROUTES: readonly Route[] = [
+  ...oauthRoutes,
+  ...guildRoutes,
+  ...messageRoutes,
+  ...webhookRoutes,
+];
 const AGENT = /^DiscordBot \(.+,\s*.+\)/;
 const VERSION = "/api/v10";
 
@@ -33,6 +44,7 @@ interface Trace {
   receivedAt: number;
   route: string | null;
   bot: Bot | null;
+  extra: Extra;
   body?: unknown;
   code?: number;
 }
@@ -60,6 +72,7 @@ export class Api {
       receivedAt: this.#fake.clock.now(),
       route: null,
       bot: null,
+      extra: {},
     };
     let answer: Answer;
     try {
@@ -87,23 +100,39 @@ export class Api {
       "http://fake",
     );
     const address = request.socket.remoteAddress ?? "";
-    if (!AGENT.test(request.headers["user-agent"] ?? "")) throw refuse(40333);
-    if (this.#fake.limits.banned(address, trace.receivedAt)) return BANNED;
-    if (!pathname.startsWith(`${VERSION}/`))
-      throw /^\/api\/v\d+\//.test(pathname) ? refuse(50041) : notFound();
     const method = request.method ?? "GET";
-    const match = find(ROUTES, method, pathname.slice(VERSION.length));
+    const versioned = pathname.startsWith(`${VERSION}/`);
+    const match = versioned
+      ? find(ROUTES, method, pathname.slice(VERSION.length))
+      : undefined;
+    const auth = (typeof match === "object" && match.route.auth) || "bot";
+    const agent = request.headers["user-agent"] ?? "";
+    // Libraries of OAuth2 and webhooks go by other names than bots must.
+    const { authorization = "" } = request.headers;
+    const bot = auth === "bot" || authorization.startsWith("Bot ");
+    if (bot ? !AGENT.test(agent) : agent === "") throw refuse(40333);
+    if (this.#fake.limits.banned(address, trace.receivedAt)) return BANNED;
+    if (!versioned)
+      throw /^\/api\/v\d+\//.test(pathname) ? refuse(50041) : notFound();
     if (!match) throw notFound();
     if (match === "method") throw wrongMethod();
     trace.route = `${method} ${match.route.path}`;
-    trace.bot = this.#authenticate(request);
-    if (!trace.bot && !match.route.open) throw unauthorized();
+    this.#authenticate(request, auth, trace);
     return this.#limited(match, trace, searchParams, body);
   }
 
-  #authenticate(request: IncomingMessage): Bot | null {
-    const token = /^Bot (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
-    return (token && this.#fake.world.botByToken(token)) || null;
+  #authenticate(request: IncomingMessage, auth: Auth, trace: Trace): void {
+    const { authorization = "" } = request.headers;
+    const [, kind, token = ""] =
+      /^(Bot|Bearer) (\S+)$/.exec(authorization) ?? [];
+    const { world, oauth } = this.#fake;
+    const bot = kind === "Bot" && auth !== "bearer";
+    const person = kind === "Bearer" && auth !== "bot";
+    trace.extra.authorization = authorization;
+    if (bot) trace.bot = world.botByToken(token) ?? null;
+    if (person) trace.extra.grant = oauth.byAccessToken(token);
+    if (auth !== "open" && !trace.bot && !trace.extra.grant)
+      throw unauthorized();
   }
 
   async #limited(
@@ -120,21 +149,31 @@ export class Api {
     const refusal = faults.take("rest_429", name);
     if (refusal) return tooMany(refusal);
     checkParams(params);
-    const uploads = body instanceof Error ? [] : body.uploads;
+    const given: Body = body instanceof Error ? NOTHING : body;
+    checkType(given, route.form ?? false);
+    const { uploads, form } = given;
+    const json = form ? {} : objectOf(given);
+    trace.body = hidden(
+      form
+        ? Object.fromEntries(form)
+        : uploads.length === 0
+          ? given.json
+          : json,
+      uploads,
+    );
+    const extra = { ...trace.extra, ...(form && { form }) };
     const bot = trace.bot ?? NOBODY;
-    const json = body instanceof Error ? {} : objectOf(body);
-    trace.body =
-      uploads.length === 0
-        ? body instanceof Error
-          ? undefined
-          : body.json
-        : withFiles(json, uploads);
-    const call = new Call(this.#fake, bot, params, query, json, uploads);
+    const call = new Call(this.#fake, bot, params, query, json, uploads, extra);
     const bucket =
       typeof route.limit === "string" ? route.limit : route.limit(call);
-    const major = params["channel"] ?? params["guild"] ?? "";
-    const verdict = limits.take(bot.id, bucket, major, this.#fake.clock.now());
+    const major = majorOf(params);
+    const now = this.#fake.clock.now();
+    const who = trace.extra.grant?.userId ?? bot.id;
+    const verdict = limits.take(who, bucket, major, now);
     if (verdict.wait) return waitAnswer(verdict);
+    const shared =
+      route.shared && limits.takeShared(...route.shared(call), now);
+    if (shared?.wait) return waitAnswer(shared);
     return this.#run(route, name, call, body, verdict, trace);
   }
 
@@ -163,9 +202,13 @@ export class Api {
       if (body instanceof Error) throw body;
       reply = route.run(call);
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      trace.code = error.code;
-      reply = { status: error.status, body: error.body() };
+      if (error instanceof OAuthError) {
+        reply = { status: error.status, body: error.body() };
+      } else {
+        if (!(error instanceof ApiError)) throw error;
+        trace.code = error.code;
+        reply = { status: error.status, body: error.body() };
+      }
     }
     const committed = reply.status < 300;
     if (committed && faults.take("rest_502_after_commit", name))
@@ -197,7 +240,7 @@ export class Api {
       at: trace.receivedAt,
       tookMs: now - trace.receivedAt,
       method: request.method ?? "",
-      path: request.url ?? "",
+      path: (request.url ?? "").replace(/(\/webhooks\/\d+\/)[^/?]+/, "$1***"),
       route: trace.route,
       bot: trace.bot?.id ?? null,
       status: silent ? 0 : answer.status,
@@ -208,7 +251,15 @@ export class Api {
   }
 }
 
-const NOBODY: Bot = { id: "0", token: "", privileged: 0, tokenReset: false };
+const NOTHING: Body = { json: undefined, uploads: [] };
+const NOBODY: Bot = {
+  id: "0",
+  token: "",
+  privileged: 0,
+  tokenReset: false,
+  secret: "",
+  redirects: [],
+};
 const BAD_GATEWAY: Answer = {
   status: 502,
   html: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n",
@@ -223,13 +274,14 @@ const BANNED: Answer = {
 };
 
 function waitAnswer({ headers, wait }: Verdict): Answer {
-  const { seconds, global } = wait!;
+  const { seconds, scope } = wait!;
+  const global = scope === "global";
   return {
     status: 429,
     headers: {
       ...headers,
       "retry-after": String(Math.ceil(seconds)),
-      "x-ratelimit-scope": global ? "global" : "user",
+      "x-ratelimit-scope": scope,
     },
     body: {
       message: "You are being rate limited.",
@@ -271,15 +323,10 @@ function tooMany(fault: { [parameter: string]: unknown }): Answer {
   };
 }
 
-function withFiles(
-  json: object,
-  uploads: readonly { filename: string; bytes: Buffer }[],
-): unknown {
-  const files = uploads.map(({ filename, bytes }) => ({
-    filename,
-    size: bytes.length,
-  }));
-  return { ...json, files };
+function majorOf(params: Record<string, string>): string {
+  const { channel, guild, webhook, token } = params;
+  const hook = webhook && (token ? `${webhook}/${token}` : webhook);
+  return hook ?? channel ?? guild ?? "";
 }
 
 function pause(ms: number): Promise<void> {

@@ -9,6 +9,7 @@ import { isObject, type Json } from "../validate.js";
 export interface Body {
   json: unknown;
   uploads: Upload[];
+  form?: URLSearchParams;
 }
 
 const EMPTY: Body = { json: undefined, uploads: [] };
@@ -18,7 +19,9 @@ export async function readBody(request: IncomingMessage): Promise<Body> {
   const type = request.headers["content-type"] ?? "";
   if (bytes.length === 0) return EMPTY;
   if (/^multipart\/form-data\b/i.test(type)) return multipart(bytes, type);
-  if (!/^application\/json\b/i.test(type)) throw wrongType();
+  if (/^application\/x-www-form-urlencoded\b/i.test(type))
+    return { ...EMPTY, form: new URLSearchParams(bytes.toString("utf8")) };
+  if (!/^application\/json\b/i.test(type)) throw wrongType(TYPES);
   return { json: parseJson(bytes.toString("utf8")), uploads: [] };
 }
 
@@ -37,8 +40,17 @@ export async function collect(
   return Buffer.concat(chunks);
 }
 
-function wrongType(): ApiError {
-  const types = "'application/json', 'multipart/form-data'";
+const TYPES = "'application/json', 'multipart/form-data'";
+const FORM = "'application/x-www-form-urlencoded'";
+
+/** A route takes JSON and files, or a form: never the one for the other. */
+export function checkType(body: Body, form: boolean): void {
+  if (form && (body.json !== undefined || body.uploads.length > 0))
+    throw wrongType(FORM);
+  if (!form && body.form) throw wrongType(TYPES);
+}
+
+function wrongType(types: string): ApiError {
   return new ApiError(
     400,
     50035,

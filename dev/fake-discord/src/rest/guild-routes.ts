@@ -11,17 +11,10 @@ export const guildRoutes: readonly Route[] = [
     method: "GET",
     path: "/gateway",
     limit: "gateway",
-    open: true,
+    auth: "open",
     run: (call) => ok({ url: call.fake.gatewayUrl("gateway") }),
   },
   { method: "GET", path: "/gateway/bot", limit: "gateway", run: gatewayBot },
-  {
-    method: "GET",
-    path: "/users/@me",
-    limit: "user",
-    run: (call) => ok(render.self(call.self)),
-  },
-  { method: "GET", path: "/users/@me/guilds", limit: "user", run: ownGuilds },
   { method: "GET", path: "/applications/@me", limit: "user", run: application },
   {
     method: "GET",
@@ -91,7 +84,7 @@ function gatewayBot(call: Call): Reply {
   });
 }
 
-function application(call: Call): Reply {
+export function application(call: Call): Reply {
   const flags = call.fake.applicationFlags(call.bot);
   const { username } = call.self;
   return ok({
@@ -102,19 +95,6 @@ function application(call: Call): Reply {
     flags,
     bot: render.self(call.self),
   });
-}
-
-function ownGuilds(call: Call): Reply {
-  const guilds = call.fake.world.guildsOf(call.bot.id);
-  return ok(
-    guilds.map(({ id, name, owner_id }) => ({
-      id,
-      name,
-      icon: null,
-      owner: owner_id === call.bot.id,
-      features: [],
-    })),
-  );
 }
 
 function getUser(call: Call): Reply {
@@ -175,8 +155,15 @@ function addMember(call: Call): Reply {
   if (!call.mayInGuild(Permission.CREATE_INSTANT_INVITE)) throw refuse(50013);
   const user = call.fake.world.users.get(call.id("user"));
   if (!user) throw refuse(10013);
-  if (!token || user.access_token !== token) throw refuse(50025);
+  const grant = call.fake.oauth.byAccessToken(token ?? "");
+  const fits =
+    grant?.clientId === call.bot.id &&
+    grant.userId === user.id &&
+    grant.scopes.includes("guilds.join");
+  if (!fits) throw refuse(50025);
+  if (call.fake.world.banned(guild.id, user.id)) throw refuse(40007);
   if (call.fake.world.member(guild.id, user.id)) return done;
+  if (user.at_guild_cap) throw refuse(30001);
   const roles = roleList(call, call.body["roles"]) ?? [];
   const member = call.fake.addMember(
     guild.id,

@@ -21,7 +21,13 @@ export type LimitName =
   | "guild"
   | "channel"
   | "gateway"
-  | "user";
+  | "user"
+  | "oauth"
+  | "own-member"
+  | "webhook"
+  | "webhook-execute"
+  | "webhook-message"
+  | "webhook-channel";
 
 interface Rate {
   limit: number;
@@ -49,6 +55,12 @@ const DISCORD: Record<LimitName, Rate> = {
   channel: per(10, 10),
   gateway: per(2, 5),
   user: per(5, 1),
+  oauth: per(10, 10),
+  "own-member": per(5, 300),
+  webhook: per(5, 5),
+  "webhook-execute": per(5, 2),
+  "webhook-message": per(5, 2),
+  "webhook-channel": per(30, 60), // of all webhooks of a channel together
 };
 const GENEROUS = per(50, 1);
 
@@ -67,7 +79,7 @@ interface Window {
 export interface Verdict {
   headers: Record<string, string>;
   /** Set when the request is refused. */
-  wait?: { seconds: number; global: boolean };
+  wait?: { seconds: number; scope: "user" | "global" | "shared" };
 }
 
 export class Limits {
@@ -102,7 +114,7 @@ export class Limits {
       const seconds = (all.endsAt - now) / 1000;
       return {
         headers: { "x-ratelimit-global": "true" },
-        wait: { seconds, global: true },
+        wait: { seconds, scope: "global" },
       };
     }
     const rate = this.#rate(name);
@@ -127,8 +139,18 @@ export class Limits {
       "x-ratelimit-bucket": bucket,
     };
     return refused
-      ? { headers, wait: { seconds, global: false } }
+      ? { headers, wait: { seconds, scope: "user" } }
       : { headers };
+  }
+
+  /** Counts against what all clients share: no headers tell of it in advance. */
+  takeShared(name: LimitName, major: string, now: number): Verdict {
+    const rate = this.#rate(name);
+    if (!rate) return { headers: {} };
+    const window = this.#window(`shared/${name}/${major}`, rate.windowMs, now);
+    if (window.used++ < rate.limit) return { headers: {} };
+    const seconds = (window.endsAt - now) / 1000;
+    return { headers: {}, wait: { seconds, scope: "shared" } };
   }
 
   /** Counts an answer of 401, 403 or 429 against the address that got it. */

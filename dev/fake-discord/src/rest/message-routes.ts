@@ -129,7 +129,7 @@ function create(call: Call): Reply {
 }
 
 /** Components of the second kind take the place of content and embeds. */
-function checkComponents(input: MessageInput, flags: number): void {
+export function checkComponents(input: MessageInput, flags: number): void {
   if (!(flags & MessageFlag.COMPONENTS_V2)) return;
   const form = new Form();
   const code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2";
@@ -144,7 +144,7 @@ function checkComponents(input: MessageInput, flags: number): void {
 }
 
 /** Each attachment said to be new must come with its file. */
-function checkUploads(
+export function checkUploads(
   call: Call,
   input: MessageInput,
   kept: string[] = [],

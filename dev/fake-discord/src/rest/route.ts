@@ -2,7 +2,8 @@
 import { isSnowflake } from "../clock.js";
 import { invalid, refuse } from "../errors.js";
 import type { Fake } from "../fake.js";
-import type { Bot, Channel, Guild, Member, User } from "../model.js";
+import type { Bot, Channel, Guild, Member, User, Webhook } from "../model.js";
+import type { Grant } from "../oauth.js";
 import {
   channelPermissions,
   guildPermissions,
@@ -13,6 +14,9 @@ import type { Json } from "../validate.js";
 import type { Upload } from "../messages.js";
 import type { LimitName } from "./limits.js";
 
+/** "open": none is asked for. "either": a bot, or a person's token. */
+export type Auth = "bot" | "bearer" | "either" | "open";
+
 export interface Reply {
   status: number;
   body?: unknown;
@@ -22,12 +26,22 @@ export interface Route {
   method: string;
   path: string; // "/channels/:channel/messages"
   limit: LimitName | ((call: Call) => LimitName);
-  open?: boolean; // needs no token
+  /** What is shared with other clients, and of which channel. */
+  shared?: (call: Call) => [LimitName, string];
+  auth?: Auth; // "bot"
+  form?: boolean; // takes application/x-www-form-urlencoded, and nothing else
   run(call: Call): Reply;
 }
 
 export const ok = (body: unknown): Reply => ({ status: 200, body });
 export const done: Reply = { status: 204 };
+
+/** The rest of what a request said, for the few routes that ask. */
+export interface Extra {
+  grant?: Grant; // of a Bearer token
+  form?: URLSearchParams;
+  authorization?: string;
+}
 
 /** One authenticated request, and the look-ups that every route begins with. */
 export class Call {
@@ -38,6 +52,7 @@ export class Call {
     readonly query: URLSearchParams,
     readonly body: Json,
     readonly uploads: Upload[],
+    readonly extra: Extra = {},
   ) {}
 
   get self(): User {
@@ -67,6 +82,14 @@ export class Call {
     if (!this.may(channel, Permission.VIEW_CHANNEL)) throw refuse(50001);
     if (!this.may(channel, bits)) throw refuse(50013);
     return channel;
+  }
+
+  /** The webhook that the path names with its token. */
+  webhook(): Webhook {
+    const found = this.fake.world.webhooks.get(this.id("webhook"));
+    if (!found) throw refuse(10015);
+    if (found.token !== this.id("token")) throw refuse(50027);
+    return found;
   }
 
   member(userId: string): Member {
@@ -141,7 +164,7 @@ export function decode(part: string): string {
 /** Ids in a path must look like ids before anything is looked up. */
 export function checkParams(params: Record<string, string>): void {
   for (const [name, value] of Object.entries(params))
-    if (!isSnowflake(value))
+    if (name !== "token" && !isSnowflake(value))
       throw invalid(
         [`${name}_id`],
         "NUMBER_TYPE_COERCE",
