@@ -49,7 +49,7 @@ struct pump {
     size_t n_delivered, n_settling, cap_delivered;
     bool settle_set;
     bool closing;
-    daemon_counter *recorded, *unchanged, *ignored, *retried, *dead;
+    daemon_counter *recorded, *unchanged, *held, *ignored, *retried, *dead;
 };
 
 /* ---- building a batch ---- */
@@ -159,6 +159,7 @@ static void count_outcomes(pump *self, const api_signals_record_result *value)
         api_record_outcome outcome = value->results.items[i];
         daemon_counter_add(outcome == API_RECORD_OUTCOME_RECORDED    ? self->recorded
                            : outcome == API_RECORD_OUTCOME_UNCHANGED ? self->unchanged
+                           : outcome == API_RECORD_OUTCOME_HELD      ? self->held
                                                                      : self->ignored,
                            1);
     }
@@ -370,6 +371,8 @@ int pump_new(daemon_loop *loop, outbox *box, convex_client *client, daemon_metri
                                         "events that changed the backend's state");
     self->unchanged = daemon_counter_new(metrics, "events_unchanged_total", NULL,
                                          "events that the backend knew already");
+    self->held = daemon_counter_new(metrics, "events_held_total", NULL,
+                                    "changes of messages that the backend does not know yet");
     self->ignored = daemon_counter_new(metrics, "events_ignored_total", NULL,
                                        "events of channels that are not captured");
     self->retried = daemon_counter_new(metrics, "events_retried_total", NULL,

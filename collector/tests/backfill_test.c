@@ -139,7 +139,7 @@ static void channels(bench *b, const char *json)
     convex_value_unref(value);
 }
 
-#define ONE "[{\"guildId\":\"6\",\"channelId\":\"45\"}]"
+#define ONE "[{\"guildId\":\"6\",\"channelId\":\"45\",\"since\":0}]"
 
 /* Ids from `newest` down to `oldest`, as Discord lists them. */
 static void answer(bench *b, discord_status status, int newest, int oldest)

@@ -7,7 +7,13 @@ import * as Channels from "./model/channels";
 /** The source channels that are captured, of all communities. */
 export const captured = query({
   args: {},
-  returns: v.array(v.object({ guildId: v.string(), channelId: v.string() })),
+  returns: v.array(
+    v.object({
+      guildId: v.string(),
+      channelId: v.string(),
+      since: v.number(), // ms: what was written before is not wanted
+    }),
+  ),
   handler: async (ctx) => {
     await requireService(ctx, "collector");
     return await Channels.captured(ctx);

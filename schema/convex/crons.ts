@@ -11,4 +11,10 @@ crons.daily(
   internal.retention.webhookEvents,
 );
 
+crons.daily(
+  "forget changes of messages that cannot be fetched",
+  { hourUTC: 3, minuteUTC: 27 },
+  internal.retention.heldUpdates,
+);
+
 export default crons;

@@ -45,16 +45,18 @@ const channels = defineTable({
   enabled: v.boolean(),
   identity: v.optional(postIdentity), // of the posts; absent: bot
   recreates: v.optional(v.boolean()), // a post that was deleted by hand is made again; absent: no
+  since: v.optional(v.number()), // ms: on since then; older messages are not imported
 }).index("by_communityId_and_sourceChannelId", [
   "communityId",
   "sourceChannelId",
 ]);
 
 // A source message in its latest state. Written by signals:record only; read
-// by the feed and by mirrors:claim. A deleted one keeps nothing but its key.
+// by the feed and by mirrors:claim. A deleted one keeps nothing but its key and its place.
 const signals = defineTable({
   communityId: v.id("communities"),
   channelId: v.id("channels"),
+  threadId: v.optional(v.string()), // of the channel; absent: in the channel itself
   messageId: v.string(),
   order: v.string(), // messageId, zero-padded: sorts like the number
   state: v.union(v.literal("live"), v.literal("deleted")),
@@ -82,6 +84,13 @@ const signals = defineTable({
     "state",
     "order",
   ])
+  .index("by_communityId_and_channelId_and_threadId_and_state_and_order", [
+    "communityId",
+    "channelId",
+    "threadId",
+    "state",
+    "order",
+  ])
   .index("by_communityId_and_state_and_committedAt", [
     "communityId",
     "state",
@@ -103,6 +112,28 @@ const signals = defineTable({
     "repliesTo",
     "order",
   ]);
+
+// Partial events of a message that no whole event told of yet. Written by
+// signals:record; the collector sees them in signals:held and fetches the message.
+const heldUpdates = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  threadId: v.optional(v.string()),
+  messageId: v.string(),
+  layers: v.array(layer),
+  heldAt: v.number(), // ms: since when
+})
+  .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_heldAt", ["communityId", "heldAt"]);
+
+// A source channel or thread that was deleted: whatever is or will be recorded
+// of it is deleted too. Discord never uses an id again.
+const goneChannels = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  goneId: v.string(), // of the thread, or of the channel itself
+  capturedAt: v.number(),
+}).index("by_communityId_and_goneId", ["communityId", "goneId"]);
 
 // The desired and the actual post of a signal in the customer guild. Desired:
 // written by signals:record; actual, lease and attempts: by the bot.
@@ -380,6 +411,8 @@ export default defineSchema({
   communities,
   channels,
   signals,
+  heldUpdates,
+  goneChannels,
   mirrors,
   sightings,
   webhookEvents,

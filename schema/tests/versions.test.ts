@@ -166,6 +166,28 @@ test("any mix of events converges in any order", () => {
   }
 });
 
+const POLL = { question: "Direction?", answers: ["up"], multiple: false };
+const STICKER = { id: "5", name: "moon", format: "png" as const };
+
+test("stickers, a poll and a spoiler are part of the version", () => {
+  const file = { id: "7", filename: "a.png", size: 1, url: "https://f/a" };
+  const versions = [
+    whole(),
+    whole({ stickers: [STICKER] }),
+    whole({ poll: POLL }),
+    whole({ attachments: [file] }),
+    whole({ attachments: [{ ...file, spoiler: true }] }),
+  ].map((event) => versionOf(bodyOf(joined([event]))!));
+  assert.equal(new Set(versions).size, versions.length);
+});
+
+test("a poll that a later whole event does not have is gone in every order", () => {
+  const early = partial({ poll: POLL, capturedAt: SENT_AT + 10 });
+  const after = edit(1000, "closed", SENT_AT + 1020);
+  for (const order of permutations([early, whole(), after]))
+    assert.equal(bodyOf(joined(order))?.poll, undefined);
+});
+
 // Small ranges on purpose: ties and clock skew are where orders differ.
 function randomEvent(next: () => number, i: number): UpsertEvent {
   const pick = (n: number) => Math.floor(next() * n);
@@ -178,11 +200,15 @@ function randomEvent(next: () => number, i: number): UpsertEvent {
     : null;
   const says = { content, contentTrade };
   const kind = pick(3);
+  const more = [{}, { poll: POLL }, { stickers: [STICKER] }][pick(3)];
   if (kind === 0)
-    return partial({ capturedAt, embeds, ...(pick(2) ? says : {}) });
+    return partial({
+      ...{ capturedAt, embeds, ...more },
+      ...(pick(2) ? says : {}),
+    });
   if (kind === 1)
     return partial({ capturedAt, ...says, editedAt: SENT_AT + pick(4) });
-  return whole({ capturedAt, editedAt, ...says, embeds });
+  return whole({ capturedAt, editedAt, ...says, embeds, ...more });
 }
 
 test("the version names the text, not the signature of a file's URL", () => {

@@ -42,7 +42,7 @@ export function identityOf(channel: Doc<"channels">): PostIdentity {
 /** What the collector is to listen to, over all communities. */
 export async function captured(
   ctx: QueryCtx,
-): Promise<{ guildId: string; channelId: string }[]> {
+): Promise<{ guildId: string; channelId: string; since: number }[]> {
   const found = [];
   for (const community of await Communities.all(ctx))
     for (const channel of await ofCommunity(ctx, community._id))
@@ -50,6 +50,7 @@ export async function captured(
         found.push({
           guildId: community.sourceGuildId,
           channelId: channel.sourceChannelId,
+          since: channel.since ?? channel._creationTime,
         });
   return found;
 }
@@ -74,9 +75,10 @@ export async function setUp(
     if (others.length >= MAX_CHANNELS)
       throw failure("bad_argument", `At most ${MAX_CHANNELS} channels`);
   }
-  const row = { communityId: community._id, ...fields };
+  const since = known?.enabled ? known.since : Date.now();
+  const row = { communityId: community._id, ...fields, since };
   const id = known?._id ?? (await ctx.db.insert("channels", row));
-  if (known !== null) await ctx.db.patch(id, fields);
+  if (known !== null) await ctx.db.patch(id, { ...fields, since });
   await audit(
     ctx,
     community._id,

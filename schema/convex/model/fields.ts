@@ -28,12 +28,33 @@ export const embed = v.object({
 });
 
 export const attachment = v.object({
-  id: v.string(), // snowflake
+  id: v.string(), // snowflake; "url-" and a digest for media that is no upload
   filename: v.string(),
   url: v.string(), // signed by Discord: the query part changes, the file does not
   contentType: v.optional(v.string()),
-  size: v.number(), // bytes
+  size: v.number(), // bytes; 0: Discord does not say
   description: v.optional(v.string()),
+  spoiler: v.optional(v.boolean()), // shown when clicked; absent: no
+});
+
+export const sticker = v.object({
+  id: v.string(),
+  name: v.string(),
+  format: v.union(
+    v.literal("png"),
+    v.literal("apng"),
+    v.literal("lottie"), // an animation in JSON: no picture
+    v.literal("gif"),
+  ),
+  url: v.optional(v.string()),
+});
+
+// Votes are not kept: they change nothing of what was asked.
+export const poll = v.object({
+  question: v.string(),
+  answers: v.array(v.string()),
+  multiple: v.boolean(), // may one choose several
+  endsAt: v.optional(v.number()), // ms; absent: no end
 });
 
 export const author = v.object({
@@ -120,6 +141,8 @@ export const body = v.object({
   content: v.string(),
   embeds: v.array(embed),
   attachments: v.array(attachment),
+  stickers: v.optional(v.array(sticker)), // absent: none
+  poll: v.optional(poll),
   replyToId: v.optional(v.string()), // source message id
   kind: messageKind,
   sentAt: v.number(), // ms, Discord's clock
@@ -134,6 +157,8 @@ export const bodyPatch = v.object({
   content: v.optional(v.string()),
   embeds: v.optional(v.array(embed)),
   attachments: v.optional(v.array(attachment)),
+  stickers: v.optional(v.array(sticker)),
+  poll: v.optional(poll),
   replyToId: v.optional(v.string()),
   kind: v.optional(messageKind),
   sentAt: v.optional(v.number()),
@@ -156,10 +181,13 @@ export const layer = v.object({
   fields: bodyPatch,
 });
 
+// channelId is always a channel that may be captured. What is written in a
+// thread of it says so with threadId.
 export const upsertEvent = v.object({
   type: v.literal("upsert"),
   guildId: v.string(),
   channelId: v.string(),
+  threadId: v.optional(v.string()),
   messageId: v.string(),
   ...bodyPatch.fields,
   partial: v.boolean(), // true: merge only the keys that are present
@@ -170,14 +198,29 @@ export const deleteEvent = v.object({
   type: v.literal("delete"),
   guildId: v.string(),
   channelId: v.string(),
+  threadId: v.optional(v.string()),
   messageId: v.string(),
   capturedAt: v.number(),
 });
 
-export const sourceEvent = v.union(upsertEvent, deleteEvent);
+// The channel is gone, or only its thread: Discord names no message of it.
+export const channelDeleteEvent = v.object({
+  type: v.literal("channel_delete"),
+  guildId: v.string(),
+  channelId: v.string(),
+  threadId: v.optional(v.string()),
+  capturedAt: v.number(),
+});
+
+export const sourceEvent = v.union(
+  upsertEvent,
+  deleteEvent,
+  channelDeleteEvent,
+);
 
 export const recordResult = v.union(
   v.literal("recorded"),
+  v.literal("held"), // partial, and the message is not known yet
   v.literal("unchanged"),
   v.literal("ignored"),
 );
@@ -192,6 +235,7 @@ export type Stamp = Infer<typeof stamp>;
 export type Layer = Infer<typeof layer>;
 export type UpsertEvent = Infer<typeof upsertEvent>;
 export type DeleteEvent = Infer<typeof deleteEvent>;
+export type ChannelDeleteEvent = Infer<typeof channelDeleteEvent>;
 export type SourceEvent = Infer<typeof sourceEvent>;
 export type RecordResult = Infer<typeof recordResult>;
 

@@ -1,8 +1,8 @@
 // signals.ts - source messages in their latest state.
 //
 // Invariant: a row depends only on the set of events recorded for its
-// message, never on their order or number (the times of arrival excepted).
-// The mirror row changes in the same transaction as the signal.
+// message and its channel, never on their order or number (the times of
+// arrival excepted). The mirror row changes in the same transaction.
 
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
@@ -10,12 +10,13 @@ import * as Channels from "./channels";
 import * as Communities from "./communities";
 import type {
   Body,
-  DeleteEvent,
   Layer,
   RecordResult,
   SourceEvent,
   UpsertEvent,
 } from "./fields";
+import * as Gone from "./gone";
+import * as Held from "./held";
 import * as Mirrors from "./mirrors";
 import * as Trades from "./trades";
 import {
@@ -32,6 +33,9 @@ import {
 type Signal = Doc<"signals">;
 type Channel = Doc<"channels">;
 
+/** What identifies a message and says where it is. */
+export type Place = { messageId: string; threadId?: string };
+
 /** Applies events one after another; each result stands for one event. */
 export async function record(
   ctx: MutationCtx,
@@ -44,12 +48,24 @@ export async function record(
     const key = `${event.guildId}/${event.channelId}`;
     if (!channels.has(key)) channels.set(key, await channelOf(ctx, event));
     const channel = channels.get(key);
-    if (!channel) results.push("ignored");
-    else if (event.type === "delete")
-      results.push(await bury(ctx, channel, event, now));
-    else results.push(await upsert(ctx, channel, event, now));
+    results.push(channel ? await apply(ctx, channel, event, now) : "ignored");
   }
   return results;
+}
+
+async function apply(
+  ctx: MutationCtx,
+  channel: Channel,
+  event: SourceEvent,
+  now: number,
+): Promise<RecordResult> {
+  if (event.type === "channel_delete")
+    return await Gone.remember(ctx, channel, event, now);
+  if (event.type === "delete")
+    return await bury(ctx, channel, event, event.capturedAt, now);
+  const goneAt = await Gone.since(ctx, channel, event.threadId);
+  if (goneAt === null) return await upsert(ctx, channel, event, now);
+  return await bury(ctx, channel, event, goneAt, now);
 }
 
 export async function byMessage(
@@ -65,40 +81,44 @@ export async function byMessage(
     .unique();
 }
 
-// Only what is configured and on; everything else is not ours to keep.
-async function channelOf(
+/** Only what is configured and on; everything else is not ours to keep. */
+export async function channelOf(
   ctx: QueryCtx,
-  event: SourceEvent,
+  place: { guildId: string; channelId: string },
 ): Promise<Channel | null> {
-  const community = await Communities.bySourceGuild(ctx, event.guildId);
+  const community = await Communities.bySourceGuild(ctx, place.guildId);
   if (community === null) return null;
-  const channel = await Channels.bySource(ctx, community._id, event.channelId);
+  const channel = await Channels.bySource(ctx, community._id, place.channelId);
   return channel?.enabled ? channel : null;
 }
 
-async function bury(
+/** Makes a message a tombstone, known or not, with its post. */
+export async function bury(
   ctx: MutationCtx,
   channel: Channel,
-  event: DeleteEvent,
+  place: Place,
+  capturedAt: number,
   now: number,
 ): Promise<RecordResult> {
-  const known = await byMessage(ctx, channel.communityId, event.messageId);
+  const { messageId } = place;
+  const known = await byMessage(ctx, channel.communityId, messageId);
   if (known?.state === "deleted") return "unchanged";
   const tombstone = {
-    ...keyOf(channel, event),
     state: "deleted" as const,
     body: null,
     version: DELETED_VERSION,
     stamp: null,
     layers: undefined,
     ...Trades.columnsOf(null),
-    sourceAt: event.capturedAt, // Discord tells no time of deletion
-    capturedAt: event.capturedAt,
+    sourceAt: capturedAt, // Discord tells no time of deletion
+    capturedAt,
     committedAt: now,
   };
-  if (known === null) await ctx.db.insert("signals", tombstone);
-  else await ctx.db.patch(known._id, tombstone);
-  await Mirrors.desire(ctx, channel, event.messageId, null, now);
+  if (known !== null) await ctx.db.patch(known._id, tombstone);
+  else
+    await ctx.db.insert("signals", { ...keyOf(channel, place), ...tombstone });
+  await Held.release(ctx, channel.communityId, messageId);
+  await Mirrors.desire(ctx, channel, messageId, null, now);
   return "recorded";
 }
 
@@ -110,13 +130,15 @@ async function upsert(
 ): Promise<RecordResult> {
   const known = await byMessage(ctx, channel.communityId, event.messageId);
   if (known?.state === "deleted") return "unchanged";
-  if (known === null && event.partial) return "ignored";
-
-  const before = known === null ? [] : layersOf(known);
   const added = layerOf(event);
+  if (known === null && !added.whole)
+    return await Held.add(ctx, channel, event, added, now);
+
+  const before = known
+    ? layersOf(known)
+    : await Held.release(ctx, channel.communityId, event.messageId);
   const layers = join(before, added);
-  const body = bodyOf(layers);
-  if (body === null) return "ignored";
+  const body = bodyOf(layers)!; // one of them is whole
   if (known !== null && sameLayers(layers, before)) return "unchanged";
 
   const version = versionOf(body);
@@ -137,12 +159,13 @@ async function upsert(
   return "recorded";
 }
 
-function keyOf(channel: Channel, event: SourceEvent) {
+function keyOf(channel: Channel, { messageId, threadId }: Place) {
   return {
     communityId: channel.communityId,
     channelId: channel._id,
-    messageId: event.messageId,
-    order: orderOf(event.messageId),
+    ...(threadId === undefined ? {} : { threadId }),
+    messageId,
+    order: orderOf(messageId),
   };
 }
 
@@ -158,7 +181,7 @@ function stored(layers: Layer[], body: Body) {
   };
 }
 
-function layersOf(signal: Signal): Layer[] {
+export function layersOf(signal: Signal): Layer[] {
   if (signal.layers !== undefined) return signal.layers;
   if (signal.body === null || signal.stamp === null) return [];
   return [{ whole: true, stamp: signal.stamp, fields: signal.body }];

@@ -24,6 +24,8 @@ const KEYS = [
   "content",
   "embeds",
   "attachments",
+  "stickers",
+  "poll",
   "replyToId",
   "kind",
   "sentAt",
@@ -100,13 +102,14 @@ export function bodyOf(layers: readonly Layer[]): Body | null {
   if (base === undefined) return null;
   const shown: Record<string, unknown> = {};
   const capturedAt: Record<string, number> = {};
-  for (const { stamp, fields } of layers)
+  for (const { whole, stamp, fields } of layers)
     for (const key of KEYS) {
-      if (fields[key] === undefined) continue;
+      // What a whole event leaves out is not there.
+      if (!whole && fields[key] === undefined) continue;
       const known = capturedAt[key];
       if (stamp.at === null && known !== undefined && stamp.capturedAt <= known)
         continue;
-      shown[key] = fields[key];
+      if (fields[key] !== undefined) shown[key] = fields[key];
       capturedAt[key] = stamp.capturedAt;
       const reading = READINGS[key];
       if (reading && fields[reading]) shown[reading] = fields[reading];
@@ -191,10 +194,11 @@ function stampOf(
 
 // Who wrote it is not part of it: a renamed author edits no message.
 function contentDigest(fields: BodyPatch): string {
-  const { content, embeds, attachments, replyToId, kind } = fields;
+  const { content, embeds, attachments, stickers, poll, replyToId, kind } =
+    fields;
   return digest(
     canonical(
-      { content, embeds, attachments, replyToId, kind },
+      { content, embeds, attachments, stickers, poll, replyToId, kind },
       withoutSignature,
     ),
   );

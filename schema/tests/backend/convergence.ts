@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { internal } from "../../convex/_generated/api";
+import { api, internal } from "../../convex/_generated/api";
 import { permutations, random, shuffled } from "../random";
 import type { Community, Deployment } from "./deployment";
-import { newId, Source, type Event } from "./source";
+import { newId, SENT_AT, Source, type Event } from "./source";
 import { World } from "./world";
 
 // STORMS=1000 for a long run.
@@ -38,6 +38,147 @@ export function convergence(start: () => Promise<Deployment>): void {
     );
   });
 
+  test("a partial event that comes before its message is kept for it", async () => {
+    const world = await World.make(await start(), "held");
+    const { source } = world;
+    const late = { partial: true, author: undefined, content: undefined };
+    for (const order of permutations([0, 1, 2])) {
+      const id = newId();
+      const events = [
+        source.create(id, { attachments: [] }),
+        source.edit(id, 1000, { embeds: [{ title: "one" }] }),
+        source.edit(id, 2000, { ...late, embeds: [{ title: "two" }] }),
+      ];
+      for (const i of order) await world.record([events[i]!]);
+      const item = (await world.feed()).find((one) => one.messageId === id);
+      assert.equal(item?.content, `edit 1000 of ${id}`);
+      assert.deepEqual(item?.embeds, [{ title: "two" }]);
+    }
+    const id = newId();
+    const early = source.edit(id, 5, { ...late, embeds: [] });
+    assert.deepEqual(await world.record([early, early]), ["held", "unchanged"]);
+    const { guildId, channelId } = source.place(id);
+    assert.deepEqual(await world.collector.query(api.signals.held, {}), [
+      { guildId, channelId, messageId: id },
+    ]);
+    await world.record([source.remove(id)]);
+    assert.deepEqual(await world.collector.query(api.signals.held, {}), []);
+    await world.bot.drain();
+  });
+
+  test("every order of a message's events and the end of its channel buries it", async () => {
+    const deployment = await start();
+    const world = await World.make(deployment, "gone", 24 * 2);
+    let channel = 0;
+    for (const threadId of [undefined, newId()])
+      for (const order of permutations([0, 1, 2, 3])) {
+        const source = world.at(channel++);
+        const id = newId();
+        const inside = threadId ? { threadId } : {};
+        const events = [
+          source.create(id, inside),
+          source.edit(id, 1000, inside),
+          source.edit(id, 2000, { ...inside, partial: true }),
+          source.removeChannel(threadId),
+        ];
+        for (const i of order) await world.record([events[i]!]);
+        assert.deepEqual(
+          await world.record(events),
+          Array(4).fill("unchanged"),
+        );
+      }
+    assert.deepEqual(await world.feed(), []);
+    await world.bot.drain();
+    assert.deepEqual(world.guild.contents(), []);
+  });
+
+  test("a deleted channel takes all it has with it, a thread only its own", async () => {
+    const world = await World.make(await start(), "purge", 2);
+    const { source } = world;
+    const [thread, other] = [newId(), newId()];
+    const write = async (at: Source, count: number, inside: object) => {
+      const ids = Array.from({ length: count }, newId);
+      for (let i = 0; i < count; i += 50)
+        await world.record(
+          ids.slice(i, i + 50).map((id) => at.create(id, inside)),
+        );
+    };
+    await write(source, 150, {});
+    await write(source, 70, { threadId: thread });
+    await write(source, 2, { threadId: other });
+    await write(world.at(1), 1, {});
+    const feed = async () => (await world.feed()).length;
+    const until = async (count: number) => {
+      while ((await feed()) > count) await world.bot.drain();
+      assert.equal(await feed(), count);
+    };
+    await world.record([source.removeChannel(thread)]);
+    await until(100); // a page
+    await world.record([source.removeChannel()]);
+    await until(1);
+    assert.deepEqual(await world.record([source.create(newId())]), [
+      "recorded",
+    ]);
+    assert.equal(await feed(), 1);
+    await world.bot.drain();
+    assert.equal(world.guild.contents().length, 1);
+  });
+
+  test("what the source has and what is known are compared by their text", async () => {
+    const world = await World.make(await start(), "drift");
+    const { source } = world;
+    const ids = Array.from({ length: 6 }, newId);
+    const [same, edited, unknown, missing, buried, above] = ids as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const thread = { threadId: newId() };
+    const inThread = newId();
+    await world.record([
+      ...[same, edited, missing, buried, above].map((id) => source.create(id)),
+      source.remove(buried),
+      source.create(inThread, thread),
+    ]);
+    const seen = { capturedAt: SENT_AT + 9000 };
+    const { guildId, channelId } = source.place(same);
+    const page = {
+      ...{ guildId, channelId, from: same, to: buried },
+      ids: [same, edited, unknown, buried],
+      events: [
+        source.create(same, seen),
+        source.edit(edited, 1000),
+        source.create(unknown, seen),
+        source.create(buried, seen),
+      ],
+    };
+    const ask = (over: object) =>
+      world.collector.query(api.signals.drift, { ...page, ...over });
+    assert.deepEqual(await ask({}), {
+      news: [edited, unknown],
+      missing: [missing],
+    });
+    const empty = { ids: [], events: [], from: "0", to: inThread };
+    assert.deepEqual(await ask({ ...empty, ...thread }), {
+      news: [],
+      missing: [inThread],
+    });
+    assert.deepEqual((await ask(empty)).missing, [
+      same,
+      edited,
+      missing,
+      above,
+    ]);
+    assert.deepEqual(await ask({ ...empty, channelId: "5" }), {
+      news: [],
+      missing: [],
+    });
+    await world.bot.drain();
+  });
+
   test("an event recorded again is unchanged and writes nothing", async () => {
     const world = await World.make(await start(), "again");
     const { source } = world;
@@ -63,9 +204,7 @@ export function convergence(start: () => Promise<Deployment>): void {
     const id = newId();
     const elsewhere = { ...source.create(id), channelId: "5" };
     const stranger = { ...source.create(id), guildId: "6" };
-    const early = { ...source.create(id), partial: true };
-    assert.deepEqual(await world.record([elsewhere, stranger, early]), [
-      "ignored",
+    assert.deepEqual(await world.record([elsewhere, stranger]), [
       "ignored",
       "ignored",
     ]);

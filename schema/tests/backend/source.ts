@@ -62,4 +62,14 @@ export class Source {
       capturedAt: SENT_AT + 99_000,
     };
   }
+
+  /** The channel is deleted, or one thread of it. */
+  removeChannel(threadId?: string): Event {
+    const { guildId, channelId } = this.place("");
+    return {
+      type: "channel_delete",
+      ...{ guildId, channelId, ...(threadId ? { threadId } : {}) },
+      capturedAt: SENT_AT + 99_000,
+    };
+  }
 }

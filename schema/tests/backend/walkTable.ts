@@ -163,6 +163,14 @@ export const ROWS: Record<string, Row> = {
 
   "services:heartbeat": { for: "bot", args: () => beat("bot") },
 
+  "signals:drift": {
+    for: "collector",
+    args: ({ source }) => {
+      const { guildId, channelId } = source.place("1");
+      return { guildId, channelId, from: "1", to: "2", ids: [], events: [] };
+    },
+  },
+  "signals:held": { for: "collector", args: none },
   "signals:record": {
     for: "collector",
     args: ({ source }) => ({ events: [source.remove(newId())] }),
