@@ -6,6 +6,7 @@ export default defineConfig({
   plugins: [react()],
   build: {
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // the first with light-dark()
     assetsInlineLimit: 0, // data: URLs would need a wider policy
     modulePreload: { polyfill: false },
   },

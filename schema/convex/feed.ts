@@ -4,7 +4,7 @@ import {
 } from "convex/server";
 import { v } from "convex/values";
 import { query } from "./_generated/server";
-import { standings } from "./model/access";
+import { isOperator, standings } from "./model/access";
 import { requireMember, requirePerson } from "./model/caller";
 import { failure } from "./model/failure";
 import * as Feed from "./model/feed";
@@ -37,6 +37,7 @@ export const mine = query({
   args: {},
   returns: v.object({
     email: v.string(),
+    operator: v.boolean(),
     communities: v.array(
       v.object({
         slug: v.string(),
@@ -52,6 +53,7 @@ export const mine = query({
     if (user === null) throw failure("unauthenticated", "This account is gone");
     return {
       email: user.email ?? "",
+      operator: await isOperator(ctx, userId),
       communities: await standings(ctx, userId, Date.now()),
     };
   },

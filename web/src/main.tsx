@@ -4,11 +4,13 @@ import { ConvexAuthProvider } from "@convex-dev/auth/react";
 import { ConvexReactClient } from "convex/react";
 import { StrictMode } from "react";
 import { createRoot, type Root } from "react-dom/client";
-import { App } from "./App";
-import { loadConfig, type Config } from "./config";
-import { ErrorBoundary } from "./ErrorBoundary";
-import { Notice } from "./Notice";
-import "./styles.css";
+import { App } from "./app/App";
+import { loadConfig, type Config } from "./app/config";
+import { ConfigProvider } from "./app/session";
+import { ErrorBoundary } from "./ui/ErrorBoundary";
+import { Notice } from "./ui/Notice";
+import "./ui/tokens.css";
+import "./ui/base.css";
 
 async function start(root: Root): Promise<void> {
   let config: Config;
@@ -27,10 +29,12 @@ async function start(root: Root): Promise<void> {
   });
   root.render(
     <StrictMode>
-      <ErrorBoundary>
-        <ConvexAuthProvider client={client}>
-          <App config={config} />
-        </ConvexAuthProvider>
+      <ErrorBoundary within="window">
+        <ConfigProvider value={config}>
+          <ConvexAuthProvider client={client}>
+            <App />
+          </ConvexAuthProvider>
+        </ConfigProvider>
       </ErrorBoundary>
     </StrictMode>,
   );

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse, plain, safeUrl, type Block, type Inline } from "../src/markup";
+import {
+  parse,
+  plain,
+  safeUrl,
+  type Block,
+  type Inline,
+} from "../src/feed/markup";
 
 /** The tree as one line: what is bold reads b(...). */
 function sketch(text: string): string {

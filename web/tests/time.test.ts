@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ago, clock, dayOf, when, whenElsewhere } from "../src/time";
+import { ago, clock, dayOf, when, whenElsewhere } from "../src/ui/time";
 
 const NOW = new Date(2026, 5, 15, 12, 0, 0).getTime();
 

@@ -1,12 +1,12 @@
 // SignalItem.tsx - one signal of the feed.
 
 import { memo } from "react";
-import type { Signal } from "./api";
+import type { Signal } from "../app/api";
 import { Attachments } from "./Attachments";
 import { EmbedCard } from "./EmbedCard";
 import { Markup } from "./Markup";
 import { plain } from "./markup";
-import { Time, when, whenElsewhere } from "./time";
+import { Time, when, whenElsewhere } from "../ui/time";
 
 // data-message-id, data-version and data-text are what the page shows, for
 // anybody who compares it with the source.

@@ -1,12 +1,15 @@
 // ErrorBoundary.tsx - what is shown instead of a view that failed.
 
 import { Component, type ReactNode } from "react";
-import { refusalOf } from "./api";
+import { refusalOf } from "../app/api";
+import { Button } from "./Button";
+import { EmptyState } from "./EmptyState";
 import { Notice } from "./Notice";
 
 type Props = {
   children: ReactNode;
   refused?: ReactNode; // shown when the backend refuses the data
+  within?: "window" | "page" | "panel"; // what failed; the page if not said
 };
 
 export class ErrorBoundary extends Component<Props, { error: unknown }> {
@@ -22,21 +25,31 @@ export class ErrorBoundary extends Component<Props, { error: unknown }> {
     const refusal = refusalOf(error);
     if (refusal?.code === "no_access" && this.props.refused)
       return this.props.refused;
-    return (
-      <Notice title="Something went wrong">
+    const title = "Something went wrong";
+    const said = (
+      <>
         <p>
           {refusal?.message ??
             "This view could not be shown. Your data is safe; trying again usually helps."}
         </p>
         {refusal === null && <Details error={error} />}
-        <button
-          className="button"
-          onClick={() => this.setState({ error: null })}
-        >
+        <Button onClick={() => this.setState({ error: null })}>
           Try again
-        </button>
-      </Notice>
+        </Button>
+      </>
     );
+    switch (this.props.within) {
+      case "window":
+        return <Notice title={title}>{said}</Notice>;
+      case "panel":
+        return (
+          <div className="panel-failed" role="alert">
+            {said}
+          </div>
+        );
+      default:
+        return <EmptyState title={title}>{said}</EmptyState>;
+    }
   }
 }
 
@@ -44,7 +57,9 @@ function Details({ error }: { error: unknown }) {
   return (
     <details className="details">
       <summary>Details</summary>
-      <pre>{error instanceof Error ? error.message : String(error)}</pre>
+      <pre tabIndex={0}>
+        {error instanceof Error ? error.message : String(error)}
+      </pre>
     </details>
   );
 }

@@ -1,9 +1,9 @@
 // Feed.tsx - the list itself: newest first, day by day, older on demand.
 
 import { Fragment, useEffect, useRef, useState } from "react";
-import type { Signal } from "./api";
+import type { Signal } from "../app/api";
 import { SignalItem } from "./SignalItem";
-import { dayOf, useTimed } from "./time";
+import { dayOf, useTimed } from "../ui/time";
 
 const NEAR_TOP_PX = 160;
 const SUMMARY_MS = 20_000;

@@ -1,6 +1,6 @@
 // Attachments.tsx - the files of a message: pictures shown, others linked.
 
-import type { Attachment } from "./api";
+import type { Attachment } from "../app/api";
 import { safeUrl } from "./markup";
 import { Picture } from "./Picture";
 

@@ -5,7 +5,7 @@
 
 import { useMutation } from "convex/react";
 import { useEffect, useRef } from "react";
-import { api, type Signal } from "./api";
+import { api, type Signal } from "../app/api";
 
 const MAX_BATCH = 10;
 const MAX_WAITING = 50; // beyond that, samples are left out

@@ -2,7 +2,7 @@
 
 import type { FunctionReturnType } from "convex/server";
 import { ConvexError } from "convex/values";
-import { api } from "../../schema/convex/_generated/api";
+import { api } from "../../../schema/convex/_generated/api";
 
 export { api };
 

@@ -2,7 +2,7 @@
 
 import { memo, useState, type ReactNode } from "react";
 import { parse, type Block, type Inline } from "./markup";
-import { PointInTime } from "./time";
+import { PointInTime } from "../ui/time";
 
 export const Markup = memo(function Markup({ text }: { text: string }) {
   return <>{parse(text).map((block, i) => showBlock(block, i))}</>;

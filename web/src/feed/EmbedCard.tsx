@@ -1,11 +1,11 @@
 // EmbedCard.tsx - a card that a bot or a link put below a message.
 
 import type { CSSProperties } from "react";
-import type { Embed } from "./api";
+import type { Embed } from "../app/api";
 import { InlineMarkup, Markup } from "./Markup";
 import { safeUrl } from "./markup";
 import { Picture } from "./Picture";
-import { clock, longDate } from "./time";
+import { clock, longDate } from "../ui/time";
 
 export function EmbedCard({ embed }: { embed: Embed }) {
   const { author, title, description, fields, image, thumbnail } = embed;

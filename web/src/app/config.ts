@@ -2,6 +2,7 @@
 
 export type Config = {
   convexUrl: string; // the deployment, without /http
+  siteUrl: string; // where its HTTP actions are; convexUrl with /http if not said
   community: string; // slug
   sampling: number; // 0..1: the share of signals whose paint time is reported
 };
@@ -18,15 +19,21 @@ export async function loadConfig(): Promise<Config> {
 
 export function parseConfig(given: unknown): Config {
   const {
-    convexUrl,
     community,
     sampling = 1,
+    ...urls
   } = (given ?? {}) as Record<string, unknown>;
-  if (typeof convexUrl !== "string" || !/^https?:\/\/[^\s]+$/.test(convexUrl))
-    throw new Error("config.json: convexUrl must be an http(s) URL.");
+  const convexUrl = parseUrl("convexUrl", urls.convexUrl);
+  const siteUrl = parseUrl("siteUrl", urls.siteUrl ?? `${convexUrl}/http`);
   if (typeof community !== "string" || community === "")
     throw new Error("config.json: community must be a community's short name.");
   if (typeof sampling !== "number" || !(sampling >= 0 && sampling <= 1))
     throw new Error("config.json: sampling must be a number from 0 to 1.");
-  return { convexUrl: convexUrl.replace(/\/+$/, ""), community, sampling };
+  return { convexUrl, siteUrl, community, sampling };
+}
+
+function parseUrl(name: string, given: unknown): string {
+  if (typeof given !== "string" || !/^https?:\/\/[^\s]+$/.test(given))
+    throw new Error(`config.json: ${name} must be an http(s) URL.`);
+  return given.replace(/\/+$/, "");
 }

@@ -1,10 +1,11 @@
 // SignIn.tsx - signing in and signing up with e-mail and password.
 
 import { useAuthActions } from "@convex-dev/auth/react";
-import { useEffect, useId, useRef, useState, type FormEvent } from "react";
-import { refusalOf } from "./api";
-import { Unreachable } from "./Connection";
-import { Mark } from "./Notice";
+import { useEffect, useRef, useState, type FormEvent } from "react";
+import { refusalOf } from "../app/api";
+import { Unreachable } from "../app/Connection";
+import { Field } from "../ui/Field";
+import { Mark } from "../ui/Notice";
 
 type Flow = "signIn" | "signUp";
 
@@ -104,55 +105,49 @@ export function SignIn() {
 }
 
 function Email() {
-  const id = useId();
   return (
-    <div className="field">
-      <label htmlFor={id}>E-mail</label>
-      <input
-        id={id}
-        name="email"
-        type="email"
-        autoComplete="username"
-        required
-        autoFocus
-      />
-    </div>
+    <Field label="E-mail">
+      {(control) => (
+        <input
+          {...control}
+          name="email"
+          type="email"
+          autoComplete="username"
+          required
+          autoFocus
+        />
+      )}
+    </Field>
   );
 }
 
 function Password({ flow }: { flow: Flow }) {
-  const id = useId();
   const [shown, setShown] = useState(false);
   const fresh = flow === "signUp";
   return (
-    <div className="field">
-      <label htmlFor={id}>Password</label>
-      <div className="with-button">
-        <input
-          id={id}
-          name="password"
-          type={shown ? "text" : "password"}
-          autoComplete={fresh ? "new-password" : "current-password"}
-          minLength={fresh ? 8 : undefined}
-          maxLength={200}
-          aria-describedby={fresh ? `${id}-hint` : undefined}
-          required
-        />
-        <button
-          type="button"
-          aria-pressed={shown}
-          aria-label="Show password"
-          onClick={() => setShown(!shown)}
-        >
-          {shown ? "Hide" : "Show"}
-        </button>
-      </div>
-      {fresh && (
-        <p className="hint" id={`${id}-hint`}>
-          At least 8 characters.
-        </p>
+    <Field label="Password" hint={fresh && "At least 8 characters."}>
+      {(control) => (
+        <div className="with-button">
+          <input
+            {...control}
+            name="password"
+            type={shown ? "text" : "password"}
+            autoComplete={fresh ? "new-password" : "current-password"}
+            minLength={fresh ? 8 : undefined}
+            maxLength={200}
+            required
+          />
+          <button
+            type="button"
+            aria-pressed={shown}
+            aria-label="Show password"
+            onClick={() => setShown(!shown)}
+          >
+            {shown ? "Hide" : "Show"}
+          </button>
+        </div>
       )}
-    </div>
+    </Field>
   );
 }
 

@@ -2,9 +2,9 @@
 
 import { useConvexConnectionState } from "convex/react";
 import { useEffect, useState, useSyncExternalStore } from "react";
-import { ago, Time, useTimed } from "./time";
+import { ago, useTimed } from "../ui/time";
 
-type State = "connected" | "connecting" | "reconnecting" | "offline";
+export type State = "connected" | "connecting" | "reconnecting" | "offline";
 
 const WORDS: Record<State, string> = {
   connected: "Live",
@@ -27,7 +27,7 @@ function useOnline(): boolean {
   );
 }
 
-function useConnection(): State {
+export function useConnection(): State {
   const { isWebSocketConnected, hasEverConnected } = useConvexConnectionState();
   const online = useOnline();
   if (isWebSocketConnected) return "connected";
@@ -36,7 +36,7 @@ function useConnection(): State {
 }
 
 /** The state in a word, announced; the age of the data beside it, not. */
-export function Connection({ newestAt }: { newestAt: number | null }) {
+export function Connection() {
   const state = useConnection();
   const lostAt = useLostAt(state);
   return (
@@ -45,17 +45,11 @@ export function Connection({ newestAt }: { newestAt: number | null }) {
       <span role="status" className="connection-word">
         {WORDS[state]}
       </span>
-      <span className="data-age" aria-live="off">
-        {lostAt !== null ? (
+      {lostAt !== null && (
+        <span className="data-age" aria-live="off">
           <DataAge since={lostAt} />
-        ) : (
-          newestAt !== null && (
-            <>
-              last signal <Time at={newestAt} />
-            </>
-          )
-        )}
-      </span>
+        </span>
+      )}
     </div>
   );
 }

@@ -1,0 +1,6 @@
+// The chosen theme before the first paint; see src/app/theme.ts.
+(() => {
+  const theme = localStorage.getItem("theme");
+  if (theme === "light" || theme === "dark")
+    document.documentElement.dataset.theme = theme;
+})();

@@ -1,0 +1,207 @@
+// Shell.tsx - the frame around every page: navigation, connection, menu.
+//
+// One order of elements for every screen; shell.css makes it a column at the
+// side of a wide one, and a bar above and below a narrow one.
+
+import { useAuthActions } from "@convex-dev/auth/react";
+import { Suspense, type ReactNode } from "react";
+import { ErrorBoundary } from "../ui/ErrorBoundary";
+import { Icon } from "../ui/Icon";
+import { Mark } from "../ui/Notice";
+import { Segmented } from "../ui/Segmented";
+import { Connection } from "./Connection";
+import { href, Link, usePageScroll } from "./router";
+import { routes, type Found, type Route } from "./routes";
+import { useSession } from "./session";
+import { setTheme, THEMES, useTheme, type Theme } from "./theme";
+import { unreadWords, useTitle, useTitlePlace, useUnread } from "./title";
+import "./shell.css";
+
+export function Shell(props: { found: Found | null; children: ReactNode }) {
+  const { found, children } = props;
+  const { standing } = useSession();
+  const page = found?.route.path ?? "";
+  usePageScroll(`${page} ${JSON.stringify(found?.params)}`);
+  useTitlePlace(standing?.name ?? "");
+  return (
+    <div className="shell" data-group={found?.route.nav?.group ?? "main"}>
+      <Skip />
+      <div className="side">
+        <header className="shell-head">
+          <p className="brand">
+            <Mark /> <span dir="auto">{standing?.name ?? "Signals"}</span>
+          </p>
+          <Connection />
+        </header>
+        <Navigation current={found?.route ?? null} />
+        <UserMenu />
+      </div>
+      <main id="main" tabIndex={-1}>
+        <Titled key={page} title={found?.route.title ?? ""} />
+        {children}
+      </main>
+    </div>
+  );
+}
+
+/** A page that needs nobody to be signed in: no navigation around it. */
+export function Bare({ found }: { found: Found }) {
+  usePageScroll(found.route.path);
+  return (
+    <main id="main" tabIndex={-1} className="bare">
+      <Titled title={found.route.title} />
+      <ErrorBoundary>
+        <Page found={found} active />
+      </ErrorBoundary>
+    </main>
+  );
+}
+
+export function Page({ found, active }: { found: Found; active: boolean }) {
+  const { route, params, query } = found;
+  return (
+    <Suspense fallback={<div className="page-loading" aria-busy="true" />}>
+      <route.page params={params} query={query} active={active} />
+    </Suspense>
+  );
+}
+
+function Titled({ title }: { title: string }) {
+  useTitle(title);
+  return null;
+}
+
+// The address after "#" is the page's, so the link moves the focus itself.
+function Skip() {
+  return (
+    <a
+      className="skip"
+      href="#main"
+      onClick={(event) => {
+        event.preventDefault();
+        document.getElementById("main")!.focus();
+      }}
+    >
+      Skip to the page
+    </a>
+  );
+}
+
+function Navigation({ current }: { current: Route | null }) {
+  const { me } = useSession();
+  const open = routes.filter(
+    (route) => route.nav && (route.who !== "operator" || me.operator),
+  );
+  const main = open.filter((route) => route.nav!.group === "main");
+  const operator = open.filter((route) => route.nav!.group === "operator");
+  return (
+    <nav className="shell-nav" aria-label="Pages">
+      <ul className="nav-group">
+        {main.map((route) => (
+          <NavItem key={route.path} route={route} current={current} />
+        ))}
+        {operator[0] && (
+          <li className="nav-operate">
+            <Link
+              to={href(operator[0].path, {})}
+              aria-current={
+                current?.nav?.group === "operator" ? "true" : undefined
+              }
+            >
+              <Icon name="sliders" />
+              <span>Operate</span>
+            </Link>
+          </li>
+        )}
+      </ul>
+      {operator.length > 0 && (
+        <div className="nav-operator">
+          <p className="nav-title" id="nav-operator">
+            Operate
+          </p>
+          <ul className="nav-group" aria-labelledby="nav-operator">
+            {operator.map((route) => (
+              <NavItem key={route.path} route={route} current={current} />
+            ))}
+          </ul>
+        </div>
+      )}
+    </nav>
+  );
+}
+
+function NavItem({ route, current }: { route: Route; current: Route | null }) {
+  const unread = useUnread();
+  const { label, icon } = route.nav!;
+  return (
+    <li>
+      <Link
+        to={href(route.path, {})}
+        aria-current={isAt(route, current) ? "page" : undefined}
+      >
+        <Icon name={icon} />
+        <span>{label}</span>
+        {route.path === "/" && unread > 0 && (
+          <span className="nav-count">
+            {unreadWords(unread)}
+            <span className="unseen"> unread</span>
+          </span>
+        )}
+      </Link>
+    </li>
+  );
+}
+
+// A page without a place of its own in the navigation is below the nearest that has one.
+function isAt(route: Route, current: Route | null): boolean {
+  if (current === null) return false;
+  if (current.path === route.path) return true;
+  if (current.nav) return false;
+  return route.path === "/"
+    ? current.path.startsWith("/signal/")
+    : current.path.startsWith(`${route.path}/`);
+}
+
+const THEME_WORDS: Record<Theme, string> = {
+  auto: "Auto",
+  light: "Light",
+  dark: "Dark",
+};
+
+function UserMenu() {
+  const { me } = useSession();
+  const { signOut } = useAuthActions();
+  const theme = useTheme();
+  const [initial = "?"] = [...me.email];
+  return (
+    <div className="user">
+      <button
+        className="user-button"
+        popoverTarget="user-menu"
+        aria-label="Your menu"
+      >
+        <span className="user-initial" aria-hidden="true">
+          {initial.toUpperCase()}
+        </span>
+        <span className="user-email">{me.email}</span>
+      </button>
+      <div id="user-menu" popover="auto" className="user-menu">
+        <p className="user-who">
+          Signed in as <strong>{me.email}</strong>
+        </p>
+        <Segmented
+          label="Appearance"
+          options={THEMES.map((value) => ({
+            value,
+            label: THEME_WORDS[value],
+          }))}
+          value={theme}
+          onChange={setTheme}
+        />
+        <button className="menu-item" onClick={() => void signOut()}>
+          <Icon name="leave" /> Sign out
+        </button>
+      </div>
+    </div>
+  );
+}
