@@ -208,11 +208,10 @@ export function convergence(start: () => Promise<Deployment>): void {
       "ignored",
       "ignored",
     ]);
+    const { sourceChannelId, mirrorChannelId } = community.channels[0]!;
     await deployment.run(internal.channels.setUp, {
-      community: community.slug,
-      name: "off",
-      enabled: false,
-      ...community.channels[0]!,
+      ...{ community: community.slug, name: "off", enabled: false },
+      ...{ sourceChannelId, mirrorChannelId },
     });
     assert.deepEqual(await world.record([source.create(id)]), ["ignored"]);
   });
