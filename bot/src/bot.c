@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "checks.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -19,6 +20,7 @@
 #include "daemon/notify.h"
 #include "discord/rest.h"
 #include "files.h"
+#include "inbox.h"
 #include "job.h"
 #include "role_watch.h"
 #include "roles.h"
@@ -69,7 +71,9 @@ struct bot {
     convex_sub *queue;
     discord_rest *rest;
     files *files;
+    inbox *inbox;
     job_desk *desk;
+    checks *checks;
     roles *roles; /* NULL: not asked for */
     role_watch *watch;
     char problem[300]; /* what a person has to change; "" */
@@ -470,6 +474,7 @@ static void on_identity_wake(void *user)
     self->user_known = true;
     report_state(self);
     claim(self);
+    checks_begin(self->checks, who.user_id);
     if (self->roles) {
         roles_begin(self->roles);
         role_watch_begin(self->watch, who.user_id);
@@ -533,6 +538,7 @@ static void on_stop(void *user)
         if (l->first)
             give_back(self, &l->first->next);
     flush_outcomes(self);
+    checks_stop(self->checks);
     if (self->roles) {
         roles_stop(self->roles);
         role_watch_stop(self->watch);
@@ -624,11 +630,23 @@ static int open_discord(bot *self)
     if (status != DISCORD_OK)
         return -ENOMEM;
     int r = files_new(self->loop, &self->files);
+    if (r == 0)
+        r = inbox_new(self->loop, &self->inbox);
     if (r == 0) {
         job_desk_options desk = {self->loop, self->rest, self->files, on_job_done, self};
         r = job_desk_new(&desk, &self->desk);
     }
     return r;
+}
+
+static int open_checks(bot *self)
+{
+    checks_options options = {.loop = self->loop,
+                              .client = service_link_client(self->link),
+                              .rest = self->rest,
+                              .inbox = self->inbox,
+                              .instance = self->config->daemon.instance};
+    return checks_open(&options, &self->checks);
 }
 
 static void on_problem(const char *text, void *user)
@@ -681,6 +699,8 @@ int bot_open(bot **ret, const bot_config *config)
         r = open_discord(self);
     if (r == 0)
         r = open_backend(self);
+    if (r == 0)
+        r = open_checks(self);
     if (r == 0 && config->roles)
         r = open_roles(self);
     if (r == 0)
@@ -721,11 +741,13 @@ void bot_close(bot *self)
     discord_rest_free(self->rest);    /* its last callbacks go to desk, roles and watch */
     convex_sub_unref(self->queue);
     service_link_close(self->link);
+    checks_close(self->checks);
     roles_close(self->roles);
     role_watch_close(self->watch);
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);
+    inbox_free(self->inbox);
     forget_outcomes(self);
     free(self->outcomes);
     daemon_timer_free(self->claim_later);
