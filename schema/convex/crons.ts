@@ -1,4 +1,4 @@
-// crons.ts - what is forgotten, and when. Every batch is bounded and asks for the next.
+// crons.ts - what is counted and forgotten, and when. Every batch is bounded and asks for the next.
 
 import { cronJobs } from "convex/server";
 import { internal } from "./_generated/api";
@@ -15,6 +15,16 @@ crons.daily(
   "forget changes of messages that cannot be fetched",
   { hourUTC: 3, minuteUTC: 27 },
   internal.retention.heldUpdates,
+);
+
+crons.interval("count what is new", { minutes: 1 }, internal.stats.tick, {
+  lagMs: 10_000, // far longer than a transaction takes
+});
+
+crons.daily(
+  "forget old statistics",
+  { hourUTC: 3, minuteUTC: 37 },
+  internal.retention.stats,
 );
 
 export default crons;

@@ -20,6 +20,7 @@ import {
   checkKind,
   postIdentity,
 } from "./model/fields";
+import { histogram } from "./model/histogram";
 
 // A tenant. Written by the operator's set-up; read by everything.
 const communities = defineTable({
@@ -31,6 +32,7 @@ const communities = defineTable({
   graceDays: v.optional(v.number()), // access after a period's end, for a late renewal; absent: 3
   partialRefundEnds: v.optional(v.boolean()), // a partial refund ends access; absent: no
   acceptsTestPurchases: v.optional(v.boolean()), // for trying things out; absent: no
+  joinsAllowed: v.optional(v.boolean()), // customers who link Discord may be added to the guild; absent: no
 })
   .index("by_slug", ["slug"])
   .index("by_sourceGuildId", ["sourceGuildId"])
@@ -168,8 +170,16 @@ const mirrors = defineTable({
   nextAttemptAt: v.union(v.number(), v.null()), // ms: not before
   error: v.optional(v.string()), // why the last attempt failed
   dead: v.boolean(), // given up until the signal changes
+  reportedAt: v.optional(v.number()), // ms: when the bot last said that it had posted or edited
 })
   .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_reportedAt", ["communityId", "reportedAt"])
+  .index("by_communityId_and_wants_and_dead_and_wantedAt", [
+    "communityId",
+    "wants",
+    "dead",
+    "wantedAt",
+  ])
   .index("by_communityId_and_wants_and_lane", [
     "communityId",
     "wants",
@@ -184,7 +194,10 @@ const sightings = defineTable({
   messageId: v.string(),
   version: v.string(),
   seenAt: v.number(),
-}).index("by_communityId_and_messageId", ["communityId", "messageId"]);
+  reportedAt: v.optional(v.number()), // ms: when the viewer said so
+})
+  .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_reportedAt", ["communityId", "reportedAt"]);
 
 // A provider's event as received, and what became of it. Written by webhooks:ingest once
 // per key; read by operators. `state` says what they must look at.
@@ -207,8 +220,22 @@ const webhookEvents = defineTable({
   detail: v.string(), // in words, why it is in that state
 })
   .index("by_communityId_and_source_and_key", ["communityId", "source", "key"])
-  .index("by_communityId_and_state", ["communityId", "state"])
   .index("by_communityId_and_receivedAt", ["communityId", "receivedAt"])
+  .index("by_communityId_and_state_and_receivedAt", [
+    "communityId",
+    "state",
+    "receivedAt",
+  ])
+  .index("by_communityId_and_source_and_receivedAt", [
+    "communityId",
+    "source",
+    "receivedAt",
+  ])
+  .index("by_communityId_and_type_and_receivedAt", [
+    "communityId",
+    "type",
+    "receivedAt",
+  ])
   .index("by_communityId_and_subject", ["communityId", "subject"]);
 
 // The parts of a body that is too long for one row.
@@ -270,6 +297,7 @@ const purchases = defineTable({
     "source",
     "subject",
   ])
+  .index("by_communityId_and_subject", ["communityId", "subject"])
   .index("by_communityId_and_email", ["communityId", "email"])
   .index("by_communityId_and_parked", ["communityId", "parked"]);
 
@@ -297,7 +325,8 @@ const discordLinks = defineTable({
   linkedAt: v.number(),
 })
   .index("by_userId", ["userId"])
-  .index("by_discordId", ["discordId"]);
+  .index("by_discordId", ["discordId"])
+  .index("by_name", ["name"]);
 
 // A role that a person should have in the customer guild, or should not. Desired: written
 // with entitlements and links; actual, lease and attempts: by the bot. See model/roles.ts.
@@ -336,6 +365,11 @@ const roleJobs = defineTable({
   .index("by_communityId_and_wants_and_wantedAt", [
     "communityId",
     "wants",
+    "wantedAt",
+  ])
+  .index("by_communityId_and_dead_and_wantedAt", [
+    "communityId",
+    "dead",
     "wantedAt",
   ]);
 
@@ -398,7 +432,44 @@ const auditLog = defineTable({
   subject: v.string(),
   detail: v.string(),
   at: v.number(),
-}).index("by_communityId_and_at", ["communityId", "at"]);
+})
+  .index("by_communityId_and_at", ["communityId", "at"])
+  .index("by_communityId_and_subject_and_at", ["communityId", "subject", "at"]);
+
+// What happened in a minute or an hour: counts, and the times of each hop. Written by
+// stats:tick from what is new; read by operators. A span without anything has no row.
+const stats = defineTable({
+  communityId: v.id("communities"),
+  step: v.union(v.literal("minute"), v.literal("hour")),
+  at: v.number(), // ms: its beginning
+  counts: v.object({
+    signals: v.number(), // first seen
+    edits: v.number(),
+    deletes: v.number(),
+    posts: v.number(), // posted or edited in the customer guild
+    sightings: v.number(),
+  }),
+  hops: v.object({
+    capture: histogram, // written at Discord -> captured
+    commit: histogram, // captured -> in the backend
+    post: histogram, // in the backend -> in the customer guild
+    seen: histogram, // in the backend -> on a screen
+    whole: histogram, // written at Discord -> in the customer guild
+  }),
+}).index("by_communityId_and_step_and_at", ["communityId", "step", "at"]);
+
+// Up to when a community's statistics are made.
+const statsMarks = defineTable({
+  communityId: v.id("communities"),
+  until: v.number(),
+}).index("by_communityId", ["communityId"]);
+
+// How many signals a channel ever had, up to its community's mark.
+const channelCounts = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  signals: v.number(),
+}).index("by_communityId_and_channelId", ["communityId", "channelId"]);
 
 // A signed-in person who runs the service; given by command line only.
 const operators = defineTable({
@@ -426,5 +497,8 @@ export default defineSchema({
   checks,
   services,
   auditLog,
+  stats,
+  statsMarks,
+  channelCounts,
   operators,
 });

@@ -1,6 +1,7 @@
 import { v } from "convex/values";
-import { mutation } from "./_generated/server";
-import { requireService } from "./model/caller";
+import { mutation, query } from "./_generated/server";
+import { requireOperator, requireService } from "./model/caller";
+import { serviceRole } from "./model/fields";
 import * as Services from "./model/services";
 
 /** A daemon says how it is doing, for itself only. */
@@ -11,5 +12,25 @@ export const heartbeat = mutation({
     await requireService(ctx, beat.service);
     await Services.heartbeat(ctx, beat);
     return null;
+  },
+});
+
+/** How the daemons are doing. Who looks decides by `seenAt` whether that is still so. */
+export const list = query({
+  args: {},
+  returns: v.array(Services.instance),
+  handler: async (ctx) => {
+    await requireOperator(ctx);
+    return await Services.list(ctx);
+  },
+});
+
+/** Forgets an instance that is gone; false: there was none. */
+export const forget = mutation({
+  args: { service: serviceRole, instance: v.string() },
+  returns: v.boolean(),
+  handler: async (ctx, { service, instance }) => {
+    await requireOperator(ctx);
+    return await Services.forget(ctx, service, instance);
   },
 });

@@ -9,6 +9,7 @@
  */
 
 import type * as access from "../access.js";
+import type * as audit from "../audit.js";
 import type * as auth from "../auth.js";
 import type * as channels from "../channels.js";
 import type * as checks from "../checks.js";
@@ -32,6 +33,7 @@ import type * as model_caller from "../model/caller.js";
 import type * as model_channels from "../model/channels.js";
 import type * as model_checks from "../model/checks.js";
 import type * as model_communities from "../model/communities.js";
+import type * as model_counts from "../model/counts.js";
 import type * as model_customers from "../model/customers.js";
 import type * as model_digest from "../model/digest.js";
 import type * as model_discord from "../model/discord.js";
@@ -41,13 +43,16 @@ import type * as model_feed from "../model/feed.js";
 import type * as model_fields from "../model/fields.js";
 import type * as model_gone from "../model/gone.js";
 import type * as model_held from "../model/held.js";
+import type * as model_histogram from "../model/histogram.js";
 import type * as model_latency from "../model/latency.js";
 import type * as model_links from "../model/links.js";
 import type * as model_mirrors from "../model/mirrors.js";
+import type * as model_pages from "../model/pages.js";
 import type * as model_plans from "../model/plans.js";
 import type * as model_roles from "../model/roles.js";
 import type * as model_services from "../model/services.js";
 import type * as model_signals from "../model/signals.js";
+import type * as model_stats from "../model/stats.js";
 import type * as model_trades from "../model/trades.js";
 import type * as model_versions from "../model/versions.js";
 import type * as model_webhooks from "../model/webhooks.js";
@@ -57,6 +62,7 @@ import type * as retention from "../retention.js";
 import type * as roles from "../roles.js";
 import type * as services from "../services.js";
 import type * as signals from "../signals.js";
+import type * as stats from "../stats.js";
 import type * as trades from "../trades.js";
 import type * as webhooks from "../webhooks.js";
 
@@ -68,6 +74,7 @@ import type {
 
 declare const fullApi: ApiFromModules<{
   access: typeof access;
+  audit: typeof audit;
   auth: typeof auth;
   channels: typeof channels;
   checks: typeof checks;
@@ -91,6 +98,7 @@ declare const fullApi: ApiFromModules<{
   "model/channels": typeof model_channels;
   "model/checks": typeof model_checks;
   "model/communities": typeof model_communities;
+  "model/counts": typeof model_counts;
   "model/customers": typeof model_customers;
   "model/digest": typeof model_digest;
   "model/discord": typeof model_discord;
@@ -100,13 +108,16 @@ declare const fullApi: ApiFromModules<{
   "model/fields": typeof model_fields;
   "model/gone": typeof model_gone;
   "model/held": typeof model_held;
+  "model/histogram": typeof model_histogram;
   "model/latency": typeof model_latency;
   "model/links": typeof model_links;
   "model/mirrors": typeof model_mirrors;
+  "model/pages": typeof model_pages;
   "model/plans": typeof model_plans;
   "model/roles": typeof model_roles;
   "model/services": typeof model_services;
   "model/signals": typeof model_signals;
+  "model/stats": typeof model_stats;
   "model/trades": typeof model_trades;
   "model/versions": typeof model_versions;
   "model/webhooks": typeof model_webhooks;
@@ -116,6 +127,7 @@ declare const fullApi: ApiFromModules<{
   roles: typeof roles;
   services: typeof services;
   signals: typeof signals;
+  stats: typeof stats;
   trades: typeof trades;
   webhooks: typeof webhooks;
 }>;

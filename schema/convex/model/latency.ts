@@ -82,9 +82,10 @@ export async function seen(
         messageId,
         version,
         seenAt,
+        reportedAt: now,
       });
     else if (known.version !== version)
-      await ctx.db.patch(known._id, { version, seenAt });
+      await ctx.db.patch(known._id, { version, seenAt, reportedAt: now });
   }
 }
 

@@ -269,6 +269,7 @@ export function settled(
     wants,
     wantedAt: wants ? now : row.wantedAt,
     error: undefined,
+    ...(outcome.type === "posted" ? { reportedAt: now } : {}),
   };
 }
 

@@ -57,6 +57,9 @@ export async function map(
 ): Promise<Doc<"plans">> {
   const { community: slug, ...fields } = wanted;
   const community = await Communities.requireBySlug(ctx, slug);
+  for (const field of ["source", "product", "name"] as const)
+    if (fields[field].trim() === "" || fields[field].length > 200)
+      throw failure("bad_argument", `${field}: 1 to 200 characters`);
   if (fields.days !== null && !(fields.days > 0))
     throw failure("bad_argument", "days: more than 0, or null for no end");
   for (const roleId of fields.roleIds)
@@ -71,6 +74,27 @@ export async function map(
   const subject = `${fields.source}/${fields.product}`;
   await audit(ctx, community._id, "plan.map", subject, JSON.stringify(fields));
   return (await ctx.db.get(id))!;
+}
+
+/** Its product buys nothing any more: what was bought of it is parked in time. */
+export async function unmap(
+  ctx: MutationCtx,
+  wanted: { community: string; source: string; product: string },
+): Promise<Doc<"plans">> {
+  const { source, product } = wanted;
+  const community = await Communities.requireBySlug(ctx, wanted.community);
+  const known = await find(ctx, community._id, source, product);
+  if (known === null)
+    throw failure("not_found", `There is no plan for ${source}/${product}`);
+  await ctx.db.delete(known._id);
+  await audit(
+    ctx,
+    community._id,
+    "plan.unmap",
+    `${source}/${product}`,
+    known.name,
+  );
+  return known;
 }
 
 export async function all(

@@ -171,14 +171,16 @@ export async function list(
   state: EventState | null,
   limit: number,
 ): Promise<Event[]> {
-  return await ctx.db
-    .query("webhookEvents")
-    .withIndex("by_communityId_and_state", (q) => {
-      const here = q.eq("communityId", communityId);
-      return state === null ? here : here.eq("state", state);
-    })
-    .order("desc")
-    .take(Math.min(limit, MAX_LISTED));
+  const rows = ctx.db.query("webhookEvents");
+  const range =
+    state === null
+      ? rows.withIndex("by_communityId_and_receivedAt", (q) =>
+          q.eq("communityId", communityId),
+        )
+      : rows.withIndex("by_communityId_and_state_and_receivedAt", (q) =>
+          q.eq("communityId", communityId).eq("state", state),
+        );
+  return await range.order("desc").take(Math.min(limit, MAX_LISTED));
 }
 
 // ---- bodies ----

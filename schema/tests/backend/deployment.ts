@@ -220,8 +220,9 @@ export class Deployment {
     });
     const made = new Community(slug, guildId, customerGuildId);
     for (let i = 0; i < channels; i++) {
-      const sourceChannelId = `${guildId}${i}`;
-      const mirrorChannelId = `2${guildId.slice(1)}${i}`;
+      const place = number * 1000n + BigInt(i);
+      const sourceChannelId = String(1_110_000_000_000_000_000n + place);
+      const mirrorChannelId = String(1_210_000_000_000_000_000n + place);
       const id = await this.run(internal.channels.setUp, {
         community: slug,
         sourceChannelId,

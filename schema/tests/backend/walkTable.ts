@@ -7,6 +7,7 @@
 import type { FailureCode } from "../../convex/model/failure";
 import { beat, webhook } from "./roles";
 import { newId, type Source } from "./source";
+import { OPERATOR_ROWS } from "./walkOperator";
 
 export const CALLERS = [
   "anonymous",
@@ -81,6 +82,8 @@ const page = { numItems: 5, cursor: null };
 const instance = "walk";
 
 export const ROWS: Record<string, Row> = {
+  ...OPERATOR_ROWS,
+
   "auth:isAuthenticated": { for: "everybody", args: none },
   "auth:signIn": {
     for: "everybody",

@@ -160,10 +160,10 @@ export async function settle(
   return !counts ? "test" : parked !== null ? "parked" : "applied";
 }
 
-/** After a plan was made or changed: everything bought of its product, a batch at a time. */
+/** After a plan was made, changed or removed: everything bought of its product, a batch at a time. */
 export async function settleProduct(
   ctx: MutationCtx,
-  plan: Doc<"plans">,
+  plan: Pick<Doc<"plans">, "communityId" | "source" | "product">,
   cursor: string | null,
 ): Promise<{ settled: number; next: string | null }> {
   const community = (await ctx.db.get(plan.communityId))!;
