@@ -1,8 +1,10 @@
-// cdn.ts - /cdn/attachments/{channel}/{attachment}/{name}, for signed links only.
+// cdn.ts - /cdn/attachments/{channel}/{attachment}/{name}, for signed links only, and
+// /cdn/stickers/{id}.{png,json,gif}, for all.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Files } from "./files.js";
 import { decode } from "./rest/route.js";
 
+const STICKER = /^\/cdn\/stickers\/((\d+)\.\w+)$/;
 const PATH = /^\/cdn(\/attachments\/(\d+)\/(\d+)\/([^/]+))$/;
 
 export function serveFile(
@@ -11,6 +13,8 @@ export function serveFile(
   response: ServerResponse,
 ): void {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://fake");
+  const sticker = STICKER.exec(pathname);
+  if (sticker) return serveSticker(files, sticker, response);
   const [, path = "", channelId, id = "", name = ""] =
     PATH.exec(pathname) ?? [];
   const file = files.get(id);
@@ -28,6 +32,20 @@ export function serveFile(
     etag: `"${file.id}"`,
   });
   response.end(request.method === "HEAD" ? undefined : file.bytes);
+}
+
+function serveSticker(
+  files: Files,
+  [, name, id = ""]: RegExpExecArray,
+  response: ServerResponse,
+): void {
+  const file = files.get(id);
+  if (!file || file.filename !== name) return say(response, 404, "Not found.");
+  response.writeHead(200, {
+    "content-type": file.content_type ?? "application/octet-stream",
+    "content-length": file.bytes.length,
+  });
+  response.end(file.bytes);
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

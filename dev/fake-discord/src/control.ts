@@ -12,12 +12,23 @@ import {
 import { ApiError, invalid, notFound, refuse } from "./errors.js";
 import type { Fake } from "./fake.js";
 import { numberOf } from "./faults.js";
-import { LIMITS, parseMessage } from "./message-input.js";
-import type { Upload } from "./messages.js";
-import type { Channel, Embed, Guild, Message, User } from "./model.js";
+import { checkKind, LIMITS, parseMessage } from "./message-input.js";
+import type { Upload } from "./attachments.js";
+import type { Special } from "./messages.js";
+import {
+  MessageFlag,
+  MessageType,
+  type Channel,
+  type Embed,
+  type Guild,
+  type Message,
+  type Overwrite,
+  type User,
+} from "./model.js";
 import { tokenAnswer } from "./oauth.js";
 import { collect } from "./rest/body.js";
 import * as scenario from "./scenario.js";
+import { ThreadType } from "./threads.js";
 import { isObject, type Json } from "./validate.js";
 
 interface Request {
@@ -49,7 +60,11 @@ const ACTIONS: readonly [string, RegExp, Action][] = [
   ["DELETE", /^\/channels\/(\d+)\/messages\/(\d+)$/, deleteMessage],
   ["POST", /^\/channels\/(\d+)\/bulk-delete$/, bulkDelete],
   ["POST", /^\/channels\/(\d+)\/typing$/, typing],
+  ["POST", /^\/channels\/(\d+)\/messages\/(\d+)\/end-poll$/, endPoll],
+  ["POST", /^\/channels\/(\d+)\/threads$/, startThread],
+  ["PATCH", /^\/channels\/(\d+)$/, editChannel],
   ["DELETE", /^\/channels\/(\d+)$/, deleteChannel],
+  ["POST", /^\/stickers$/, addSticker],
   ["POST", /^\/channels$/, addChannel],
   ["POST", /^\/guilds$/, addGuild],
   ["POST", /^\/roles$/, addRole],
@@ -186,7 +201,15 @@ function createMessage(request: Request): Json {
   const author = userOf(fake, request.body["author_id"]);
   const { body, uploads } = takeUploads(request.body);
   const input = parseMessage(body, contentLimit(author));
-  const message = fake.messages.create(author, channel, input, uploads);
+  checkKind(input, input.flags ?? 0);
+  fake.threads.wake(channel, true);
+  const message = fake.messages.create(
+    author,
+    channel,
+    input,
+    uploads,
+    specialOf(body),
+  );
   const unfurl = fake.faults.take("unfurl");
   if (unfurl) {
     const embed = {
@@ -200,6 +223,17 @@ function createMessage(request: Request): Json {
     setTimeout(show, numberOf(unfurl, "ms", 500)).unref();
   }
   return inspect(fake, message);
+}
+
+/** `type` and `flags` that a client cannot choose; `loading`: a deferred answer. */
+function specialOf(body: Json): Special {
+  const { type, system_flags: flags, loading } = body;
+  if (loading === true)
+    return { type: MessageType.COMMAND, flags: MessageFlag.LOADING };
+  return {
+    ...(typeof type === "number" && { type }),
+    ...(typeof flags === "number" && { flags }),
+  };
 }
 
 const PREVIEW: Embed = {
@@ -229,6 +263,7 @@ function editMessage(request: Request): Json {
   if (Object.keys(marks).length > 0)
     return inspect(fake, fake.messages.mark(old.id, marks));
   const input = parseMessage(body, contentLimit(author));
+  checkKind(input, old.flags | (input.flags ?? 0));
   return inspect(fake, fake.messages.edit(author, old, input, uploads));
 }
 
@@ -252,16 +287,74 @@ function typing(request: Request): undefined {
   request.fake.announceTyping(channelOf(request), user.id);
 }
 
-/** Announced by one CHANNEL_DELETE; the messages go without a word. */
 function deleteChannel(request: Request): undefined {
-  const { fake } = request;
+  request.fake.removeChannel(channelOf(request));
+}
+
+/** A thread: {name, archived, locked}. Else {name, topic, permission_overwrites}. */
+function editChannel(request: Request): Json {
+  const { fake, body } = request;
   const channel = channelOf(request);
-  fake.db.transaction(() => {
-    fake.messages.forgetChannel(channel.id);
-    for (const { id } of fake.world.webhooksOf(channel.id))
-      fake.world.webhooks.delete(id);
-    fake.announceChannel("CHANNEL_DELETE", channel);
-    fake.world.channels.delete(channel.id);
+  const name = typeof body["name"] === "string" ? body["name"] : channel.name;
+  if (channel.thread) {
+    const flag = (key: string) => body[key] as boolean | undefined;
+    const archived = flag("archived");
+    const change = { name, archived, locked: flag("locked") };
+    return fake.render.channel(fake.threads.change(channel, change));
+  }
+  const { topic, permission_overwrites: overwrites } = body;
+  return fake.render.channel(
+    fake.changeChannel({
+      ...channel,
+      name,
+      ...(typeof topic === "string" && { topic }),
+      ...(Array.isArray(overwrites) && {
+        permission_overwrites: overwrites as Overwrite[],
+      }),
+    }),
+  );
+}
+
+/** {author_id, name, message_id?, type?} */
+function startThread(request: Request): Json {
+  const { fake, body } = request;
+  const parent = channelOf(request);
+  const author = userOf(fake, body["author_id"]);
+  const { message_id, type } = body;
+  const thread = fake.threads.start(author, parent, {
+    name: named(body, "name"),
+    type: typeof type === "number" ? type : ThreadType.PUBLIC,
+    archiveMinutes: 4320,
+    ...(message_id !== undefined && {
+      message: fake.messages.need(parent.id, String(message_id)),
+    }),
+  });
+  return fake.render.channel(thread);
+}
+
+function endPoll(request: Request): Json {
+  const { fake } = request;
+  return inspect(fake, fake.messages.endPoll(messageOf(request)));
+}
+
+/** {guild_id, name, format_type, content_base64} */
+function addSticker(request: Request): Json {
+  const { fake, body } = request;
+  const guild = guildOf(request);
+  const { format_type = 1, content_base64 = "" } = body;
+  const id = idFor(request);
+  return fake.db.transaction(() => {
+    const sticker = fake.world.stickers.set(id, {
+      id,
+      guild_id: guild.id,
+      name: named(body, "name"),
+      format_type: Number(format_type),
+    });
+    fake.files.addSticker(
+      sticker,
+      Buffer.from(String(content_base64), "base64"),
+    );
+    return { ...sticker };
   });
 }
 

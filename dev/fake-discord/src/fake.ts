@@ -9,6 +9,7 @@ import { Hub } from "./gateway/hub.js";
 import type { GatewaySocket } from "./gateway/socket.js";
 import { Journal, type GatewayEntry, type RestEntry } from "./journal.js";
 import { Messages } from "./messages.js";
+import { Threads } from "./threads.js";
 import {
   Intent,
   type Bot,
@@ -47,6 +48,7 @@ export class Fake {
   readonly hub: Hub;
   readonly render: Renderer;
   readonly messages: Messages;
+  readonly threads: Threads;
   readonly limits: Limits;
   readonly budget: IdentifyBudget;
   readonly journal = new Journal<RestEntry>();
@@ -66,6 +68,7 @@ export class Fake {
     this.hub = new Hub(this.db, this.clock, this.world, this.faults);
     this.render = new Renderer(this.world, this.files);
     this.messages = new Messages(this);
+    this.threads = new Threads(this);
     this.limits = new Limits(limits);
     this.budget = new IdentifyBudget(
       this.db,
@@ -196,6 +199,35 @@ export class Fake {
       guildId: guild_id,
       intent: Intent.GUILD_WEBHOOKS,
       render: () => ({ guild_id, channel_id }),
+    });
+  }
+
+  changeChannel(channel: Channel): Channel {
+    return this.db.transaction(() => {
+      this.world.channels.set(channel.id, channel);
+      this.announceChannel("CHANNEL_UPDATE", channel);
+      return channel;
+    });
+  }
+
+  /**
+   * Announced by one CHANNEL_DELETE, or THREAD_DELETE; its messages, threads and
+   * webhooks go without a word.
+   */
+  removeChannel(channel: Channel): void {
+    if (channel.thread) return this.threads.remove(channel);
+    const { world, messages } = this;
+    this.db.transaction(() => {
+      for (const thread of world.threadsOf(channel.guild_id)) {
+        if (thread.parent_id !== channel.id) continue;
+        messages.forgetChannel(thread.id);
+        world.channels.delete(thread.id);
+      }
+      messages.forgetChannel(channel.id);
+      for (const { id } of world.webhooksOf(channel.id))
+        world.webhooks.delete(id);
+      this.announceChannel("CHANNEL_DELETE", channel);
+      world.channels.delete(channel.id);
     });
   }
 

@@ -3,6 +3,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "./clock.js";
 import type { Database, Statement } from "./database.js";
+import type { Sticker } from "./model.js";
 
 export interface StoredFile {
   id: string;
@@ -26,6 +27,13 @@ const TYPES: Record<string, string> = {
   txt: "text/plain; charset=utf-8",
   csv: "text/csv; charset=utf-8",
   json: "application/json; charset=utf-8",
+};
+
+const STICKER_TYPES: Record<number, [extension: string, type: string]> = {
+  1: ["png", "image/png"],
+  2: ["png", "image/apng"],
+  3: ["json", "application/json"],
+  4: ["gif", "image/gif"],
 };
 
 export class Files {
@@ -52,6 +60,12 @@ export class Files {
   add(file: StoredFile): void {
     const { id, channel_id, message_id, filename, content_type, bytes } = file;
     this.#insert.run(id, channel_id, message_id, filename, content_type, bytes);
+  }
+
+  /** A sticker's file is not signed and never expires. */
+  addSticker({ id, format_type }: Sticker, bytes: Buffer): void {
+    const [extension, type] = STICKER_TYPES[format_type] ?? STICKER_TYPES[1]!;
+    this.#insert.run(id, "", "", `${id}.${extension}`, type, bytes);
   }
 
   get(id: string): StoredFile | undefined {

@@ -1,6 +1,8 @@
 // message-input.ts - what a client may say when it creates or edits a message.
 // Turns untrusted JSON into a MessageInput, or throws 50035 naming each fault.
 import { Form } from "./errors.js";
+import { checkComponentTree } from "./components.js";
+import { parsePoll, type PollInput } from "./polls.js";
 import { MessageFlag, type Embed, type EmbedField } from "./model.js";
 import * as v from "./validate.js";
 
@@ -13,7 +15,6 @@ export const LIMITS = {
   files: 10,
   fileBytes: 10 * 1024 * 1024,
   requestBytes: 25 * 1024 * 1024,
-  components: 40,
 } as const;
 
 export interface AllowedMentions {
@@ -28,6 +29,7 @@ export interface AttachmentInput {
   filename?: string;
   description?: string;
   title?: string;
+  spoiler?: boolean;
 }
 
 export interface ReferenceInput {
@@ -48,6 +50,8 @@ export interface MessageInput {
   reference?: ReferenceInput;
   nonce?: string | number;
   enforceNonce: boolean;
+  stickers?: string[];
+  poll?: PollInput;
   flags?: number;
   tts: boolean;
 }
@@ -78,11 +82,13 @@ export function parseMessage(
       attachments(form, body["attachments"]),
     ),
     components: nullable(body["components"], () =>
-      v.list(form, ["components"], body["components"], LIMITS.components),
+      v.list(form, ["components"], body["components"], Infinity),
     ),
     allowed_mentions: nullable(body["allowed_mentions"], () =>
       allowedMentions(form, body["allowed_mentions"]),
     ),
+    stickers: stickers(form, body["sticker_ids"]),
+    poll: parsePoll(form, body["poll"]),
     reference: reference(form, body["message_reference"]),
     nonce: nonce(form, body["nonce"]),
     enforceNonce:
@@ -96,6 +102,37 @@ export function parseMessage(
   if (flags !== undefined) input.flags = flags & CREATE_FLAGS;
   form.check();
   return input;
+}
+
+function stickers(form: Form, value: unknown): string[] | undefined {
+  const at = "sticker_ids";
+  const given = v.list(form, [at], value, 3);
+  given?.forEach((id, i) => v.snowflake(form, [at, i], id, true));
+  return given?.map(String);
+}
+
+/**
+ * The rules that depend on what the message is: `flags` of the message as it will be.
+ * Components of the second kind take the place of content, embeds, polls and stickers.
+ */
+export function checkKind(input: MessageInput, flags: number): void {
+  const form = new Form();
+  const v2 = (flags & MessageFlag.COMPONENTS_V2) !== 0;
+  if (input.components?.length) checkComponentTree(form, input.components, v2);
+  const legacy: [string, boolean][] = [
+    ["content", typeof input.content === "string"],
+    ["embeds", (input.embeds?.length ?? 0) > 0],
+    ["poll", input.poll !== undefined],
+    ["sticker_ids", (input.stickers?.length ?? 0) > 0],
+  ];
+  for (const [key, used] of legacy)
+    if (v2 && used)
+      form.add(
+        [key],
+        "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+        `The '${key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2`,
+      );
+  form.check();
 }
 
 function nonce(form: Form, value: unknown): string | number | undefined {
@@ -199,6 +236,7 @@ function attachments(
       filename: words("filename", 1024),
       description: words("description", 1024),
       title: words("title", 1024),
+      spoiler: v.flag(form, [...path, "is_spoiler"], from["is_spoiler"]),
     };
   });
 }

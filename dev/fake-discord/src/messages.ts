@@ -1,13 +1,15 @@
-// messages.ts - every message of every channel, and all that happens to them.
-// Owns the `messages` and `nonces` tables. Each operation is one transaction
-// that also writes the gateway events it causes; nothing is sent before commit.
-import { orderOf, snowflakeMs, timestamp, type Clock } from "./clock.js";
-import type { Database, Statement } from "./database.js";
+// messages.ts - all that happens to the messages of every channel.
+// Each operation is one transaction that also writes the gateway events it causes;
+// nothing is sent before commit. What is stored is the store's.
+import { described, kept, placed, type Upload } from "./attachments.js";
+import { snowflakeMs, timestamp, type Clock } from "./clock.js";
+import type { Database } from "./database.js";
 import { invalid, refuse } from "./errors.js";
-import { contentTypeOf, imageSize, safeFilename, type Files } from "./files.js";
 import type { Faults } from "./faults.js";
+import type { Files } from "./files.js";
 import type { Hub } from "./gateway/hub.js";
 import type { MessageInput, ReferenceInput } from "./message-input.js";
+import { MessageStore } from "./message-store.js";
 import { pingsOf } from "./mentions.js";
 import {
   Intent,
@@ -20,28 +22,23 @@ import {
   type Message,
   type Reference,
   type Snapshot,
+  type StickerItem,
 } from "./model.js";
+import { newPoll } from "./polls.js";
 import type { Renderer, Wire } from "./render.js";
 import type { World } from "./world.js";
 
-export interface Upload {
-  key: string; // the n of files[n]
-  filename: string;
-  contentType?: string;
-  bytes: Buffer;
-}
-
-export interface Page {
-  before?: string;
-  after?: string;
-  around?: string;
-  limit: number;
+/** What only Discord itself decides; a test may. */
+export interface Special {
+  type?: number;
+  flags?: number;
 }
 
 const FORTNIGHT_MS = 14 * 24 * 3600 * 1000;
-type Row = { body: string } | undefined;
+const SUPPRESS = MessageFlag.SUPPRESS_EMBEDS;
+const NOBODY = { everyone: false, users: [], roles: [], replied_user: false };
 
-export class Messages {
+export class Messages extends MessageStore {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #world: World;
@@ -49,21 +46,6 @@ export class Messages {
   readonly #hub: Hub;
   readonly #faults: Faults;
   readonly #render: Renderer;
-  readonly #sql: Record<
-    | "put"
-    | "drop"
-    | "one"
-    | "before"
-    | "after"
-    | "all"
-    | "last"
-    | "nonce"
-    | "keepNonce"
-    | "dropNonces",
-    Statement
-  >;
-  /** How long a nonce is remembered. "A few minutes", says Discord. */
-  nonceWindowMs = 5 * 60 * 1000;
 
   constructor(parts: {
     db: Database;
@@ -74,6 +56,7 @@ export class Messages {
     faults: Faults;
     render: Renderer;
   }) {
+    super(parts.db, parts.clock);
     this.#db = parts.db;
     this.#clock = parts.clock;
     this.#world = parts.world;
@@ -81,84 +64,9 @@ export class Messages {
     this.#hub = parts.hub;
     this.#faults = parts.faults;
     this.#render = parts.render;
-    const select = "SELECT body FROM messages WHERE";
-    this.#sql = {
-      put: this.#db.prepare("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)"),
-      drop: this.#db.prepare("DELETE FROM messages WHERE position = ?"),
-      one: this.#db.prepare(`${select} position = ?`),
-      before: this.#db.prepare(
-        `${select} channel_id = ? AND position < ? ORDER BY position DESC LIMIT ?`,
-      ),
-      after: this.#db.prepare(
-        `${select} channel_id = ? AND position > ? ORDER BY position LIMIT ?`,
-      ),
-      all: this.#db.prepare(`${select} channel_id = ? ORDER BY position`),
-      last: this.#db.prepare(
-        "SELECT max(position) AS last FROM messages WHERE channel_id = ?",
-      ),
-      nonce: this.#db.prepare(
-        "SELECT message_id, at FROM nonces WHERE author_id = ? AND nonce = ?",
-      ),
-      keepNonce: this.#db.prepare(
-        "INSERT OR REPLACE INTO nonces VALUES (?, ?, ?, ?)",
-      ),
-      dropNonces: this.#db.prepare("DELETE FROM nonces WHERE at < ?"),
-    };
     this.#render.find = (id) => this.find(id);
-    this.#render.lastIn = (channelId) => {
-      const row = this.#sql.last.get(channelId) as { last: string | null };
-      return row.last?.replace(/^0+/, "") ?? null;
-    };
-  }
-
-  find(id: string): Message | undefined {
-    const row = this.#sql.one.get(orderOf(id)) as Row;
-    return row && (JSON.parse(row.body) as Message);
-  }
-
-  /** The message of that id in that channel, or 10008. */
-  need(channelId: string, id: string): Message {
-    const found = this.find(id);
-    if (found?.channel_id !== channelId) throw refuse(10008);
-    return found;
-  }
-
-  /** Every live message of a channel, oldest first. */
-  all(channelId: string): Message[] {
-    return parsed(this.#sql.all.all(channelId));
-  }
-
-  /** Newest first, as Discord answers, whichever way it was asked. */
-  page(channelId: string, { before, after, around, limit }: Page): Message[] {
-    const older = (end: string, n: number) =>
-      parsed(this.#sql.before.all(channelId, end, n));
-    const newer = (start: string, n: number) =>
-      parsed(this.#sql.after.all(channelId, start, n)).reverse();
-    if (around !== undefined) {
-      const middle = this.find(around);
-      const here = middle?.channel_id === channelId ? [middle] : [];
-      const half = Math.floor(limit / 2);
-      const position = orderOf(around);
-      return [
-        ...newer(position, half),
-        ...here,
-        ...older(position, half),
-      ].slice(0, limit);
-    }
-    if (before !== undefined) return older(orderOf(before), limit);
-    if (after !== undefined) return newer(orderOf(after), limit);
-    return older("~", limit);
-  }
-
-  /** The message an author made with this nonce, while that is remembered. */
-  byNonce(authorId: string, nonce: string | number): Message | undefined {
-    const row = this.#sql.nonce.get(authorId, String(nonce)) as
-      { message_id: string; at: number } | undefined;
-    if (!row || row.at < this.#clock.now() - this.nonceWindowMs)
-      return undefined;
-    const found = this.find(row.message_id);
-    if (!found) throw refuse(10008); // made, and deleted since
-    return { ...found, nonce };
+    this.#render.lastIn = (channelId) => this.lastIn(channelId);
+    this.#render.count = (channelId) => this.count(channelId);
   }
 
   create(
@@ -166,25 +74,33 @@ export class Messages {
     channel: Channel,
     input: MessageInput,
     uploads: Upload[],
+    special: Special = {},
   ): Message {
     const id = this.#clock.nextId();
     const { reference, snapshot } = this.#resolve(channel, input.reference);
     const content = (input.content ?? "").trim();
     const embeds = input.embeds ?? [];
-    const attachments = this.#describe(uploads, input, embeds);
+    const components = input.components ?? [];
+    const added = this.#describe(uploads, input);
+    const flags = (input.flags ?? 0) | (special.flags ?? 0);
+    const type =
+      reference?.type === 0 ? MessageType.REPLY : MessageType.DEFAULT;
+    const target = reference?.message_id;
     const message: Message = {
       id,
       channel_id: channel.id,
       author_id: author.id,
       ...(author.webhook && { webhook: author.webhook }),
-      type: reference?.type === 0 ? MessageType.REPLY : MessageType.DEFAULT,
+      type: special.type ?? type,
       content,
       embeds,
-      attachments,
-      components: input.components ?? [],
+      attachments: placed(added, embeds, components),
+      components,
+      stickers: this.#stickers(channel, author, input.stickers ?? []),
+      ...(input.poll && { poll: newPoll(input.poll, this.#clock.now()) }),
       sent_ms: snowflakeMs(id),
       edited_ms: null,
-      flags: (input.flags ?? 0) | (snapshot ? MessageFlag.HAS_SNAPSHOT : 0),
+      flags: flags | (snapshot ? MessageFlag.HAS_SNAPSHOT : 0),
       pinned: false,
       tts: input.tts,
       pings: pingsOf(
@@ -193,7 +109,7 @@ export class Messages {
         author,
         content,
         input.allowed_mentions,
-        reference && this.find(reference.message_id),
+        target === undefined ? undefined : this.find(target),
       ),
       allowed_mentions: input.allowed_mentions ?? null,
       ...(reference && { reference }),
@@ -201,18 +117,80 @@ export class Messages {
     };
     if (isEmpty(message)) throw refuse(50006);
     this.#db.transaction(() => {
-      this.#store(message, attachments, uploads);
-      this.#write(message);
-      if (input.nonce !== undefined) this.#rememberNonce(message, input.nonce);
-      const told = { ...message, nonce: input.nonce };
-      this.#announce("MESSAGE_CREATE", channel, (viewer) =>
-        this.#render.messageEvent(told, viewer, true),
-      );
+      this.#store(message, added, uploads);
+      this.#appear(message, channel, input.nonce);
     });
     return {
       ...message,
       ...(input.nonce !== undefined && { nonce: input.nonce }),
     };
+  }
+
+  /** A message that Discord writes: what happened, `about` what. */
+  system(
+    author: Author,
+    channel: Channel,
+    type: number,
+    content: string,
+    about: Message | { channel: Channel },
+    embeds: Embed[] = [],
+  ): Message {
+    const id = this.#clock.nextId();
+    const reference: Reference =
+      "channel" in about
+        ? {
+            type: 0,
+            channel_id: about.channel.id,
+            guild_id: about.channel.guild_id,
+          }
+        : {
+            type: 0,
+            message_id: about.id,
+            channel_id: about.channel_id,
+            guild_id: channel.guild_id,
+          };
+    const message: Message = {
+      id,
+      channel_id: channel.id,
+      author_id: author.id,
+      type,
+      content,
+      embeds,
+      attachments: [],
+      components: [],
+      stickers: [],
+      sent_ms: snowflakeMs(id),
+      edited_ms: null,
+      flags: 0,
+      pinned: false,
+      tts: false,
+      pings: NOBODY,
+      allowed_mentions: null,
+      reference,
+    };
+    this.#db.transaction(() => this.#appear(message, channel));
+    return message;
+  }
+
+  #appear(message: Message, channel: Channel, nonce?: string | number): void {
+    this.put(message);
+    if (nonce !== undefined) this.rememberNonce(message, nonce);
+    const told = { ...message, nonce };
+    this.#announce("MESSAGE_CREATE", channel, (viewer) =>
+      this.#render.messageEvent(told, viewer, true),
+    );
+  }
+
+  /** Bots may send the stickers of the guild alone, people any. */
+  #stickers(channel: Channel, author: Author, ids: string[]): StickerItem[] {
+    const bot = this.#world.users.get(author.id)?.bot ?? true;
+    return ids.map((id) => {
+      const sticker = this.#world.stickers.get(id);
+      if (!sticker || (bot && sticker.guild_id !== channel.guild_id))
+        throw refuse(50081);
+      const { name, format_type } = sticker;
+      return { id, name, format_type };
+    });
   }
 
   edit(
@@ -221,46 +199,28 @@ export class Messages {
     input: MessageInput,
     uploads: Upload[],
   ): Message {
+    if (old.poll) throw refuse(520003);
     const channel = this.#channelOf(old);
     const embeds =
       input.embeds === undefined ? old.embeds : (input.embeds ?? []);
-    const kept = this.#keep(old, input);
-    const added = this.#describe(uploads, input, embeds);
+    const components =
+      input.components === undefined
+        ? old.components
+        : (input.components ?? []);
+    const added = this.#describe(uploads, input);
+    const files = [...kept(old.attachments, input), ...added];
     const content =
       input.content === undefined ? old.content : (input.content ?? "").trim();
-    const touches = [
-      input.content,
-      input.embeds,
-      input.attachments,
-      input.components,
-    ];
-    const isEdit =
-      uploads.length > 0 || touches.some((part) => part !== undefined);
-    const suppress = MessageFlag.SUPPRESS_EMBEDS;
-    const target =
-      old.reference?.type === 0
-        ? this.find(old.reference.message_id)
-        : undefined;
+    const isEdit = uploads.length > 0 || touches(input);
+    const target = old.reference?.type === 0 && old.reference.message_id;
     const message: Message = {
       ...old,
       content,
       embeds,
-      attachments: [...kept, ...added].map((a) => ({
-        ...a,
-        embedded: isEmbedded(a, embeds),
-      })),
-      components:
-        input.components === undefined
-          ? old.components
-          : (input.components ?? []),
-      flags:
-        input.flags === undefined
-          ? old.flags
-          : (old.flags & ~suppress) | (input.flags & suppress),
-      // Two edits, or a message and its edit, never share a millisecond.
-      edited_ms: isEdit
-        ? Math.max(this.#clock.now(), (old.edited_ms ?? old.sent_ms) + 1)
-        : old.edited_ms,
+      attachments: placed(files, embeds, components),
+      components,
+      flags: flagsAfter(old.flags, input.flags) & ~MessageFlag.LOADING,
+      edited_ms: isEdit ? this.#editedMs(old) : old.edited_ms,
       // An edit parses mentions anew, with the defaults unless told otherwise.
       pings: isEdit
         ? pingsOf(
@@ -269,7 +229,7 @@ export class Messages {
             editor,
             content,
             input.allowed_mentions,
-            target,
+            target ? this.find(target) : undefined,
           )
         : old.pings,
       allowed_mentions: input.allowed_mentions ?? null,
@@ -281,6 +241,36 @@ export class Messages {
           this.#files.remove(a.id);
       this.#store(message, added, uploads);
       this.#update(message, changedKeys(old, message));
+    });
+    return message;
+  }
+
+  /** Two edits, or a message and its edit, never share a millisecond. To fill in a
+   * deferred answer is no edit. */
+  #editedMs(old: Message): number | null {
+    if (old.flags & MessageFlag.LOADING) return old.edited_ms;
+    return Math.max(this.#clock.now(), (old.edited_ms ?? old.sent_ms) + 1);
+  }
+
+  /** The poll is over: its message says so, and another one tells the result. */
+  endPoll(old: Message): Message {
+    if (!old.poll) throw refuse(520006);
+    if (old.poll.finalized) throw refuse(520001);
+    const poll = { ...old.poll, finalized: true };
+    const message = { ...old, poll };
+    const most = poll.counts.indexOf(Math.max(...poll.counts));
+    const fields = Object.entries({
+      poll_question_text: poll.question,
+      victor_answer_text: poll.answers[most] ?? "",
+      total_votes: String(poll.counts.reduce((sum, n) => sum + n, 0)),
+    }).map(([name, value]) => ({ name, value, inline: false }));
+    this.#db.transaction(() => {
+      this.#update(message, ["poll"]);
+      const embed = { type: "poll_result", fields };
+      const channel = this.#channelOf(old);
+      const author = { id: old.author_id };
+      const type = MessageType.POLL_RESULT;
+      this.system(author, channel, type, "", message, [embed]);
     });
     return message;
   }
@@ -306,7 +296,7 @@ export class Messages {
   delete(message: Message): void {
     const channel = this.#channelOf(message);
     this.#db.transaction(() => {
-      this.#erase(message.id);
+      this.#erase(message);
       const { id, channel_id } = message;
       this.#announce("MESSAGE_DELETE", channel, () => ({
         id,
@@ -328,10 +318,13 @@ export class Messages {
       );
     const oldest = this.#clock.now() - FORTNIGHT_MS;
     if (ids.some((id) => snowflakeMs(id) < oldest)) throw refuse(50034);
-    const live = ids.filter((id) => this.find(id)?.channel_id === channel.id);
+    const found = ids
+      .map((id) => this.find(id))
+      .filter((m) => m?.channel_id === channel.id);
+    const live = found.map((m) => m!.id);
     if (live.length === 0) return;
     this.#db.transaction(() => {
-      for (const id of live) this.#erase(id);
+      for (const message of found) this.#erase(message!);
       this.#announce("MESSAGE_DELETE_BULK", channel, () => ({
         ids: live,
         channel_id: channel.id,
@@ -342,7 +335,7 @@ export class Messages {
 
   /** Forgets a removed channel's messages. No client hears of each. */
   forgetChannel(channelId: string): void {
-    for (const message of this.all(channelId)) this.#erase(message.id);
+    for (const message of this.all(channelId)) this.#erase(message);
   }
 
   #channelOf(message: Message): Channel {
@@ -351,22 +344,13 @@ export class Messages {
     return channel;
   }
 
-  #write(message: Message): void {
-    const { nonce, ...kept } = message;
-    this.#sql.put.run(
-      orderOf(message.id),
-      message.channel_id,
-      JSON.stringify(kept),
-    );
-  }
-
-  #erase(id: string): void {
-    this.#sql.drop.run(orderOf(id));
-    this.#files.removeMessage(id);
+  #erase(message: Message): void {
+    this.drop(message);
+    this.#files.removeMessage(message.id);
   }
 
   #update(message: Message, changed: string[]): void {
-    this.#write(message);
+    this.put(message);
     const partial = this.#faults.take("partial_update");
     const keep = new Set(["id", "channel_id", ...changed]);
     this.#announce("MESSAGE_UPDATE", this.#channelOf(message), (viewer) => {
@@ -391,12 +375,6 @@ export class Messages {
       intent: Intent.GUILD_MESSAGES,
       render,
     });
-  }
-
-  #rememberNonce(message: Message, nonce: string | number): void {
-    const now = this.#clock.now();
-    this.#sql.dropNonces.run(now - this.nonceWindowMs);
-    this.#sql.keepNonce.run(message.author_id, String(nonce), message.id, now);
   }
 
   #resolve(
@@ -424,35 +402,9 @@ export class Messages {
     return { reference, snapshot: snapshotOf(target) };
   }
 
-  /** Attachments for new files, in the words of the client where it has some. */
-  #describe(
-    uploads: Upload[],
-    input: MessageInput,
-    embeds: Embed[],
-  ): Attachment[] {
-    return uploads.map(({ key, filename, contentType, bytes }) => {
-      const said = input.attachments?.find((a) => a.id === key);
-      const name = said?.filename ?? filename;
-      const safe = safeFilename(name);
-      const attachment: Attachment = {
-        id: this.#clock.nextId(),
-        filename: safe,
-        size: bytes.length,
-        flags: 0,
-        embedded: false,
-        ...imageSize(bytes),
-      };
-      const title =
-        said?.title ??
-        (safe === name ? undefined : name.replace(/\.[^.]*$/, ""));
-      if (title !== undefined) attachment.title = title;
-      if (said?.description !== undefined)
-        attachment.description = said.description;
-      const type = contentType ?? contentTypeOf(safe);
-      if (type !== undefined) attachment.content_type = type;
-      attachment.embedded = isEmbedded(attachment, embeds);
-      return attachment;
-    });
+  #describe(uploads: Upload[], input: MessageInput): Attachment[] {
+    const said = input.attachments ?? [];
+    return described(uploads, said, () => this.#clock.nextId());
   }
 
   #store(message: Message, attachments: Attachment[], uploads: Upload[]): void {
@@ -467,52 +419,45 @@ export class Messages {
       }),
     );
   }
-
-  /** An edit's `attachments` is the complete list of those to keep. */
-  #keep(old: Message, input: MessageInput): Attachment[] {
-    if (input.attachments === undefined) return old.attachments;
-    const listed = input.attachments ?? [];
-    return old.attachments.flatMap((a) => {
-      const said = listed.find((b) => b.id === a.id);
-      if (!said) return [];
-      return said.description === undefined
-        ? [a]
-        : [{ ...a, description: said.description }];
-    });
-  }
 }
 
-function parsed(rows: unknown[]): Message[] {
-  return (rows as { body: string }[]).map(
-    (row) => JSON.parse(row.body) as Message,
+/** Does it change what the message says? */
+function touches(input: MessageInput): boolean {
+  const { content, embeds, attachments, components } = input;
+  return [content, embeds, attachments, components].some(
+    (part) => part !== undefined,
   );
+}
+
+/** An edit may suppress embeds or show them, and turn to components for good. */
+function flagsAfter(old: number, given: number | undefined): number {
+  if (given === undefined) return old;
+  const v2 = given & MessageFlag.COMPONENTS_V2;
+  return (old & ~SUPPRESS) | (given & SUPPRESS) | v2;
 }
 
 function isEmpty(m: Message): boolean {
-  const parts = [m.embeds, m.attachments, m.components];
+  const parts = [m.embeds, m.attachments, m.components, m.stickers];
+  const loading = (m.flags & MessageFlag.LOADING) !== 0;
   return (
-    m.content === "" && !m.snapshot && parts.every((part) => part.length === 0)
+    m.content === "" &&
+    !m.snapshot &&
+    !m.poll &&
+    !loading &&
+    parts.every((part) => part.length === 0)
   );
 }
 
-function isEmbedded(a: Attachment, embeds: Embed[]): boolean {
-  const link = `attachment://${a.filename}`;
-  return embeds.some((e) =>
-    [
-      e.image?.url,
-      e.thumbnail?.url,
-      e.author?.icon_url,
-      e.footer?.icon_url,
-    ].includes(link),
-  );
-}
-
+/** A forward of a forward shows the first message. */
 function snapshotOf(m: Message): Snapshot {
+  if (m.snapshot) return m.snapshot;
   return {
     type: m.type,
     content: m.content,
     embeds: m.embeds,
     attachments: m.attachments,
+    components: m.components,
+    stickers: m.stickers,
     timestamp: timestamp(m.sent_ms),
     edited_timestamp: m.edited_ms === null ? null : timestamp(m.edited_ms),
     flags: m.flags,
@@ -535,5 +480,3 @@ function changedKeys(old: Message, now: Message): string[] {
     ? changed
     : [...changed, "edited_timestamp"];
 }
-
-export type { Wire };

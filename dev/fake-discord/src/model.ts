@@ -1,4 +1,5 @@
 // model.ts - what the fake remembers. Ids are snowflakes: 64 bits, so strings.
+import type { Poll } from "./polls.js";
 
 export interface User {
   id: string;
@@ -68,7 +69,28 @@ export interface Channel {
   position: number;
   parent_id: string | null;
   permission_overwrites: Overwrite[];
+  thread?: ThreadState; // of a thread only
 }
+
+export interface ThreadState {
+  owner_id: string;
+  archived: boolean;
+  locked: boolean;
+  archive_minutes: number;
+  archive_ms: number; // when `archived` last changed
+  create_ms: number;
+  members: string[];
+}
+
+/** A sticker of a guild. Formats: 1 PNG, 2 APNG, 3 Lottie, 4 GIF. */
+export interface Sticker {
+  id: string;
+  guild_id: string;
+  name: string;
+  format_type: number;
+}
+
+export type StickerItem = Pick<Sticker, "id" | "name" | "format_type">;
 
 export interface Role {
   id: string;
@@ -134,7 +156,7 @@ export interface Pings {
 
 export interface Reference {
   type: 0 | 1; // 0 reply, 1 forward
-  message_id: string;
+  message_id?: string; // absent: only a channel is meant
   channel_id: string;
   guild_id: string;
 }
@@ -144,6 +166,8 @@ export interface Snapshot {
   content: string;
   embeds: Embed[];
   attachments: Attachment[];
+  components: unknown[];
+  stickers: StickerItem[];
   timestamp: string;
   edited_timestamp: string | null;
   flags: number;
@@ -159,6 +183,8 @@ export interface Message {
   embeds: Embed[];
   attachments: Attachment[];
   components: unknown[];
+  stickers: StickerItem[];
+  poll?: Poll;
   sent_ms: number;
   edited_ms: number | null;
   flags: number;
@@ -171,10 +197,19 @@ export interface Message {
   allowed_mentions: unknown; // as sent; null when the author left it out
 }
 
-export const MessageType = { DEFAULT: 0, REPLY: 19 } as const;
+export const MessageType = {
+  DEFAULT: 0,
+  THREAD_CREATED: 18,
+  REPLY: 19,
+  COMMAND: 20,
+  THREAD_STARTER: 21,
+  POLL_RESULT: 46,
+} as const;
 export const MessageFlag = {
   CROSSPOSTED: 1 << 0,
   SUPPRESS_EMBEDS: 1 << 2,
+  HAS_THREAD: 1 << 5,
+  LOADING: 1 << 7,
   SUPPRESS_NOTIFICATIONS: 1 << 12,
   VOICE: 1 << 13,
   HAS_SNAPSHOT: 1 << 14,

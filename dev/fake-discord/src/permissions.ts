@@ -17,8 +17,14 @@ export const Permission = {
   MANAGE_NICKNAMES: 1n << 27n,
   MANAGE_ROLES: 1n << 28n,
   MANAGE_WEBHOOKS: 1n << 29n,
+  MANAGE_THREADS: 1n << 34n,
+  CREATE_PUBLIC_THREADS: 1n << 35n,
+  CREATE_PRIVATE_THREADS: 1n << 36n,
+  SEND_MESSAGES_IN_THREADS: 1n << 38n,
+  SEND_POLLS: 1n << 49n,
 } as const;
 
+const PRIVATE_THREAD = 12;
 const EVERYTHING = (1n << 50n) - 1n;
 
 function rolesOf(world: World, member: Member): Role[] {
@@ -42,8 +48,23 @@ export function guildPermissions(
   return bits & ~world.revoked(userId, null);
 }
 
-/** What a member may do in a channel, after its overwrites. */
+/** What a member may do in a channel, after its overwrites; in a thread, by its parent's. */
 export function channelPermissions(
+  world: World,
+  channel: Channel,
+  userId: string,
+): bigint {
+  const parent = channel.thread && world.channels.get(channel.parent_id ?? "");
+  if (!channel.thread || !parent) return ownPermissions(world, channel, userId);
+  const bits = ownPermissions(world, parent, userId);
+  const open =
+    channel.type !== PRIVATE_THREAD ||
+    channel.thread.members.includes(userId) ||
+    (bits & Permission.MANAGE_THREADS) !== 0n;
+  return open ? bits & ~world.revoked(userId, channel.id) : 0n;
+}
+
+function ownPermissions(
   world: World,
   channel: Channel,
   userId: string,

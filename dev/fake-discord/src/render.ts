@@ -13,11 +13,15 @@ import {
   type Member,
   type Message,
   type Role,
+  type Snapshot,
+  type ThreadState,
   type User,
   type Webhook,
   type WebhookFace,
 } from "./model.js";
-import { topPosition } from "./permissions.js";
+import { channelPermissions, Permission, topPosition } from "./permissions.js";
+import { shownComponents } from "./components.js";
+import { pollWire } from "./polls.js";
 import type { World } from "./world.js";
 
 export type Wire = Record<string, unknown>;
@@ -148,6 +152,7 @@ export class Renderer {
   /** Looks up a message; set by Messages, which needs a renderer itself. */
   find: (id: string) => Message | undefined = () => undefined;
   lastIn: (channelId: string) => string | null = () => null;
+  count: (channelId: string) => number = () => 0;
 
   constructor(world: World, files: Files) {
     this.#world = world;
@@ -172,6 +177,7 @@ export class Renderer {
   }
 
   channel(c: Channel): Wire {
+    if (c.thread) return this.#thread(c, c.thread);
     return {
       ...c,
       last_message_id: this.lastIn(c.id),
@@ -182,9 +188,38 @@ export class Renderer {
     };
   }
 
+  #thread(c: Channel, state: ThreadState): Wire {
+    const count = this.count(c.id);
+    return {
+      id: c.id,
+      guild_id: c.guild_id,
+      parent_id: c.parent_id,
+      owner_id: state.owner_id,
+      type: c.type,
+      name: c.name,
+      last_message_id: this.lastIn(c.id),
+      message_count: count,
+      total_message_sent: count,
+      member_count: state.members.length,
+      rate_limit_per_user: 0,
+      flags: 0,
+      thread_metadata: {
+        archived: state.archived,
+        auto_archive_duration: state.archive_minutes,
+        archive_timestamp: timestamp(state.archive_ms),
+        locked: state.locked,
+        create_timestamp: timestamp(state.create_ms),
+      },
+    };
+  }
+
   guild(g: Guild): Wire {
     const roles = this.#world.rolesOf(g.id).map(role);
-    return { ...GUILD_DEFAULTS, ...g, roles };
+    const stickers = this.#world.stickers
+      .values()
+      .filter((s) => s.guild_id === g.id)
+      .map((s) => ({ ...s, type: 2, description: null, tags: "" }));
+    return { ...GUILD_DEFAULTS, ...g, roles, stickers };
   }
 
   /** The GUILD_CREATE of a bot: lists itself as the only member, as Discord does. */
@@ -198,7 +233,10 @@ export class Renderer {
       member_count: this.#world.membersOf(g.id).length,
       members: own ? [this.member(own)] : [],
       channels: this.#world.channelsOf(g.id).map((c) => this.channel(c)),
-      threads: [],
+      threads: this.#world
+        .threadsOf(g.id)
+        .filter((c) => !c.thread?.archived && this.#sees(bot, c))
+        .map((c) => this.channel(c)),
       presences: [],
       voice_states: [],
       stage_instances: [],
@@ -207,25 +245,48 @@ export class Renderer {
     };
   }
 
+  #sees(bot: Bot, channel: Channel): boolean {
+    const may = channelPermissions(this.#world, channel, bot.id);
+    return (may & Permission.VIEW_CHANNEL) !== 0n;
+  }
+
   attachment(channelId: string, a: Attachment): Wire {
     const url = this.#files.link(channelId, a.id, a.filename);
     const { embedded, ...shown } = a;
     return { ...shown, url, proxy_url: url };
   }
 
-  #embed(m: Message, e: Embed): Wire {
-    const media = (url: string) => {
-      const name = /^attachment:\/\/(.+)$/.exec(url)?.[1];
-      const file = m.attachments.find((a) => a.filename === name);
-      if (!file) return { url };
-      const link = this.#files.link(m.channel_id, file.id, file.filename);
-      return {
-        url: link,
-        proxy_url: link,
-        width: file.width,
-        height: file.height,
-      };
+  /** What attachment://name stands for; another address stays as it is. */
+  #media(channelId: string, attachments: Attachment[], url: string): Wire {
+    const name = /^attachment:\/\/(.+)$/.exec(url)?.[1];
+    const file = attachments.find((a) => a.filename === name);
+    if (!file) return { url };
+    const link = this.#files.link(channelId, file.id, file.filename);
+    return {
+      url: link,
+      proxy_url: link,
+      width: file.width,
+      height: file.height,
     };
+  }
+
+  #components(channelId: string, m: Message | Snapshot): unknown[] {
+    return shownComponents(m.components, (url) => {
+      const { attachments } = m;
+      const media = this.#media(channelId, attachments, url);
+      const name = url.replace("attachment://", "");
+      const file = attachments.find((a) => a.filename === name);
+      const known = file && {
+        attachment_id: file.id,
+        content_type: file.content_type,
+      };
+      return { proxy_url: url, ...media, ...known, flags: 0 };
+    });
+  }
+
+  #embed(m: Message, e: Embed): Wire {
+    const media = (url: string) =>
+      this.#media(m.channel_id, m.attachments, url);
     return {
       ...e,
       ...(e.image && { image: { ...e.image, ...media(e.image.url) } }),
@@ -233,10 +294,10 @@ export class Renderer {
         thumbnail: { ...e.thumbnail, ...media(e.thumbnail.url) },
       }),
       ...(e.author?.icon_url && {
-        author: { ...e.author, icon_url: media(e.author.icon_url).url },
+        author: { ...e.author, icon_url: media(e.author.icon_url)["url"] },
       }),
       ...(e.footer?.icon_url && {
-        footer: { ...e.footer, icon_url: media(e.footer.icon_url).url },
+        footer: { ...e.footer, icon_url: media(e.footer.icon_url)["url"] },
       }),
     };
   }
@@ -265,7 +326,7 @@ export class Renderer {
       attachments: open
         ? listed.map((a) => this.attachment(m.channel_id, a))
         : [],
-      components: open ? m.components : [],
+      components: open ? this.#components(m.channel_id, m) : [],
       timestamp: timestamp(m.sent_ms),
       edited_timestamp: m.edited_ms === null ? null : timestamp(m.edited_ms),
       tts: m.tts,
@@ -280,10 +341,15 @@ export class Renderer {
       if (m.webhook.application_id)
         wire["application_id"] = m.webhook.application_id;
     }
+    if (m.stickers.length > 0) wire["sticker_items"] = m.stickers;
+    if (m.poll && open) wire["poll"] = pollWire(m.poll);
+    const thread =
+      m.flags & MessageFlag.HAS_THREAD && this.#world.channels.get(m.id);
+    if (thread && !nested) wire["thread"] = this.channel(thread);
     if (m.reference) wire["message_reference"] = m.reference;
     if (m.snapshot && open)
       wire["message_snapshots"] = [{ message: this.#snapshot(m) }];
-    if (m.reference?.type === 0 && !nested) {
+    if (m.reference?.type === 0 && m.reference.message_id && !nested) {
       const target = this.find(m.reference.message_id);
       wire["referenced_message"] = target
         ? this.message(target, viewer, true)
@@ -293,15 +359,17 @@ export class Renderer {
   }
 
   #snapshot(m: Message): Wire {
-    const { attachments, ...rest } = m.snapshot!;
+    const { attachments, stickers, ...rest } = m.snapshot!;
+    const origin = m.reference!.channel_id;
     return {
       ...rest,
-      attachments: attachments.map((a) =>
-        this.attachment(m.reference!.channel_id, a),
-      ),
+      attachments: attachments
+        .filter((a) => !a.embedded)
+        .map((a) => this.attachment(origin, a)),
       mentions: [],
       mention_roles: [],
-      components: [],
+      components: this.#components(origin, m.snapshot!),
+      ...(stickers.length > 0 && { sticker_items: stickers }),
     };
   }
 

@@ -8,6 +8,7 @@ import type {
   Guild,
   Member,
   Role,
+  Sticker,
   User,
   Webhook,
 } from "./model.js";
@@ -61,6 +62,7 @@ export class World {
   readonly channels: Shelf<Channel>;
   readonly roles: Shelf<Role>;
   readonly webhooks: Shelf<Webhook>;
+  readonly stickers: Shelf<Sticker>;
   readonly #bans: Shelf<true>;
   readonly #members: Shelf<Member>;
   #revocations: Revocation[] = [];
@@ -71,6 +73,7 @@ export class World {
     this.guilds = new Shelf(db, "guild");
     this.channels = new Shelf(db, "channel");
     this.roles = new Shelf(db, "role");
+    this.stickers = new Shelf(db, "sticker");
     this.webhooks = new Shelf(db, "webhook");
     this.#bans = new Shelf(db, "ban");
     this.#members = new Shelf(db, "member");
@@ -93,7 +96,16 @@ export class World {
     return this.#members.values().filter((m) => m.guild_id === guildId);
   }
 
+  /** Without threads, as Discord lists them. */
   channelsOf(guildId: string): Channel[] {
+    return this.#inGuild(guildId).filter((c) => !c.thread);
+  }
+
+  threadsOf(guildId: string): Channel[] {
+    return this.#inGuild(guildId).filter((c) => c.thread);
+  }
+
+  #inGuild(guildId: string): Channel[] {
     return this.channels.values().filter((c) => c.guild_id === guildId);
   }
 

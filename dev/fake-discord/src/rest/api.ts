@@ -28,12 +28,14 @@ import {
   type Extra,
   type Route,
 } from "./route.js";
+import { threadRoutes } from "./thread-routes.js";
 import { webhookRoutes } from "./webhook-routes.js";
 
 const ROUTES: readonly Route[] = [
   ...oauthRoutes,
   ...guildRoutes,
   ...messageRoutes,
+  ...threadRoutes,
   ...webhookRoutes,
 ];
 const AGENT = /^DiscordBot \(.+,\s*.+\)/;

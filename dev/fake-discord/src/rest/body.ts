@@ -3,7 +3,7 @@ import busboy from "busboy";
 import type { IncomingMessage } from "node:http";
 import { ApiError, invalid, refuse } from "../errors.js";
 import { LIMITS } from "../message-input.js";
-import type { Upload } from "../messages.js";
+import type { Upload } from "../attachments.js";
 import { isObject, type Json } from "../validate.js";
 
 export interface Body {

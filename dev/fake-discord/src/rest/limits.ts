@@ -15,6 +15,7 @@ export type LimitName =
   | "bulk-delete"
   | "message-list"
   | "message-get"
+  | "crosspost"
   | "typing"
   | "member-role"
   | "member"
@@ -48,6 +49,7 @@ const DISCORD: Record<LimitName, Rate> = {
   "bulk-delete": per(1, 3),
   "message-list": per(5, 1),
   "message-get": per(5, 1),
+  crosspost: per(10, 3600),
   typing: per(5, 5),
   "member-role": per(10, 10),
   member: per(5, 1),

@@ -1,9 +1,14 @@
 // message-routes.ts - channels and their messages, for bots.
 import { snowflakeMs } from "../clock.js";
 import { Form, refuse, invalid } from "../errors.js";
-import { parseMessage, type MessageInput } from "../message-input.js";
+import {
+  checkKind,
+  parseMessage,
+  type MessageInput,
+} from "../message-input.js";
 import { MessageFlag, type Channel, type Message } from "../model.js";
 import { Permission } from "../permissions.js";
+import { CHANNEL } from "../threads.js";
 import * as v from "../validate.js";
 import { done, ok, type Call, type Reply, type Route } from "./route.js";
 import type { LimitName } from "./limits.js";
@@ -53,6 +58,18 @@ export const messageRoutes: readonly Route[] = [
     path: "/channels/:channel/messages/:message",
     limit: deleteLimit,
     run: remove,
+  },
+  {
+    method: "POST",
+    path: "/channels/:channel/messages/:message/crosspost",
+    limit: "crosspost",
+    run: crosspost,
+  },
+  {
+    method: "POST",
+    path: "/channels/:channel/polls/:message/expire",
+    limit: "message-edit",
+    run: expirePoll,
   },
   {
     method: "POST",
@@ -108,10 +125,10 @@ function shown(call: Call, message: Message) {
 }
 
 function create(call: Call): Reply {
-  const channel = call.channel(Permission.SEND_MESSAGES);
+  const channel = call.sendable();
   if (!TEXT_CHANNELS.includes(channel.type)) throw refuse(50008);
   const input = parseMessage(call.body);
-  checkComponents(input, input.flags ?? 0);
+  checkKind(input, input.flags ?? 0);
   checkUploads(call, input);
   const { nonce, enforceNonce } = input;
   const again =
@@ -120,27 +137,13 @@ function create(call: Call): Reply {
       : undefined;
   if (again) return ok(shown(call, again));
   checkPermissions(call, channel, input);
+  call.fake.threads.wake(channel, call.may(channel, Permission.MANAGE_THREADS));
   return ok(
     shown(
       call,
       call.fake.messages.create(call.self, channel, input, call.uploads),
     ),
   );
-}
-
-/** Components of the second kind take the place of content and embeds. */
-export function checkComponents(input: MessageInput, flags: number): void {
-  if (!(flags & MessageFlag.COMPONENTS_V2)) return;
-  const form = new Form();
-  const code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2";
-  for (const key of ["content", "embeds"] as const)
-    if (input[key]?.length)
-      form.add(
-        [key],
-        code,
-        `The '${key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2`,
-      );
-  form.check();
 }
 
 /** Each attachment said to be new must come with its file. */
@@ -167,6 +170,8 @@ function checkPermissions(
   input: MessageInput,
 ): void {
   const files = call.uploads.length > 0;
+  if (input.poll && !call.may(channel, Permission.SEND_POLLS))
+    throw refuse(50013);
   if (files && !call.may(channel, Permission.ATTACH_FILES)) throw refuse(50013);
   if (input.reference && !call.may(channel, Permission.READ_MESSAGE_HISTORY))
     throw refuse(160002);
@@ -179,13 +184,14 @@ function edit(call: Call): Reply {
   const channel = call.channel();
   const message = call.fake.messages.need(channel.id, call.id("message"));
   const input = parseMessage(call.body);
+  call.fake.threads.checkOpen(channel);
   const own = message.author_id === call.bot.id;
   if (!own) {
     const others = Object.keys(call.body).filter((key) => key !== "flags");
     if (others.length > 0 || call.uploads.length > 0) throw refuse(50005);
     if (!call.may(channel, Permission.MANAGE_MESSAGES)) throw refuse(50013);
   }
-  checkComponents(input, message.flags | (input.flags ?? 0));
+  checkKind(input, message.flags | (input.flags ?? 0));
   checkUploads(
     call,
     input,
@@ -232,8 +238,28 @@ function bulkDelete(call: Call): Reply {
   return done;
 }
 
+/** Publishes a message of an announcement channel: an update that is no edit. */
+function crosspost(call: Call): Reply {
+  const channel = call.sendable();
+  if (channel.type !== CHANNEL.NEWS) throw refuse(50024);
+  const message = call.fake.messages.need(channel.id, call.id("message"));
+  const own = message.author_id === call.bot.id;
+  if (!own && !call.may(channel, Permission.MANAGE_MESSAGES))
+    throw refuse(50013);
+  if (message.flags & MessageFlag.CROSSPOSTED) throw refuse(40033);
+  const flags = message.flags | MessageFlag.CROSSPOSTED;
+  return ok(shown(call, call.fake.messages.mark(message.id, { flags })));
+}
+
+function expirePoll(call: Call): Reply {
+  const channel = call.channel();
+  const message = call.fake.messages.need(channel.id, call.id("message"));
+  if (message.author_id !== call.bot.id) throw refuse(50005);
+  return ok(shown(call, call.fake.messages.endPoll(message)));
+}
+
 function typing(call: Call): Reply {
-  const channel = call.channel(Permission.SEND_MESSAGES);
+  const channel = call.sendable();
   call.fake.announceTyping(channel, call.bot.id);
   return done;
 }

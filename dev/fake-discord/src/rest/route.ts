@@ -11,7 +11,7 @@ import {
 } from "../permissions.js";
 import type { Viewer } from "../render.js";
 import type { Json } from "../validate.js";
-import type { Upload } from "../messages.js";
+import type { Upload } from "../attachments.js";
 import type { LimitName } from "./limits.js";
 
 /** "open": none is asked for. "either": a bot, or a person's token. */
@@ -81,6 +81,16 @@ export class Call {
     if (!channel) throw refuse(10003);
     if (!this.may(channel, Permission.VIEW_CHANNEL)) throw refuse(50001);
     if (!this.may(channel, bits)) throw refuse(50013);
+    return channel;
+  }
+
+  /** The channel, when the bot may write in it. */
+  sendable(): Channel {
+    const channel = this.channel();
+    const bit = channel.thread
+      ? Permission.SEND_MESSAGES_IN_THREADS
+      : Permission.SEND_MESSAGES;
+    if (!this.may(channel, bit)) throw refuse(50013);
     return channel;
   }
 

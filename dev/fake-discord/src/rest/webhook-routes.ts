@@ -1,13 +1,25 @@
 // webhook-routes.ts - webhooks: for bots that manage them, and for whoever has a token.
 // A webhook's message knows no nonce and no reply; what a client says of them is not read.
 import { createHash, randomBytes } from "node:crypto";
+import { isSnowflake } from "../clock.js";
 import { Form, refuse } from "../errors.js";
-import { parseMessage, type MessageInput } from "../message-input.js";
-import type { Message, Webhook, WebhookFace } from "../model.js";
+import {
+  checkKind,
+  parseMessage,
+  type MessageInput,
+} from "../message-input.js";
+import type {
+  Author,
+  Channel,
+  Message,
+  Webhook,
+  WebhookFace,
+} from "../model.js";
 import { Permission } from "../permissions.js";
 import * as render from "../render.js";
+import { CHANNEL, ThreadType } from "../threads.js";
 import * as v from "../validate.js";
-import { checkComponents, checkUploads } from "./message-routes.js";
+import { checkUploads } from "./message-routes.js";
 import { done, ok, type Call, type Reply, type Route } from "./route.js";
 
 const ONE = "/webhooks/:webhook";
@@ -206,22 +218,59 @@ function inputOf(call: Call): MessageInput {
 
 function execute(call: Call): Reply {
   const webhook = call.webhook();
-  const channel = call.fake.world.channels.get(webhook.channel_id)!;
   const face = faceOf(call, webhook);
   const input = inputOf(call);
-  checkComponents(input, input.flags ?? 0);
+  checkKind(input, input.flags ?? 0);
   checkUploads(call, input);
   const author = { id: webhook.id, webhook: face };
+  const channel = place(call, webhook, author);
   const made = call.fake.messages.create(author, channel, input, call.uploads);
   if (call.query.get("wait") !== "true") return done;
   return ok(call.fake.render.message(made, null));
 }
 
-/** A message of this very webhook. */
+/** Where a new message goes: the channel, a thread of it, or a new one in a forum. */
+function place(call: Call, webhook: Webhook, author: Author): Channel {
+  const { threads, world } = call.fake;
+  const parent = world.channels.get(webhook.channel_id)!;
+  const forum = parent.type === CHANNEL.FORUM;
+  const called = call.body["thread_name"];
+  if (call.query.has("thread_id")) {
+    const thread = threadOf(call, webhook);
+    threads.wake(thread, false);
+    return thread;
+  }
+  if (called === undefined) {
+    if (forum) throw refuse(220001);
+    return parent;
+  }
+  if (!forum) throw refuse(220003);
+  const form = new Form();
+  const name = v.text(form, ["thread_name"], called, { min: 1, max: 100 });
+  form.check();
+  const type = ThreadType.PUBLIC;
+  const input = { name: name ?? "", type, archiveMinutes: 4320 };
+  return threads.start(author, parent, input);
+}
+
+/** The thread that the query names, when it is one of the webhook's channel. */
+function threadOf(call: Call, webhook: Webhook): Channel {
+  const id = call.query.get("thread_id") ?? "";
+  const thread = isSnowflake(id) ? call.fake.world.channels.get(id) : undefined;
+  if (!thread?.thread || thread.parent_id !== webhook.channel_id)
+    throw refuse(10003);
+  return thread;
+}
+
+/** A message of this very webhook, in the channel or in the thread that is named. */
 function own(call: Call): Message {
   const webhook = call.webhook();
+  const where = call.query.has("thread_id")
+    ? threadOf(call, webhook).id
+    : webhook.channel_id;
   const found = call.fake.messages.find(call.id("message"));
-  if (found?.webhook?.id !== webhook.id) throw refuse(10008);
+  if (found?.webhook?.id !== webhook.id || found.channel_id !== where)
+    throw refuse(10008);
   return found;
 }
 
@@ -231,8 +280,9 @@ function getMessage(call: Call): Reply {
 
 function editMessage(call: Call): Reply {
   const old = own(call);
+  call.fake.threads.checkOpen(call.fake.world.channels.get(old.channel_id)!);
   const input = inputOf(call);
-  checkComponents(input, old.flags | (input.flags ?? 0));
+  checkKind(input, old.flags | (input.flags ?? 0));
   checkUploads(
     call,
     input,
