@@ -72,8 +72,10 @@ static const daemon_program program = {
     "      \"limits\": {\"body_bytes\", \"per_second\", \"burst\"} of signed events. With\n"
     "      \"api\": {\"token_env\" or \"token_file\", \"store\"} Sell.app and Stripe are asked\n"
     "      for missed events, and Sell.app for refunds and disputes, which it does not send\n"
+    "  STATE_DIRECTORY/journal-*\n"
+    "      events as they are accepted: 16 MiB a file, at most 16 files\n"
     "  STATE_DIRECTORY/spool\n"
-    "      events that were accepted and not yet delivered\n",
+    "      events that were accepted and not yet delivered, moved there from the journal\n",
     commands,
     true};
 

@@ -499,7 +499,7 @@ int outbox_count(outbox *box, outbox_counts *ret)
     return 0;
 }
 
-int outbox_checkpoint(outbox *box)
+int outbox_flush(outbox *box)
 {
     int log_frames, moved, rc;
 
@@ -507,14 +507,25 @@ int outbox_checkpoint(outbox *box)
         return -EIO;
     if (box->open_transaction)
         return -EINVAL;
-    if (box->wal_frames < IDLE_FRAMES)
-        return 0;
     rc = sqlite3_wal_checkpoint_v2(box->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_frames, &moved);
-    if (rc == SQLITE_BUSY)
-        return 0; /* a reader is in the way: next time */
-    if (rc == SQLITE_OK && moved == log_frames)
+    if (rc == SQLITE_BUSY || (rc == SQLITE_OK && moved < log_frames))
+        return -EBUSY;
+    if (rc == SQLITE_OK)
         box->wal_frames = 0; /* the next commit begins the log again */
     return outbox_failure(box, rc);
+}
+
+int outbox_checkpoint(outbox *box)
+{
+    int r = 0;
+
+    if (box->failed)
+        return -EIO;
+    if (box->open_transaction)
+        return -EINVAL;
+    if (box->wal_frames >= IDLE_FRAMES)
+        r = outbox_flush(box);
+    return r == -EBUSY ? 0 : r; /* a reader is in the way: next time */
 }
 
 /* ---- from outside ---- */

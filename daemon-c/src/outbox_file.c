@@ -1,6 +1,7 @@
 /* outbox_file.c - the file of an outbox: its lock, its identity, its checks, its settings.
  * Owns nothing of its own: works on the box that is being opened, on that box's thread.
- * Invariant: a box is opened only if the file is ours, whole, in WAL mode with synchronous=FULL. */
+ * Invariant: a box is opened only if the file is ours, whole, in WAL mode, with synchronous as
+ * asked for. */
 #include "outbox_internal.h"
 
 #include <errno.h>
@@ -177,15 +178,22 @@ static int set_up(outbox *box)
     if (r == 0)
         r = expect_pragma(box, "PRAGMA journal_mode = WAL", "wal");
     if (r == 0)
-        r = execute(box, "PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST;"
+        r = execute(box, "PRAGMA secure_delete = FAST;"
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
                          "PRAGMA temp_store = MEMORY;");
+    if (r == 0)
+        r = execute(box, box->options.lazy_sync ? "PRAGMA synchronous = NORMAL"
+                                                : "PRAGMA synchronous = FULL");
     if (r == 0) /* some builds choose another default for WAL: read it back */
-        r = expect_pragma(box, "PRAGMA synchronous", "2");
+        r = expect_pragma(box, "PRAGMA synchronous", box->options.lazy_sync ? "1" : "2");
     if (r == 0)
         r = expect_pragma(box, "PRAGMA quick_check(1)", "ok");
     if (r == 0)
         r = execute(box, outbox_schema);
+    /* Keys are looked up all over their index: with fewer pages in memory every append reads some.
+     */
+    if (r == 0 && box->options.unique_keys)
+        r = execute(box, "PRAGMA cache_size = -8192");
     if (r == 0 && box->options.unique_keys)
         r = execute(box, outbox_unique_index);
     return r;

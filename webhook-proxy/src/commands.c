@@ -78,6 +78,9 @@ static int each_entry(const proxy_config *config, int64_t after, outbox_entry_fn
     int r;
 
     spool_path(config, path, sizeof(path));
+    r = control_store(config->daemon.state_directory);
+    if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
+        complain(0, "the running proxy is busy: its newest events may be missing below");
     do {
         before = w.last;
         r = outbox_inspect(path, before, PAGE, step, &w, &error);

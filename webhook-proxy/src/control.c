@@ -1,6 +1,7 @@
 /* control.c - the socket between the command line and a running proxy.
  * Owns the listening socket and its file. Loop thread. Invariant: one packet, one answer, and the
- * connection ends, so that nobody can hold the loop; only our user can connect. */
+ * connection ends; nobody holds the loop, and a caller waits WAIT_MS at most; only our user can
+ * connect. */
 #include "control.h"
 
 #include <errno.h>
@@ -14,16 +15,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 
-enum { PACKET_MAX = 16 * 1024, ANSWER_S = 10 };
+enum { PACKET_MAX = 16 * 1024, ANSWER_S = 10, CALLERS = 8, LOOK_MS = 2, WAIT_MS = 5000 };
 
-static const char verb[] = "revive";
+static const char revive_verb[] = "revive", store_verb[] = "store";
+
+/* Somebody who waits for what he asked for to be stored. */
+typedef struct caller {
+    int fd;
+    spool_mark until;
+    int64_t give_up_at; /* monotonic */
+} caller;
 
 struct control {
     control_options options;
     int fd;
     struct sockaddr_un address;
+    daemon_timer *look;
+    caller callers[CALLERS];
+    size_t caller_count;
 };
 
 static bool address_of(const char *directory, struct sockaddr_un *ret)
@@ -37,10 +49,9 @@ static bool address_of(const char *directory, struct sockaddr_un *ret)
 
 /* ---- the proxy's side ---- */
 
-static int carry_out(control *self, const char *packet)
+static int revive_all(control *self, const char *at)
 {
-    const char *at = packet + sizeof(verb) - 1;
-    int r = strncmp(packet, verb, sizeof(verb) - 1) == 0 ? 0 : -EINVAL;
+    int r = 0;
 
     while (r == 0 && *at) {
         char *end;
@@ -56,27 +67,72 @@ static int carry_out(control *self, const char *packet)
     return r;
 }
 
+static int carry_out(control *self, const char *packet)
+{
+    const size_t length = sizeof(revive_verb) - 1;
+
+    if (strncmp(packet, revive_verb, length) == 0)
+        return revive_all(self, packet + length);
+    return strcmp(packet, store_verb) == 0 ? 0 : -EINVAL;
+}
+
+static void say(int fd, int r)
+{
+    const char *words = r == 0 ? "ok" : strerror(-r);
+
+    if (send(fd, words, strlen(words), MSG_NOSIGNAL) < 0)
+        daemon_log(DAEMON_WARN, "the command line did not wait for its answer", NULL);
+    close(fd);
+}
+
+/* Answers those whose wish has come true, or who waited long enough. */
+static void on_look(void *user)
+{
+    control *self = user;
+    int64_t now = daemon_monotonic_ms();
+
+    for (size_t i = 0; i < self->caller_count;) {
+        caller *c = &self->callers[i];
+        bool stored = self->options.has_stored(c->until, self->options.user);
+
+        if (!stored && now < c->give_up_at) {
+            i++;
+            continue;
+        }
+        say(c->fd, stored ? 0 : -ETIMEDOUT);
+        *c = self->callers[--self->caller_count];
+    }
+    if (self->caller_count > 0)
+        daemon_timer_set(self->look, LOOK_MS);
+}
+
 static void on_caller(int fd, short revents, void *user)
 {
     control *self = user;
-    int caller = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct pollfd ready = {.fd = caller, .events = POLLIN};
+    int from = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct pollfd ready = {.fd = from, .events = POLLIN};
     char packet[PACKET_MAX];
     ssize_t n;
-    int r;
+    int r = -EBUSY;
 
-    if (caller < 0)
+    if (from < 0)
         return;
     /* The caller sends right after it has connected. */
-    n = poll(&ready, 1, 100) == 1 ? recv(caller, packet, sizeof(packet) - 1, 0) : -1;
-    if (n > 0) {
-        packet[n] = '\0';
-        r = carry_out(self, packet);
-        n = snprintf(packet, sizeof(packet), "%s", r == 0 ? "ok" : strerror(-r));
-        if (send(caller, packet, (size_t)n, MSG_NOSIGNAL) < 0)
-            daemon_log(DAEMON_WARN, "the command line did not wait for its answer", NULL);
+    n = poll(&ready, 1, 100) == 1 ? recv(from, packet, sizeof(packet) - 1, 0) : -1;
+    if (n <= 0) {
+        close(from);
+        return;
     }
-    close(caller);
+    packet[n] = '\0';
+    if (self->caller_count < CALLERS)
+        r = carry_out(self, packet);
+    if (r < 0) {
+        say(from, r);
+        return;
+    }
+    self->callers[self->caller_count++] =
+        (caller){from, self->options.now(self->options.user), daemon_monotonic_ms() + WAIT_MS};
+    on_look(self);
 }
 
 int control_open(const control_options *options, control **ret)
@@ -100,6 +156,8 @@ int control_open(const control_options *options, control **ret)
             r = -errno;
     }
     if (r == 0)
+        r = daemon_timer_new(options->loop, on_look, self, &self->look);
+    if (r == 0)
         r = daemon_loop_watch(options->loop, self->fd, POLLIN, on_caller, self);
     if (r == 0)
         *ret = self;
@@ -117,6 +175,9 @@ void control_close(control *self)
         close(self->fd);
         unlink(self->address.sun_path);
     }
+    while (self->caller_count > 0)
+        close(self->callers[--self->caller_count].fd);
+    daemon_timer_free(self->look);
     free(self);
 }
 
@@ -139,23 +200,34 @@ static int ask(int fd, const struct sockaddr_un *to, const char *packet)
     return strcmp(answer, "ok") == 0 ? 0 : -EPROTO;
 }
 
-int control_revive(const char *directory, const int64_t *ids, size_t count)
+static int ask_at(const char *directory, const char *packet)
 {
     struct sockaddr_un to;
-    char packet[PACKET_MAX];
-    size_t used = sizeof(verb) - 1;
     int fd, r;
 
-    if (count > CONTROL_IDS_MAX)
-        return -EINVAL;
     if (!address_of(directory, &to))
         return -ENAMETOOLONG;
-    memcpy(packet, verb, sizeof(verb));
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(packet + used, sizeof(packet) - used, " %lld", (long long)ids[i]);
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     r = fd < 0 ? -errno : ask(fd, &to, packet);
     if (fd >= 0)
         close(fd);
     return r;
+}
+
+int control_revive(const char *directory, const int64_t *ids, size_t count)
+{
+    char packet[PACKET_MAX];
+    size_t used = sizeof(revive_verb) - 1;
+
+    if (count > CONTROL_IDS_MAX)
+        return -EINVAL;
+    memcpy(packet, revive_verb, sizeof(revive_verb));
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(packet + used, sizeof(packet) - used, " %lld", (long long)ids[i]);
+    return ask_at(directory, packet);
+}
+
+int control_store(const char *directory)
+{
+    return ask_at(directory, store_verb);
 }

@@ -33,6 +33,17 @@ bool fact_copy(char *ret, size_t limit, const char *prefix, fact_text from)
     return true;
 }
 
+void fact_hex(const unsigned char *bytes, size_t size, char *ret)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < size; i++) {
+        *ret++ = hex[bytes[i] >> 4];
+        *ret++ = hex[bytes[i] & 15];
+    }
+    *ret = '\0';
+}
+
 bool fact_integer(const json_node *node, int64_t *ret)
 {
     char digits[16];

@@ -21,6 +21,9 @@ fact_text fact_first(const json_document *d, const json_node *object, const char
  * not fit or it has control characters. */
 bool fact_copy(char *ret, size_t limit, const char *prefix, fact_text from);
 
+/* Lower-case hex and a NUL: 2 * size + 1 bytes. */
+void fact_hex(const unsigned char *bytes, size_t size, char *ret);
+
 /* A whole number of up to 15 digits; false, with *ret untouched, if it is anything else. */
 bool fact_integer(const json_node *node, int64_t *ret);
 

@@ -43,8 +43,8 @@ static bool hash_fields(const fact_text *fields, size_t count, char ret[2 * EVP_
         ok = add_to_hash(hash, fields[i]);
     ok = ok && EVP_DigestFinal_ex(hash, digest, &size) == 1;
     EVP_MD_CTX_free(hash);
-    for (unsigned int i = 0; ok && i < size; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    if (ok)
+        fact_hex(digest, size, ret);
     return ok;
 }
 

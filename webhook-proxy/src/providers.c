@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "facts.h"
+
 static const provider *const providers[] = {&provider_sellapp, &provider_stripe, &provider_standard,
                                             &provider_hmac};
 
@@ -27,8 +29,7 @@ static void hash_body(const char *body, size_t size, char ret[65])
     unsigned char digest[SHA256_DIGEST_LENGTH];
 
     SHA256((const unsigned char *)body, size, digest);
-    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    fact_hex(digest, sizeof(digest), ret);
 }
 
 void provider_extract(const provider *who, const char *body, size_t size, const char *id,

@@ -56,11 +56,6 @@ static sources *load_sources(const proxy_config *config)
     return set;
 }
 
-static void spool_path(const proxy_config *config, char *ret, size_t size)
-{
-    snprintf(ret, size, "%s/spool", config->daemon.state_directory);
-}
-
 static trust *load_trust(const proxy_config *config)
 {
     trust *trusted = NULL;
@@ -103,13 +98,12 @@ void proxy_check(const proxy_config *config)
 
 static int open_spool(proxy *self)
 {
-    char path[4096];
-    outbox_options options = {path, self->config->spool_entries, self->config->spool_bytes, true};
+    const proxy_config *c = self->config;
+    spool_options options = {c->daemon.state_directory, c->spool_entries, c->spool_bytes,
+                             forwarder_take, self->forwarder};
     outbox_error error = {""};
-    int r;
+    int r = spool_open(&options, &self->spool, &error);
 
-    spool_path(self->config, path, sizeof(path));
-    r = spool_open(&options, forwarder_take, self->forwarder, &self->spool, &error);
     if (r < 0)
         daemon_log(DAEMON_ERROR, "the spool cannot be opened", "error=%s", error.text);
     return r;
@@ -156,9 +150,25 @@ static int open_poller(proxy *self)
     return poller_new(&options, &self->poller);
 }
 
+static spool_mark spool_mark_now(void *user)
+{
+    proxy *self = user;
+
+    return spool_now(self->spool);
+}
+
+static bool spool_stored(spool_mark until, void *user)
+{
+    proxy *self = user;
+
+    return spool_has_stored(self->spool, until);
+}
+
 static int open_control(proxy *self)
 {
-    control_options options = {self->loop, self->config->daemon.state_directory, revive, self};
+    control_options options = {self->loop,   self->config->daemon.state_directory,
+                               revive,       spool_mark_now,
+                               spool_stored, self};
     int r = control_open(&options, &self->control);
 
     if (r < 0)
@@ -253,7 +263,6 @@ static void on_tick(void *user)
 {
     proxy *self = user;
 
-    server_sweep(self->server);
     publish(self);
     daemon_timer_set(self->tick, self->stopping ? DRAIN_TICK_MS : TICK_MS);
     if (self->stopping && (drained(self) || daemon_monotonic_ms() >= self->stop_by))

@@ -31,11 +31,24 @@ typedef struct writer {
     size_t size;
 } writer;
 
+/* Decimal digits at the end of `room`; returns the first of them. Some forty lengths an event are
+ * too many for printf. */
+static char *digits(char *end, size_t value)
+{
+    do
+        *--end = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    return end;
+}
+
 static void put(writer *w, record_text text)
 {
-    char length[32];
-    size_t n = (size_t)snprintf(length, sizeof(length), "%zu:", text.size);
+    char room[24], *end = room + sizeof(room), *length;
+    size_t n;
 
+    *--end = ':';
+    length = digits(end, text.size);
+    n = (size_t)(end + 1 - length);
     if (w->out) {
         memcpy(w->out + w->size, length, n);
         if (text.size)

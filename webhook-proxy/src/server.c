@@ -1,7 +1,10 @@
-/* server.c - connections, by libmicrohttpd on one thread of its own.
- * Owns the listening socket, the list of connections with their deadlines (under a lock: the main
- * loop sweeps them) and the ready-made answers. Invariants: a connection is suspended exactly while
- * the spool has its item; an answer of 200 is queued only after the spool said so. */
+/* server.c - connections, by libmicrohttpd, on one thread that also writes the journal.
+ * Owns that thread, the listening socket, the list of connections with their deadlines and the
+ * ready-made answers. A turn: the library reads all requests that are there; what they brought is
+ * stored in one batch; the library asks again for the answers of those that waited for it. So
+ * nobody has to be woken for an answer, and the more there is to do, the more share one sync.
+ * Invariants: between the batch and its answers nothing is read; an answer of 200 is queued only
+ * after spool_commit() said so. */
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -9,6 +12,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +29,12 @@
 #include "daemon/log.h"
 #include "request.h"
 
-enum { CONNECTION_MEMORY = 32 * 1024, BODIES_MAX_BYTES = 256 << 20, OVERRUN_MAX_BYTES = 4 << 20 };
+enum {
+    CONNECTION_MEMORY = 32 * 1024,
+    BODIES_MAX_BYTES = 256 << 20,
+    OVERRUN_MAX_BYTES = 4 << 20,
+    SWEEP_MS = 250
+};
 
 /* Every answer there is. `close`: what follows on this connection cannot be trusted. */
 static const struct {
@@ -49,7 +59,7 @@ enum { ANSWERS = sizeof(answers) / sizeof(*answers) };
 typedef struct peer {
     struct peer *previous, *next;
     int fd;
-    int64_t deadline; /* monotonic; INT64_MAX: it waits for us */
+    int64_t deadline; /* monotonic */
     char address[INET6_ADDRSTRLEN];
 } peer;
 
@@ -63,17 +73,25 @@ struct server {
     spool *spool;
     char address[80];
 
-    pthread_mutex_t lock; /* of the two below */
-    peer peers;           /* head of a ring */
+    pthread_mutex_t lock; /* of the sources */
     sources *sources;
 
-    atomic_size_t waiting;    /* requests that the spool has */
-    atomic_size_t body_bytes; /* of all requests together */
-    atomic_bool draining;
+    pthread_t thread;
+    bool running;
+    int wake_fd; /* says that draining or ending changed */
+    atomic_bool draining, ending;
+    atomic_size_t open; /* requests that were begun and not answered */
+
+    /* The thread's own. */
+    peer peers;               /* head of a ring */
+    struct exchange *waiting; /* for the batch */
+    size_t body_bytes;        /* of all requests together */
+    int64_t sweep_at;         /* monotonic */
 };
 
 /* A request and what the server has to know of it. */
 typedef struct exchange {
+    struct exchange *next; /* of those that wait for the batch */
     request request;
     server *self;
     struct MHD_Connection *connection;
@@ -81,7 +99,7 @@ typedef struct exchange {
     size_t counted; /* of body_bytes */
     size_t overrun;
     int64_t started; /* monotonic */
-    bool submitted;
+    bool accepted;   /* in a batch; its status is 0 until that is stored */
 } exchange;
 
 /* ---- answers ---- */
@@ -192,24 +210,6 @@ static enum MHD_Result add_to_record(void *user, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* On the spool's thread. */
-static void on_stored(spool_item *item, int result)
-{
-    exchange *e = item->user;
-    server *self = e->self;
-
-    e->request.status = request_status_of(result);
-    MHD_resume_connection(e->connection); /* orders what was written before it */
-    atomic_fetch_sub(&self->waiting, 1);
-}
-
-static void set_deadline(exchange *e, int64_t deadline)
-{
-    pthread_mutex_lock(&e->self->lock);
-    e->peer->deadline = deadline;
-    pthread_mutex_unlock(&e->self->lock);
-}
-
 static int64_t body_limit(const exchange *e)
 {
     int64_t own = e->request.from->body_bytes, all = e->self->limits.body_bytes;
@@ -231,17 +231,16 @@ static enum MHD_Result finish(exchange *e)
     event.peer = record_string(client);
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_record, &event);
     r->status = request_accept(r, &head, &event, daemon_wall_ms());
-    if (r->status)
+    if (r->status == 0)
+        r->status = request_status_of(spool_accept(e->self->spool, r->item.key, r->item.payload,
+                                                   r->item.size, r->item.now_ms));
+    if (r->status != 200)
         return answer(e, e->connection, r->status);
-    r->item.done = on_stored;
-    r->item.user = e;
-    e->submitted = true;
-    set_deadline(e, INT64_MAX);
-    atomic_fetch_add(&e->self->waiting, 1);
-    MHD_suspend_connection(e->connection);
-    if (!spool_submit(e->self->spool, &r->item))
-        on_stored(&r->item, -ENOBUFS);
-    return MHD_YES;
+    r->status = 0;
+    e->accepted = true;
+    e->next = e->self->waiting;
+    e->self->waiting = e;
+    return MHD_YES; /* without an answer: the library asks again in its next run */
 }
 
 static enum MHD_Result take_body(exchange *e, const char *bytes, size_t size)
@@ -249,10 +248,9 @@ static enum MHD_Result take_body(exchange *e, const char *bytes, size_t size)
     request *r = &e->request;
     size_t before = r->capacity;
 
-    if (atomic_load(&e->self->body_bytes) > BODIES_MAX_BYTES ||
-        !request_take(r, bytes, size, body_limit(e)))
+    if (e->self->body_bytes > BODIES_MAX_BYTES || !request_take(r, bytes, size, body_limit(e)))
         return MHD_NO;
-    atomic_fetch_add(&e->self->body_bytes, r->capacity - before);
+    e->self->body_bytes += r->capacity - before;
     e->counted += r->capacity - before;
     if (r->too_large)
         e->overrun += size;
@@ -322,6 +320,7 @@ static exchange *begin(server *self, struct MHD_Connection *connection)
     e->connection = connection;
     e->peer = info->socket_context;
     e->started = daemon_monotonic_ms();
+    atomic_fetch_add(&self->open, 1);
     return e;
 }
 
@@ -347,7 +346,9 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         *size = 0;
         return r;
     }
-    return e->submitted ? answer(e, connection, e->request.status) : finish(e);
+    if (!e->accepted)
+        return finish(e);
+    return e->request.status ? answer(e, connection, e->request.status) : MHD_YES;
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,
@@ -357,8 +358,9 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 
     if (e == NULL)
         return;
-    set_deadline(e, daemon_monotonic_ms() + e->self->limits.request_ms);
-    atomic_fetch_sub(&e->self->body_bytes, e->counted);
+    e->peer->deadline = daemon_monotonic_ms() + e->self->limits.request_ms;
+    e->self->body_bytes -= e->counted;
+    atomic_fetch_sub(&e->self->open, 1);
     request_done(&e->request);
     free(e);
     *state = NULL;
@@ -392,11 +394,9 @@ static void add_peer(server *self, struct MHD_Connection *connection, void **ret
     name_peer(connection, p);
     p->fd = info->connect_fd;
     p->deadline = daemon_monotonic_ms() + self->limits.request_ms;
-    pthread_mutex_lock(&self->lock);
     p->next = &self->peers;
     p->previous = self->peers.previous;
     p->previous->next = p->next->previous = p;
-    pthread_mutex_unlock(&self->lock);
     *ret = p;
 }
 
@@ -413,25 +413,90 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
     }
     if (p == NULL)
         return;
-    pthread_mutex_lock(&self->lock);
     p->previous->next = p->next;
     p->next->previous = p->previous;
-    pthread_mutex_unlock(&self->lock);
     free(p);
     *state = NULL;
 }
 
-void server_sweep(server *self)
+/* Ends connections that took too long. */
+static void sweep(server *self)
 {
     int64_t now = daemon_monotonic_ms();
 
-    pthread_mutex_lock(&self->lock);
+    if (now < self->sweep_at)
+        return;
+    self->sweep_at = now + SWEEP_MS;
     for (peer *p = self->peers.next; p != &self->peers; p = p->next)
         if (p->deadline <= now) {
             shutdown(p->fd, SHUT_RDWR);
             p->deadline = INT64_MAX;
         }
-    pthread_mutex_unlock(&self->lock);
+}
+
+/* ---- the thread ---- */
+
+/* Stores what the requests of this turn brought. */
+static void store_batch(server *self)
+{
+    unsigned status = request_status_of(spool_commit(self->spool));
+
+    while (self->waiting) {
+        exchange *e = self->waiting;
+
+        self->waiting = e->next;
+        e->request.status = status;
+    }
+}
+
+static void wait_for_sockets(server *self, int sockets)
+{
+    struct pollfd fds[] = {{sockets, POLLIN, 0}, {self->wake_fd, POLLIN, 0}};
+    MHD_UNSIGNED_LONG_LONG wanted;
+    int timeout = SWEEP_MS;
+    uint64_t count;
+
+    if (MHD_get_timeout(self->daemon, &wanted) == MHD_YES && wanted < SWEEP_MS)
+        timeout = (int)wanted;
+    if (poll(fds, 2, timeout) > 0 && fds[1].revents)
+        (void)!read(self->wake_fd, &count, sizeof(count));
+}
+
+static void stop_accepting(server *self)
+{
+    int fd = MHD_quiesce_daemon(self->daemon);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+static void *serve(void *user)
+{
+    server *self = user;
+    int sockets = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    bool accepting = true;
+
+    while (!atomic_load(&self->ending)) {
+        MHD_run(self->daemon);
+        if (self->waiting) {
+            store_batch(self);
+            continue; /* the answers */
+        }
+        sweep(self);
+        if (accepting && atomic_load(&self->draining)) {
+            stop_accepting(self);
+            accepting = false;
+        }
+        wait_for_sockets(self, sockets);
+    }
+    return NULL;
+}
+
+static void wake(server *self)
+{
+    const uint64_t one = 1;
+
+    (void)!write(self->wake_fd, &one, sizeof(one)); /* fails only when it is awake already */
 }
 
 /* ---- life ---- */
@@ -456,9 +521,7 @@ static struct MHD_Daemon *start_library(server *self, const server_options *opti
 {
     static char versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
     const bool tls = options->certificate != NULL;
-    const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
-                           MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                           (tls ? MHD_USE_TLS : 0);
+    const unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0);
     /* GnuTLS keeps its own copies. */
     struct MHD_OptionItem secure[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (char *)(uintptr_t)options->certificate},
@@ -487,13 +550,14 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
     self->peers.next = self->peers.previous = &self->peers;
+    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->limits = options->limits;
     self->trusted = options->trusted;
     self->spool = options->spool;
     self->sources = sources_ref(options->sources);
     self->latency = daemon_histogram_new(options->metrics, "webhook_acknowledge_seconds", NULL,
                                          "From the head of a request to its durable answer.");
-    fd = daemon_address_listen(options->listen, reason, reason_size);
+    fd = self->wake_fd < 0 ? -errno : daemon_address_listen(options->listen, reason, reason_size);
     r = fd < 0 ? fd : make_answers(self, options->metrics);
     if (r == 0) {
         daemon_address_name(fd, self->address, sizeof(self->address));
@@ -504,6 +568,10 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
             close(fd);
             r = -EIO;
         }
+    }
+    if (r == 0) {
+        r = -pthread_create(&self->thread, NULL, serve, self);
+        self->running = r == 0;
     }
     if (r < 0) {
         server_free(self);
@@ -517,11 +585,18 @@ void server_free(server *self)
 {
     if (self == NULL)
         return;
+    atomic_store(&self->ending, true);
+    if (self->running) {
+        wake(self);
+        pthread_join(self->thread, NULL);
+    }
     if (self->daemon)
         MHD_stop_daemon(self->daemon);
     for (int i = 0; i < ANSWERS; i++)
         if (self->responses[i])
             MHD_destroy_response(self->responses[i]);
+    if (self->wake_fd >= 0)
+        close(self->wake_fd);
     sources_unref(self->sources);
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -545,16 +620,11 @@ void server_set_sources(server *self, sources *set)
 
 void server_drain(server *self)
 {
-    int fd;
-
-    if (atomic_exchange(&self->draining, true))
-        return;
-    fd = MHD_quiesce_daemon(self->daemon);
-    if (fd >= 0)
-        close(fd);
+    atomic_store(&self->draining, true);
+    wake(self);
 }
 
 bool server_is_idle(server *self)
 {
-    return atomic_load(&self->waiting) == 0;
+    return atomic_load(&self->open) == 0;
 }

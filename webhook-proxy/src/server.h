@@ -4,7 +4,8 @@
  *     GET  /healthz                    200 while the process serves
  *     GET  /readyz                     200 if events can be stored, else 503
  *
- * No answer repeats anything that was sent. One thread of its own serves all connections. */
+ * No answer repeats anything that was sent. One thread of its own serves all connections and writes
+ * the spool's journal; the other calls are any thread's. */
 #ifndef PROXY_SERVER_H
 #define PROXY_SERVER_H
 
@@ -46,11 +47,8 @@ const char *server_address(const server *self); /* with the port that was chosen
 /* Any thread: for requests that begin from now on. A reference is taken. */
 void server_set_sources(server *self, sources *set);
 
-/* Ends connections that took too long. Call every few hundred ms. */
-void server_sweep(server *self);
-
 /* Accepts no new connection from now on, and refuses new requests on the others. */
 void server_drain(server *self);
-bool server_is_idle(server *self); /* no request is waiting for the disk */
+bool server_is_idle(server *self); /* no request is under way */
 
 #endif

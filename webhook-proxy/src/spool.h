@@ -1,11 +1,14 @@
-/* spool.h - the events that were accepted and not yet delivered, and the one thread that writes
- * them.
+/* spool.h - the events that were accepted and not yet delivered.
  *
- * Group commit: the writer takes everything that queued while it was writing, stores it in one
- * transaction with one sync, then answers all. No timer delays anybody.
+ * Two stages. What a sender waits for goes to the journal (journal.h): one write and one sync for
+ * all requests of a turn, on the thread that answers them. From there one thread of ours, the
+ * writer, moves events into the outbox, where they can be found by key, counted, retried and
+ * buried; it does so with a lower priority than the answers. The outbox syncs lazily: what a power
+ * loss takes from it is still in the journal, and is moved again.
  *
  * The writer also hands due entries to the deliverer, at most SPOOL_WINDOW at a time and in order,
- * and takes back what became of them. */
+ * and takes back what became of them. What we asked a provider for ourselves (spool_submit()) goes
+ * straight to the outbox, together with a note of how far was read. */
 #ifndef PROXY_SPOOL_H
 #define PROXY_SPOOL_H
 
@@ -19,7 +22,7 @@ enum { SPOOL_WINDOW = 16, SPOOL_QUEUE_MAX = 8192, SPOOL_BATCH_MAX = 1024 };
 
 typedef struct spool spool;
 
-/* One event on its way in; the caller's memory until `done` was called. */
+/* One event that we asked for; the caller's memory until `done` was called. */
 typedef struct spool_item spool_item;
 struct spool_item {
     const char *key;     /* unique among what waits: an equal one is stored already */
@@ -30,8 +33,8 @@ struct spool_item {
     const char *note; /* its name; NULL: none */
     char *note_text;  /* what to write; NULL: read it, into here, owned by the caller then; NULL
                          again  if there is none */
-    /* Called once, on the writer's thread. 0: stored and synced. -EEXIST: it was there already.
-     * Else a negative errno: not stored. */
+    /* Called once, on the writer's thread. 0: stored; a power loss may take the event and the note,
+     * never one of them. -EEXIST: it was there already. Else a negative errno: not stored. */
     void (*done)(spool_item *item, int result);
     void *user;
     spool_item *next; /* the spool's */
@@ -58,13 +61,27 @@ typedef enum spool_verdict {
 /* Called on the writer's thread with a list of deliveries. */
 typedef void spool_deliver_fn(spool_delivery *list, void *user);
 
-/* Opens the box and starts the writer.
- *   deliver   NULL: nothing is handed out
- * Returns 0 or what outbox_open returned. */
-int spool_open(const outbox_options *options, spool_deliver_fn *deliver, void *user, spool **ret,
-               outbox_error *reterr);
-/* Stores what is queued, then ends the writer. Nothing may be submitted any more. */
+/* Opens the box and the journal, starts the writer.
+ *   directory  of the files: "spool" and what belongs to it, "journal-..."
+ *   deliver    NULL: nothing is handed out
+ * Returns 0 or a negative errno. */
+typedef struct spool_options {
+    const char *directory;
+    int64_t max_entries, max_bytes; /* of box and journal together; 0: as outbox_options */
+    spool_deliver_fn *deliver;
+    void *user;
+} spool_options;
+
+int spool_open(const spool_options *options, spool **ret, outbox_error *reterr);
+/* Moves and stores what is there, then ends the writer. Nothing may be accepted or submitted any
+ * more. */
 void spool_close(spool *self);
+
+/* The thread that answers senders. Adds an event to the batch; all is copied. An event whose key is
+ * there already is taken, and dropped later. Returns 0, -ENOBUFS (the spool is full) or -ENOMEM. */
+int spool_accept(spool *self, const char *key, const void *payload, size_t size, int64_t now_ms);
+/* Stores the batch. 0: all of it is durable. Else a negative errno: none of it counts. */
+int spool_commit(spool *self);
 
 /* Any thread. False if the queue is full: `done` will not be called. */
 bool spool_submit(spool *self, spool_item *item);
@@ -78,12 +95,19 @@ int spool_settle(spool *self, int64_t id, spool_verdict verdict, int64_t delay_m
 void spool_pause(spool *self);
 
 typedef struct spool_state {
-    outbox_counts counts;
-    bool writable;            /* the last transaction was stored */
-    uint64_t stored, commits; /* since the start */
+    outbox_counts counts; /* with what is in the journal only */
+    bool writable;        /* the last batch and the last transaction were stored */
 } spool_state;
 
 void spool_get_state(spool *self, spool_state *ret); /* any thread */
+
+/* A point in time: what was committed and settled until then. */
+typedef struct spool_mark {
+    uint64_t events, settlements;
+} spool_mark;
+
+spool_mark spool_now(spool *self);                    /* any thread */
+bool spool_has_stored(spool *self, spool_mark until); /* any thread: all that is in the box */
 
 void spool_delivery_free(spool_delivery *delivery);
 

@@ -1,8 +1,8 @@
 /* daemon/outbox.h - messages that must survive a crash.
  *
- * A queue of byte strings in one SQLite file (WAL, synchronous=FULL). What outbox_commit() returned
- * 0 for survives kill -9 and power loss; what it did not may or may not be there. The outbox never
- * looks into a payload and sends nothing itself.
+ * A queue of byte strings in one SQLite file (WAL, synchronous=FULL unless lazy_sync). What
+ * outbox_commit() returned 0 for survives kill -9 and power loss; what it did not may or may not be
+ * there. The outbox never looks into a payload and sends nothing itself.
  *
  * Threads: one thread at a time uses a box; it keeps no lock. Processes: one at a time, by a lock
  * file.
@@ -45,6 +45,7 @@ typedef struct outbox_options {
     int64_t max_entries; /* waiting and dead together; 0: 1,000,000 */
     int64_t max_bytes;   /* of keys and payloads; 0: 1 GiB */
     bool unique_keys;    /* refuse a key that is already here */
+    bool lazy_sync;      /* a commit survives kill -9; a power loss only after outbox_flush() */
 } outbox_options;
 
 /* Words for a person: never a payload or a secret. */
@@ -130,6 +131,10 @@ int outbox_count(outbox *box, outbox_counts *ret); /* kept in memory: costs noth
 /* Moves what is in the write-ahead log into the file without blocking; call when idle, so that it
  * never happens inside a commit. Does nothing when there is little to move. */
 int outbox_checkpoint(outbox *box);
+
+/* Moves all of the write-ahead log into the file: what was committed before survives a power loss
+ * then. -EBUSY: a reader is in the way, call again later. */
+int outbox_flush(outbox *box);
 
 /* Reads the file of a box that another process may have open, changing nothing: for command lines.
  */

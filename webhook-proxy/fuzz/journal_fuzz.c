@@ -1,0 +1,135 @@
+/* journal_fuzz.c - a segment that was written whole, and then damaged anywhere: what is read is a
+ * beginning of what was written, and what is committed afterwards is read too. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "journal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SEGMENT = 4096, ENTRIES = 8 };
+
+static char directory[] = "/dev/shm/journal-fuzz-XXXXXX";
+
+static int no_sync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+static journal *open_journal(void)
+{
+    static const journal_io io = {pwrite, no_sync};
+    const journal_options options = {directory, SEGMENT, 4, &io};
+    char reason[300];
+    journal *self = NULL;
+
+    if (journal_open(&options, (journal_place){0, 0}, &self, reason, sizeof(reason)) != 0)
+        abort();
+    return self;
+}
+
+/* Entry i is of the size that byte i says, filled with i. */
+static void commit_entry(journal *self, int i, uint8_t size)
+{
+    char key[16], payload[UINT8_MAX];
+
+    snprintf(key, sizeof(key), "key-%d", i);
+    memset(payload, i, size);
+    if (journal_append(self, &(journal_entry){key, payload, size, i}) != 0 ||
+        journal_commit(self) != 0)
+        abort();
+}
+
+typedef struct expected {
+    const uint8_t *sizes;
+    int next;
+} expected;
+
+static bool check(const journal_entry *entry, journal_place next, void *user)
+{
+    expected *e = user;
+    const char *bytes = entry->payload;
+
+    (void)next;
+    if (entry->now_ms == ENTRIES) /* the one committed afterwards */
+        e->next = ENTRIES;
+    else if (entry->size != e->sizes[e->next])
+        abort();
+    for (size_t i = 0; i < entry->size; i++)
+        if (bytes[i] != e->next)
+            abort();
+    e->next++;
+    return true;
+}
+
+/* Triples: where, two bytes, and what to change there. */
+static void damage(const uint8_t *data, size_t size)
+{
+    char path[400];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/journal-%020d", directory, 1);
+    fd = open(path, O_RDWR);
+    for (; size >= 3; data += 3, size -= 3) {
+        off_t at = (data[0] * 256 + data[1]) % SEGMENT;
+        uint8_t byte;
+
+        if (pread(fd, &byte, 1, at) != 1)
+            abort();
+        byte ^= data[2];
+        if (pwrite(fd, &byte, 1, at) != 1)
+            abort();
+    }
+    close(fd);
+}
+
+static void remove_files(void)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL)
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
+static void remove_directory(void)
+{
+    remove_files();
+    rmdir(directory);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    expected e = {data, 0};
+    journal *self;
+
+    if (size < ENTRIES)
+        return 0;
+    if (strchr(directory, 'X')) { /* the first time */
+        if (mkdtemp(directory) == NULL)
+            abort();
+        atexit(remove_directory);
+        daemon_log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+    }
+    self = open_journal();
+    for (int i = 0; i < ENTRIES; i++)
+        commit_entry(self, i, data[i]);
+    journal_close(self);
+    damage(data + ENTRIES, size - ENTRIES);
+    self = open_journal();
+    commit_entry(self, ENTRIES, 9);
+    if (journal_read(self, (journal_place){0, 0}, 100, check, &e) < 0 || e.next != ENTRIES + 1)
+        abort();
+    journal_close(self);
+    remove_files();
+    return 0;
+}

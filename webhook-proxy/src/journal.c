@@ -1,0 +1,726 @@
+/* journal.c - segments: their files, their format, what a crash leaves of them.
+ * The list of segments and the spare are under a lock; a segment's bytes up to `committed` never
+ * change. Invariants: an entry is read exactly when it was committed; a segment is written by one
+ * run only, so nothing is ever appended behind what a crash left; the checksum of an entry covers
+ * its segment's number and its offset, so what a file held under an earlier number is never read.
+ * That a crash in the middle of a batch leaves some of its entries readable is harmless: they were
+ * received, and their sender, who got no answer, sends them again under the same keys.
+ *
+ * A file: a head of 32 bytes, then entries, each at a multiple of 8: checksum (4 bytes), size of
+ * the key (2), zero (2), size of the payload (4), zero (4), time (8), key, payload. Numbers are in
+ * the machine's order: the files stay on it. */
+#include "journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "daemon/log.h"
+
+enum {
+    SEGMENT_BYTES = 16 << 20,
+    MAX_SEGMENTS = 16,
+    HEAD_BYTES = 32,
+    ENTRY_BYTES = 24,
+    KEY_MAX = 511,
+    ZEROS_BYTES = 256 << 10,
+    READ_BYTES = 256 << 10, /* at once; a larger entry is read whole */
+    NAME_BYTES = 64
+};
+static const char magic[8] = "whjrnl1";
+
+typedef struct segment segment;
+struct segment {
+    segment *next;
+    uint64_t number;
+    size_t size;      /* of the file */
+    size_t committed; /* under the lock */
+    int fd;
+};
+
+struct journal {
+    char *directory;
+    int directory_fd;
+    size_t segment_bytes, max_segments;
+    journal_io io;
+
+    pthread_mutex_t lock; /* of the next three */
+    segment *first, *last;
+    size_t segments;
+    int spare_fd; /* of segment_bytes; -1: none */
+
+    /* The writer's. */
+    segment *current; /* NULL: the next batch needs a new one */
+    uint64_t next_number;
+    char *batch;
+    size_t batch_size, batch_capacity;
+
+    /* The reader's. */
+    char *buffer;
+    size_t buffer_capacity;
+};
+
+typedef struct entry_head {
+    uint32_t checksum;
+    uint16_t key_size, zero;
+    uint32_t size, zero_too;
+    int64_t now_ms;
+} entry_head;
+_Static_assert(sizeof(entry_head) == ENTRY_BYTES, "an entry's head has no holes");
+
+static size_t padded(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+/* Of everything behind the checksum itself. */
+static uint32_t checksum_of(const char *entry, size_t size, journal_place place)
+{
+    uLong sum = crc32(0, (const Bytef *)&place, sizeof(place));
+
+    return (uint32_t)crc32_z(sum, (const Bytef *)entry + sizeof(uint32_t), size - sizeof(uint32_t));
+}
+
+/* ---- files ---- */
+
+static void name_of(uint64_t number, char *ret, size_t size)
+{
+    snprintf(ret, size, "journal-%020llu", (unsigned long long)number);
+}
+
+/* Files on their way to a number: one made ahead by the reader, one made by the writer in need. */
+static const char spare_name[] = "journal-spare", new_name[] = "journal-new";
+
+static int write_zeros(journal *self, int fd, size_t size)
+{
+    char *zeros = calloc(1, ZEROS_BYTES);
+    int r = zeros ? 0 : -ENOMEM;
+
+    for (size_t at = 0; r == 0 && at < size;) {
+        size_t left = size - at < ZEROS_BYTES ? size - at : ZEROS_BYTES;
+        ssize_t n = self->io.pwrite(fd, zeros, left, (off_t)at);
+
+        if (n > 0)
+            at += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            r = n == 0 ? -EIO : -errno;
+    }
+    free(zeros);
+    return r;
+}
+
+/* A file full of zeros. */
+static int make_file(journal *self, const char *name, size_t size, int *ret_fd)
+{
+    int fd = openat(self->directory_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : write_zeros(self, fd, size);
+
+    if (r == 0 && fsync(fd) != 0)
+        r = -errno;
+    if (r < 0) {
+        if (fd >= 0)
+            close(fd);
+        unlinkat(self->directory_fd, name, 0);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static void free_segment(segment *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s);
+}
+
+static int give_number(journal *self, const char *from, uint64_t number)
+{
+    char name[NAME_BYTES];
+
+    name_of(number, name, sizeof(name));
+    return renameat(self->directory_fd, from, self->directory_fd, name) == 0 ? 0 : -errno;
+}
+
+/* The spare under `number`, if there is one and it is large enough; else s->fd stays -1. */
+static int take_spare(journal *self, segment *s)
+{
+    int r = 0;
+
+    pthread_mutex_lock(&self->lock);
+    if (self->spare_fd >= 0 && self->segment_bytes >= s->size) {
+        r = give_number(self, spare_name, s->number);
+        if (r == 0) {
+            s->fd = self->spare_fd;
+            s->size = self->segment_bytes;
+            self->spare_fd = -1;
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return r;
+}
+
+static void link_segment(journal *self, segment *s)
+{
+    pthread_mutex_lock(&self->lock);
+    if (self->last)
+        self->last->next = s;
+    else
+        self->first = s;
+    self->last = s;
+    self->segments++;
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* A new segment for a batch of `need` bytes. The file is durable under its name before anything in
+ * it counts. */
+static int begin_segment(journal *self, size_t need)
+{
+    segment *s;
+    bool full;
+    int r;
+
+    pthread_mutex_lock(&self->lock);
+    full = self->segments >= self->max_segments;
+    pthread_mutex_unlock(&self->lock);
+    if (full)
+        return -ENOBUFS;
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    *s = (segment){NULL, self->next_number++,
+                   need > self->segment_bytes ? need : self->segment_bytes, 0, -1};
+    r = take_spare(self, s);
+    if (r == 0 && s->fd < 0) {
+        r = make_file(self, new_name, s->size, &s->fd);
+        if (r == 0)
+            r = give_number(self, new_name, s->number);
+    }
+    if (r == 0 && fsync(self->directory_fd) != 0)
+        r = -errno;
+    if (r < 0) {
+        free_segment(s);
+        return r;
+    }
+    link_segment(self, s);
+    self->current = s;
+    return 0;
+}
+
+/* ---- the writer ---- */
+
+static bool room_in_batch(journal *self, size_t more)
+{
+    size_t wanted = self->batch_size + more, capacity;
+    char *batch;
+
+    if (wanted <= self->batch_capacity)
+        return true;
+    capacity = self->batch_capacity * 2 > wanted ? self->batch_capacity * 2 : wanted;
+    batch = realloc(self->batch, capacity);
+    if (batch == NULL)
+        return false;
+    self->batch = batch;
+    self->batch_capacity = capacity;
+    return true;
+}
+
+int journal_append(journal *self, const journal_entry *entry)
+{
+    size_t key_size = strlen(entry->key);
+    size_t size = ENTRY_BYTES + key_size + entry->size;
+    char *at;
+
+    if (key_size > KEY_MAX || entry->size > UINT32_MAX / 2)
+        return -EINVAL;
+    if (!room_in_batch(self, padded(size)))
+        return -ENOMEM;
+    at = self->batch + self->batch_size;
+    memset(at + size, 0, padded(size) - size);
+    memcpy(at, &(entry_head){0, (uint16_t)key_size, 0, (uint32_t)entry->size, 0, entry->now_ms},
+           ENTRY_BYTES);
+    memcpy(at + ENTRY_BYTES, entry->key, key_size);
+    if (entry->size)
+        memcpy(at + ENTRY_BYTES + key_size, entry->payload, entry->size);
+    self->batch_size += padded(size);
+    return 0;
+}
+
+size_t journal_batch_bytes(const journal *self)
+{
+    return self->batch_size;
+}
+
+static size_t size_in(const char *entry)
+{
+    entry_head head;
+
+    memcpy(&head, entry, ENTRY_BYTES);
+    return ENTRY_BYTES + head.key_size + head.size;
+}
+
+/* Where entries lie is known only now. */
+static void sign_batch(journal *self, uint64_t number, size_t offset)
+{
+    for (size_t at = 0; at < self->batch_size;) {
+        char *entry = self->batch + at;
+        size_t size = size_in(entry);
+        uint32_t sum = checksum_of(entry, size, (journal_place){number, offset + at});
+
+        memcpy(entry, &sum, sizeof(sum));
+        at += padded(size);
+    }
+}
+
+static int write_all(journal *self, int fd, const char *bytes, size_t size, size_t offset)
+{
+    while (size > 0) {
+        ssize_t n = self->io.pwrite(fd, bytes, size, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? -EIO : -errno;
+        bytes += n;
+        size -= (size_t)n;
+        offset += (size_t)n;
+    }
+    return 0;
+}
+
+static int write_head(journal *self, const segment *s)
+{
+    char head[HEAD_BYTES] = {0};
+    uint32_t sum;
+
+    memcpy(head, magic, sizeof(magic));
+    memcpy(head + 8, &s->number, 8);
+    sum = (uint32_t)crc32(0, (const Bytef *)head, 16);
+    memcpy(head + 16, &sum, sizeof(sum));
+    return write_all(self, s->fd, head, sizeof(head), 0);
+}
+
+static int write_batch(journal *self)
+{
+    segment *s = self->current;
+    size_t offset = s->committed ? s->committed : HEAD_BYTES;
+    int r = s->committed ? 0 : write_head(self, s);
+
+    sign_batch(self, s->number, offset);
+    if (r == 0)
+        r = write_all(self, s->fd, self->batch, self->batch_size, offset);
+    if (r == 0 && self->io.fdatasync(s->fd) != 0)
+        r = -errno;
+    if (r == 0) {
+        pthread_mutex_lock(&self->lock);
+        s->committed = offset + self->batch_size;
+        pthread_mutex_unlock(&self->lock);
+    }
+    return r;
+}
+
+int journal_commit(journal *self)
+{
+    size_t need = HEAD_BYTES + self->batch_size;
+    int r = 0;
+
+    if (self->batch_size == 0)
+        return 0;
+    if (self->current && self->current->committed + need > self->current->size)
+        self->current = NULL;
+    if (self->current == NULL)
+        r = begin_segment(self, need);
+    if (r == 0) {
+        r = write_batch(self);
+        if (r < 0)
+            self->current = NULL;
+    }
+    self->batch_size = 0;
+    return r;
+}
+
+/* ---- the reader ---- */
+
+/* The entry at the beginning of the bytes; 0: none that counts. Else its size, unpadded. */
+static size_t parse(const char *bytes, size_t size, journal_place place, journal_entry *ret,
+                    char *key)
+{
+    entry_head head;
+    size_t whole;
+
+    if (size < ENTRY_BYTES)
+        return 0;
+    memcpy(&head, bytes, ENTRY_BYTES);
+    whole = ENTRY_BYTES + (size_t)head.key_size + head.size;
+    if (head.key_size > KEY_MAX || head.zero || head.zero_too || whole > size ||
+        checksum_of(bytes, whole, place) != head.checksum)
+        return 0;
+    memcpy(key, bytes + ENTRY_BYTES, head.key_size);
+    key[head.key_size] = '\0';
+    *ret = (journal_entry){key, bytes + ENTRY_BYTES + head.key_size, head.size, head.now_ms};
+    return whole;
+}
+
+/* Reads [offset, offset + size) of the file into the buffer; less only at its end. */
+static ssize_t fill(journal *self, int fd, size_t offset, size_t size)
+{
+    size_t got = 0;
+
+    if (size > self->buffer_capacity) {
+        char *buffer = realloc(self->buffer, size);
+
+        if (buffer == NULL)
+            return -ENOMEM;
+        self->buffer = buffer;
+        self->buffer_capacity = size;
+    }
+    while (got < size) {
+        ssize_t n = pread(fd, self->buffer + got, size - got, (off_t)(offset + got));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+/* The whole size of the entry that begins the buffer, as its head claims. */
+static size_t claimed(const char *bytes, size_t size)
+{
+    return size < ENTRY_BYTES ? 0 : padded(size_in(bytes));
+}
+
+/* What walk() hands on, and how it ended. */
+typedef struct walk {
+    journal_entry_fn *fn; /* NULL: only looks how far entries go */
+    void *user;
+    size_t left; /* at most so many */
+    size_t taken;
+    size_t end; /* offset behind the last one */
+    bool stopped;
+} walk;
+
+/* The entries of the buffer; `size` of it lie at `place`. */
+static void walk_buffer(journal *self, journal_place place, size_t size, walk *w)
+{
+    char key[KEY_MAX + 1];
+    size_t at = 0, whole;
+    journal_entry entry;
+
+    while (!w->stopped && w->left > 0) {
+        journal_place here = {place.segment, place.offset + at};
+
+        whole = parse(self->buffer + at, size - at, here, &entry, key);
+        if (whole == 0)
+            return;
+        here.offset += padded(whole);
+        if (w->fn && !w->fn(&entry, here, w->user)) {
+            w->stopped = true;
+            return;
+        }
+        at += padded(whole);
+        w->end = here.offset;
+        w->taken++;
+        w->left--;
+        if (at > size)
+            return;
+    }
+}
+
+/* The entries of one file in [offset, limit). */
+static int walk_file(journal *self, int fd, uint64_t number, size_t offset, size_t limit, walk *w)
+{
+    w->end = offset;
+    while (!w->stopped && w->left > 0 && w->end < limit) {
+        size_t begin = w->end, want = limit - begin < READ_BYTES ? limit - begin : READ_BYTES;
+        ssize_t n = fill(self, fd, begin, want);
+
+        if (n < 0)
+            return (int)n;
+        if (claimed(self->buffer, (size_t)n) > (size_t)n && (size_t)n == want) {
+            want = claimed(self->buffer, (size_t)n);
+            if (want > limit - begin)
+                return 0;
+            n = fill(self, fd, begin, want);
+            if (n < 0)
+                return (int)n;
+        }
+        walk_buffer(self, (journal_place){number, begin}, (size_t)n, w);
+        if (w->end == begin)
+            return 0;
+    }
+    return 0;
+}
+
+/* The first segment that may have something from `at` on, and how far it was written. */
+static segment *segment_at(journal *self, journal_place *at, size_t *ret_committed)
+{
+    segment *s;
+
+    pthread_mutex_lock(&self->lock);
+    for (s = self->first; s; s = s->next) {
+        if (s->number < at->segment)
+            continue;
+        if (s->number > at->segment)
+            *at = (journal_place){s->number, HEAD_BYTES};
+        if (at->offset < HEAD_BYTES)
+            at->offset = HEAD_BYTES;
+        if (at->offset < s->committed)
+            break;
+    }
+    *ret_committed = s ? s->committed : 0;
+    pthread_mutex_unlock(&self->lock);
+    return s;
+}
+
+bool journal_has(journal *self, journal_place at)
+{
+    size_t committed;
+
+    return segment_at(self, &at, &committed) != NULL;
+}
+
+ssize_t journal_read(journal *self, journal_place at, size_t limit, journal_entry_fn *fn,
+                     void *user)
+{
+    walk w = {.fn = fn, .user = user, .left = limit};
+    size_t committed;
+    segment *s;
+
+    while (!w.stopped && w.left > 0 && (s = segment_at(self, &at, &committed)) != NULL) {
+        size_t before = w.taken;
+        int r = walk_file(self, s->fd, s->number, at.offset, committed, &w);
+
+        if (r < 0)
+            return w.taken ? (ssize_t)w.taken : r;
+        at.offset = w.end;
+        if (w.taken == before && !w.stopped)
+            return w.taken ? (ssize_t)w.taken : -EUCLEAN; /* was committed, and is no more */
+    }
+    return (ssize_t)w.taken;
+}
+
+/* Its file becomes the spare, or goes. */
+static void give_up(journal *self, segment *s)
+{
+    char name[NAME_BYTES];
+    bool wanted;
+
+    name_of(s->number, name, sizeof(name));
+    pthread_mutex_lock(&self->lock);
+    wanted = self->spare_fd < 0 && s->size == self->segment_bytes && s->fd >= 0 &&
+             renameat(self->directory_fd, name, self->directory_fd, spare_name) == 0;
+    if (wanted) {
+        self->spare_fd = s->fd;
+        s->fd = -1;
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (!wanted)
+        unlinkat(self->directory_fd, name, 0);
+    free_segment(s);
+}
+
+void journal_trim(journal *self, journal_place upto)
+{
+    segment *over = NULL, **end = &over;
+
+    pthread_mutex_lock(&self->lock);
+    /* The last is the writer's. */
+    while (self->first && self->first != self->last && self->first->number < upto.segment) {
+        segment *s = self->first;
+
+        self->first = s->next;
+        self->segments--;
+        s->next = NULL;
+        *end = s;
+        end = &s->next;
+    }
+    pthread_mutex_unlock(&self->lock);
+    while (over) {
+        segment *s = over;
+
+        over = s->next;
+        give_up(self, s);
+    }
+}
+
+int journal_prepare(journal *self)
+{
+    bool there;
+    int fd, r;
+
+    pthread_mutex_lock(&self->lock);
+    there = self->spare_fd >= 0 || self->segments >= self->max_segments;
+    pthread_mutex_unlock(&self->lock);
+    if (there)
+        return 0;
+    r = make_file(self, spare_name, self->segment_bytes, &fd);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&self->lock);
+    self->spare_fd = fd;
+    pthread_mutex_unlock(&self->lock);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+/* Whether entries of this number were ever written to the file. -EUCLEAN: it cannot be said. */
+static int check_head(int fd, uint64_t number)
+{
+    char head[HEAD_BYTES], zeros[HEAD_BYTES] = {0};
+    uint64_t found;
+    uint32_t sum;
+
+    if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head, zeros, sizeof(head)) == 0)
+        return 0;
+    memcpy(&found, head + 8, sizeof(found));
+    memcpy(&sum, head + 16, sizeof(sum));
+    if (memcmp(head, magic, sizeof(magic)) != 0 ||
+        sum != (uint32_t)crc32(0, (const Bytef *)head, 16))
+        return -EUCLEAN;
+    return found == number;
+}
+
+/* Finds how far a segment of an earlier run goes. */
+static int scan(journal *self, segment *s, journal_place from)
+{
+    size_t offset = HEAD_BYTES;
+    struct stat status;
+    walk w = {.left = SIZE_MAX};
+    int r = fstat(s->fd, &status) == 0 ? check_head(s->fd, s->number) : -errno;
+
+    if (r <= 0)
+        return r;
+    s->size = (size_t)status.st_size;
+    /* What lies before `from` is not needed, so it may be damaged. */
+    if (s->number == from.segment && from.offset > offset)
+        offset = from.offset;
+    r = walk_file(self, s->fd, s->number, offset, s->size, &w);
+    s->committed = w.end;
+    return r;
+}
+
+static int load_segment(journal *self, const char *name, uint64_t number, journal_place from)
+{
+    segment *s;
+    int r;
+
+    if (number < from.segment)
+        return unlinkat(self->directory_fd, name, 0) == 0 ? 0 : -errno;
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    s->number = number;
+    s->fd = openat(self->directory_fd, name, O_RDWR | O_CLOEXEC);
+    r = s->fd < 0 ? -errno : scan(self, s, from);
+    if (r == -EUCLEAN) {
+        char aside[NAME_BYTES];
+
+        snprintf(aside, sizeof(aside), "damaged-%s", name);
+        daemon_log(DAEMON_ERROR, "a file of the journal is damaged and was set aside", "file=%s",
+                   aside);
+        r = renameat(self->directory_fd, name, self->directory_fd, aside) == 0 ? 0 : -errno;
+        free_segment(s);
+        return r;
+    }
+    if (r < 0) {
+        free_segment(s);
+        return r;
+    }
+    link_segment(self, s);
+    return 0;
+}
+
+static int is_segment(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "journal-", 8) == 0 &&
+           strspn(entry->d_name + 8, "0123456789") == 20 && entry->d_name[28] == '\0';
+}
+
+static int load(journal *self, journal_place from)
+{
+    struct dirent **names = NULL;
+    int count = scandir(self->directory, &names, is_segment, alphasort), r = count < 0 ? -errno : 0;
+
+    self->next_number = from.segment + 1;
+    for (int i = 0; i < count; i++) {
+        uint64_t number = strtoull(names[i]->d_name + 8, NULL, 10);
+
+        if (r == 0)
+            r = load_segment(self, names[i]->d_name, number, from);
+        if (number >= self->next_number)
+            self->next_number = number + 1;
+        free(names[i]);
+    }
+    free(names);
+    return r;
+}
+
+int journal_open(const journal_options *options, journal_place from, journal **ret, char *reason,
+                 size_t reason_size)
+{
+    static const journal_io usual = {pwrite, fdatasync};
+    journal *self = calloc(1, sizeof(*self));
+    int r = 0;
+
+    if (self == NULL)
+        return -ENOMEM;
+    pthread_mutex_init(&self->lock, NULL);
+    self->spare_fd = self->directory_fd = -1;
+    self->io = options->io ? *options->io : usual;
+    self->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
+    self->max_segments = options->max_segments ? options->max_segments : MAX_SEGMENTS;
+    self->directory = strdup(options->directory);
+    if (self->directory == NULL)
+        r = -ENOMEM;
+    if (r == 0) {
+        self->directory_fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = self->directory_fd < 0 ? -errno : 0;
+    }
+    if (r == 0) {
+        unlinkat(self->directory_fd, spare_name, 0); /* nothing was ever accepted in these two */
+        unlinkat(self->directory_fd, new_name, 0);
+        r = load(self, from);
+    }
+    if (r < 0) {
+        snprintf(reason, reason_size, "%s: %s", options->directory, strerror(-r));
+        journal_close(self);
+        return r;
+    }
+    *ret = self;
+    return 0;
+}
+
+void journal_close(journal *self)
+{
+    if (self == NULL)
+        return;
+    while (self->first) {
+        segment *s = self->first;
+
+        self->first = s->next;
+        free_segment(s);
+    }
+    if (self->spare_fd >= 0)
+        close(self->spare_fd);
+    if (self->directory_fd >= 0)
+        close(self->directory_fd);
+    pthread_mutex_destroy(&self->lock);
+    free(self->directory);
+    free(self->batch);
+    free(self->buffer);
+    free(self);
+}

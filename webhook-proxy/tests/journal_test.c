@@ -1,0 +1,461 @@
+/* journal_test.c - what was committed is read again, whatever happened in between; and nothing
+ * else.
+ */
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "journal.h"
+
+enum { SMALL = 4096 };
+
+static char directory[] = "/tmp/journal-test-XXXXXX";
+
+static int remove_files(void **state)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL)
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    return 0;
+}
+
+static int make_directory(void **state)
+{
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    remove_files(state);
+    return rmdir(directory);
+}
+
+static journal *open_with(journal_place from, size_t max_segments, const journal_io *io)
+{
+    const journal_options options = {directory, SMALL, max_segments, io};
+    char reason[300] = "";
+    journal *self = NULL;
+
+    if (journal_open(&options, from, &self, reason, sizeof(reason)) != 0)
+        fail_msg("%s", reason);
+    return self;
+}
+
+static journal *opened(void)
+{
+    return open_with((journal_place){0, 0}, 0, NULL);
+}
+
+static int append(journal *self, int number, size_t size)
+{
+    char key[32], *payload = malloc(size + 1);
+    int r;
+
+    snprintf(key, sizeof(key), "key-%d", number);
+    memset(payload, 'a' + number % 26, size);
+    r = journal_append(self, &(journal_entry){key, payload, size, number});
+    free(payload);
+    return r;
+}
+
+static void commit_one(journal *self, int number, size_t size)
+{
+    assert_int_equal(append(self, number, size), 0);
+    assert_int_equal(journal_commit(self), 0);
+}
+
+/* What is read, checked to be whole. */
+typedef struct seen {
+    int numbers[4096];
+    size_t count, refuse_after;
+    journal_place place;
+} seen;
+
+static bool see(const journal_entry *entry, journal_place next, void *user)
+{
+    seen *s = user;
+    const char *bytes = entry->payload;
+
+    if (s->refuse_after && s->count == s->refuse_after)
+        return false;
+    assert_int_equal(atoi(entry->key + strlen("key-")), entry->now_ms);
+    for (size_t i = 0; i < entry->size; i++)
+        assert_int_equal(bytes[i], 'a' + entry->now_ms % 26);
+    s->numbers[s->count++] = (int)entry->now_ms;
+    s->place = next;
+    return true;
+}
+
+static seen read_from(journal *self, journal_place at)
+{
+    seen s = {.place = at};
+    ssize_t n;
+
+    do
+        n = journal_read(self, s.place, 100, see, &s);
+    while (n > 0);
+    assert_int_equal(n, 0);
+    return s;
+}
+
+static void expect_first(const seen *s, size_t count)
+{
+    assert_int_equal(s->count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(s->numbers[i], i);
+}
+
+static size_t files(void)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+    size_t count = 0;
+
+    while ((entry = readdir(dir)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+TEST(what_was_committed_is_read_in_order_and_what_was_not_is_not)
+{
+    journal *self = opened();
+    seen s;
+
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(append(self, i, (size_t)i * 7), 0);
+    assert_false(journal_has(self, (journal_place){0, 0}));
+    assert_int_equal(journal_commit(self), 0);
+    assert_true(journal_has(self, (journal_place){0, 0}));
+    commit_one(self, 5, 100);
+    assert_int_equal(append(self, 6, 10), 0);
+    s = read_from(self, (journal_place){0, 0});
+    expect_first(&s, 6);
+    assert_false(journal_has(self, s.place));
+    journal_close(self);
+}
+
+TEST(a_reader_that_refuses_an_entry_gets_it_again)
+{
+    journal *self = opened();
+    seen s = {.refuse_after = 2};
+
+    for (int i = 0; i < 4; i++)
+        commit_one(self, i, 10);
+    assert_int_equal(journal_read(self, s.place, 100, see, &s), 2);
+    s.refuse_after = 0;
+    assert_int_equal(journal_read(self, s.place, 1, see, &s), 1);
+    assert_int_equal(journal_read(self, s.place, 100, see, &s), 1);
+    expect_first(&s, 4);
+    journal_close(self);
+}
+
+TEST(segments_follow_each_other_and_large_entries_have_large_ones)
+{
+    journal *self = open_with((journal_place){0, 0}, 100, NULL);
+    seen s;
+
+    for (int i = 0; i < 60; i++)
+        commit_one(self, i, i % 10 == 9 ? 3 * SMALL : 500);
+    assert_true(files() > 10);
+    s = read_from(self, (journal_place){0, 0});
+    expect_first(&s, 60);
+    journal_close(self);
+    self = open_with((journal_place){0, 0}, 100, NULL);
+    s = read_from(self, (journal_place){0, 0});
+    expect_first(&s, 60);
+    journal_close(self);
+}
+
+TEST(the_next_run_reads_from_a_place_and_begins_a_segment_of_its_own)
+{
+    journal *self = opened();
+    seen s = {.count = 0};
+
+    for (int i = 0; i < 3; i++)
+        commit_one(self, i, 10);
+    assert_int_equal(journal_read(self, s.place, 2, see, &s), 2);
+    journal_close(self);
+    self = open_with(s.place, 0, NULL);
+    commit_one(self, 3, 10);
+    assert_int_equal(files(), 2);
+    assert_int_equal(journal_read(self, s.place, 100, see, &s), 2);
+    expect_first(&s, 4);
+    journal_close(self);
+}
+
+static void one_file(char *ret, size_t size)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    *ret = '\0';
+    while ((entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, "journal-0", 9) == 0)
+            snprintf(ret, size, "%s/%s", directory, entry->d_name);
+    closedir(dir);
+}
+
+TEST(a_batch_torn_at_any_byte_leaves_all_before_it)
+{
+    enum { HEAD = 32, ENTRY = 24 + 5 + 19 }; /* 48, a multiple of 8 */
+    char path[400];
+
+    for (size_t cut = 0; cut < ENTRY; cut++) {
+        journal *self = opened();
+        unsigned char byte;
+        seen s;
+        int fd;
+
+        for (int i = 0; i < 4; i++)
+            commit_one(self, i, 19);
+        journal_close(self);
+        one_file(path, sizeof(path));
+        fd = open(path, O_RDWR);
+        assert_int_equal(pread(fd, &byte, 1, (off_t)(HEAD + 3 * ENTRY + cut)), 1);
+        byte ^= 0x40;
+        assert_int_equal(pwrite(fd, &byte, 1, (off_t)(HEAD + 3 * ENTRY + cut)), 1);
+        close(fd);
+        self = opened();
+        s = read_from(self, (journal_place){0, 0});
+        expect_first(&s, 3);
+        commit_one(self, 3, 19);
+        s = read_from(self, (journal_place){0, 0});
+        expect_first(&s, 4);
+        journal_close(self);
+        remove_files(NULL);
+    }
+}
+
+TEST(a_file_used_again_shows_nothing_of_its_earlier_life)
+{
+    journal *self = open_with((journal_place){0, 0}, 3, NULL);
+    seen s = {.count = 0};
+    int number = 0;
+
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 10; i++)
+            commit_one(self, number++, 300);
+        s = read_from(self, s.place);
+        assert_int_equal(s.count, 10);
+        assert_int_equal(s.numbers[0], number - 10);
+        journal_trim(self, s.place);
+        assert_int_equal(journal_prepare(self), 0);
+        assert_true(files() <= 4);
+    }
+    journal_close(self);
+    self = open_with(s.place, 3, NULL);
+    assert_false(journal_has(self, s.place));
+    commit_one(self, number, 10);
+    s = read_from(self, s.place);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.numbers[0], number);
+    journal_close(self);
+}
+
+TEST(when_all_segments_are_full_it_refuses_until_some_are_given_up)
+{
+    journal *self = open_with((journal_place){0, 0}, 2, NULL);
+    seen s;
+    int number = 0, r = 0;
+
+    while (r == 0) {
+        assert_int_equal(append(self, number, 1000), 0);
+        r = journal_commit(self);
+        number += r == 0;
+    }
+    assert_int_equal(r, -ENOBUFS);
+    s = read_from(self, (journal_place){0, 0});
+    expect_first(&s, (size_t)number);
+    journal_trim(self, s.place);
+    commit_one(self, number, 1000);
+    s = read_from(self, s.place);
+    assert_int_equal(s.count, 1);
+    journal_close(self);
+}
+
+static int writes_left, syncs_left;
+
+static ssize_t limited_write(int fd, const void *bytes, size_t size, off_t offset)
+{
+    if (writes_left-- == 0) {
+        /* half of it arrives */
+        ssize_t n = pwrite(fd, bytes, size / 2, offset);
+
+        errno = n < 0 ? errno : ENOSPC;
+        return -1;
+    }
+    return pwrite(fd, bytes, size, offset);
+}
+
+static int limited_sync(int fd)
+{
+    if (syncs_left-- == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return fdatasync(fd);
+}
+
+/* Commits ten entries, of which some fail; those that did not must be there, before and after the
+ * end of the run. Returns whether any failed. */
+static bool survives(void)
+{
+    const journal_io io = {limited_write, limited_sync};
+    journal *self = open_with((journal_place){0, 0}, 100, &io);
+    int committed[20], failed = 0;
+    size_t count = 0;
+    seen s;
+
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(append(self, i, 700), 0);
+        if (journal_commit(self) == 0)
+            committed[count++] = i;
+        else
+            failed++;
+    }
+    assert_true(failed <= 1);
+    s = read_from(self, (journal_place){0, 0});
+    assert_int_equal(s.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(s.numbers[i], committed[i]);
+    journal_close(self);
+    self = opened();
+    /* What a failed sync left may be there as well; nothing else. */
+    s = read_from(self, (journal_place){0, 0});
+    assert_in_range(s.count, count, 10);
+    for (size_t i = 0, j = 0; i < count; i++, j++) {
+        while (s.numbers[j] != committed[i])
+            assert_true(++j < s.count);
+    }
+    journal_close(self);
+    remove_files(NULL);
+    return failed > 0;
+}
+
+TEST(the_nth_write_or_sync_that_fails_loses_nothing_that_was_committed)
+{
+    int n;
+
+    for (n = 0; n < 200; n++) {
+        writes_left = n;
+        syncs_left = -1;
+        if (!survives())
+            break;
+    }
+    assert_in_range(n, 10, 199);
+    for (n = 0; n < 200; n++) {
+        writes_left = -1;
+        syncs_left = n;
+        if (!survives())
+            break;
+    }
+    assert_in_range(n, 10, 199);
+}
+
+TEST(a_file_with_a_damaged_head_is_set_aside)
+{
+    journal *self = opened();
+    char path[400];
+    seen s;
+    int fd;
+
+    commit_one(self, 0, 10);
+    journal_close(self);
+    one_file(path, sizeof(path));
+    fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, "?", 1, 9), 1);
+    close(fd);
+    self = opened();
+    s = read_from(self, (journal_place){0, 0});
+    assert_int_equal(s.count, 0);
+    commit_one(self, 0, 10);
+    s = read_from(self, (journal_place){0, 0});
+    expect_first(&s, 1);
+    assert_int_equal(files(), 2);
+    journal_close(self);
+}
+
+TEST(a_directory_that_is_not_there_is_named)
+{
+    const journal_options options = {"/nonexistent/place", 0, 0, NULL};
+    char reason[200] = "";
+    journal *self = NULL;
+
+    assert_int_equal(journal_open(&options, (journal_place){0, 0}, &self, reason, sizeof(reason)),
+                     -ENOENT);
+    assert_string_equal(reason, "/nonexistent/place: No such file or directory");
+    assert_null(self);
+}
+
+enum { TOGETHER = 3000 };
+
+static void *write_many(void *user)
+{
+    journal *self = user;
+
+    for (int i = 0; i < TOGETHER;) {
+        int in_batch = 0;
+
+        for (; in_batch < 7 && i + in_batch < TOGETHER; in_batch++)
+            if (append(self, i + in_batch, 40) != 0)
+                return user;
+        if (journal_commit(self) == 0)
+            i += in_batch;
+        else
+            usleep(100); /* full: the reader will trim */
+    }
+    return NULL;
+}
+
+TEST(one_thread_writes_while_another_reads_and_trims)
+{
+    journal *self = open_with((journal_place){0, 0}, 3, NULL);
+    seen *s = calloc(1, sizeof(*s));
+    pthread_t writer;
+    void *failed;
+
+    assert_int_equal(pthread_create(&writer, NULL, write_many, self), 0);
+    while (s->count < TOGETHER) {
+        assert_true(journal_read(self, s->place, 50, see, s) >= 0);
+        journal_trim(self, s->place);
+        assert_int_equal(journal_prepare(self), 0);
+    }
+    pthread_join(writer, &failed);
+    assert_null(failed);
+    expect_first(s, TOGETHER);
+    assert_false(journal_has(self, s->place));
+    free(s);
+    journal_close(self);
+}
+
+#define CASE(name) cmocka_unit_test_teardown(name, remove_files)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_was_committed_is_read_in_order_and_what_was_not_is_not),
+        CASE(a_reader_that_refuses_an_entry_gets_it_again),
+        CASE(segments_follow_each_other_and_large_entries_have_large_ones),
+        CASE(the_next_run_reads_from_a_place_and_begins_a_segment_of_its_own),
+        CASE(a_batch_torn_at_any_byte_leaves_all_before_it),
+        CASE(a_file_used_again_shows_nothing_of_its_earlier_life),
+        CASE(when_all_segments_are_full_it_refuses_until_some_are_given_up),
+        CASE(the_nth_write_or_sync_that_fails_loses_nothing_that_was_committed),
+        CASE(a_file_with_a_damaged_head_is_set_aside),
+        CASE(a_directory_that_is_not_there_is_named),
+        CASE(one_thread_writes_while_another_reads_and_trims),
+    };
+
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
