@@ -3,23 +3,83 @@ import {
   paginationResultValidator,
 } from "convex/server";
 import { v } from "convex/values";
-import { query } from "./_generated/server";
+import { mutation, query } from "./_generated/server";
 import { isOperator, standings } from "./model/access";
 import { requireMember, requirePerson } from "./model/caller";
 import { failure } from "./model/failure";
 import * as Feed from "./model/feed";
+import * as Reading from "./model/reading";
+import * as Trades from "./model/trades";
 
-/** The live signals of a community, newest first. */
+const filter = {
+  channelId: v.optional(v.id("channels")),
+  symbol: v.optional(v.string()), // as feed:symbols names it
+};
+
+/** The signals of a community, newest first. */
 export const list = query({
   args: {
     community: v.string(),
-    channelId: v.optional(v.id("channels")),
+    ...filter,
+    hideDeleted: v.optional(v.boolean()), // absent: yes; no: as such, without their text
     paginationOpts: paginationOptsValidator,
   },
   returns: paginationResultValidator(Feed.item),
-  handler: async (ctx, { community, channelId, paginationOpts }) => {
+  handler: async (ctx, { community, paginationOpts, ...filter }) => {
     const { _id } = await requireMember(ctx, community, Date.now());
-    return await Feed.list(ctx, _id, channelId, paginationOpts);
+    return await Feed.list(ctx, _id, filter, paginationOpts);
+  },
+});
+
+/** The live signals whose words fit best, newest first. */
+export const search = query({
+  args: { community: v.string(), text: v.string(), ...filter },
+  returns: v.array(Feed.item),
+  handler: async (ctx, { community, ...wanted }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    return await Feed.search(ctx, _id, wanted);
+  },
+});
+
+/** One signal with its trade's updates and its times, or null. */
+export const get = query({
+  args: { community: v.string(), messageId: v.string() },
+  returns: v.union(Feed.detail, v.null()),
+  handler: async (ctx, { community, messageId }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    return await Feed.get(ctx, _id, messageId);
+  },
+});
+
+/** How far the caller has read, and how many came since. */
+export const unread = query({
+  args: { community: v.string() },
+  returns: Reading.unread,
+  handler: async (ctx, { community }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    return await Reading.unreadOf(ctx, _id, await requirePerson(ctx));
+  },
+});
+
+/** The caller has read everything up to this signal. */
+export const markRead = mutation({
+  args: { community: v.string(), messageId: v.string() },
+  returns: v.null(),
+  handler: async (ctx, { community, messageId }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    const userId = await requirePerson(ctx);
+    await Reading.markRead(ctx, _id, userId, messageId);
+    return null;
+  },
+});
+
+/** What the signals trade, to filter by: "BTC", "ETH". */
+export const symbols = query({
+  args: { community: v.string() },
+  returns: v.array(v.string()),
+  handler: async (ctx, { community }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    return await Trades.symbolsOf(ctx, _id);
   },
 });
 

@@ -70,11 +70,18 @@ const signals = defineTable({
   trade: v.optional(trade), // the better of the text's and the embeds'
   symbol: v.optional(v.string()), // what it trades, without the quote: "BTC"
   repliesTo: v.optional(v.string()), // source message id
+  text: v.optional(v.string()), // all its words, to be searched; absent when deleted
   sourceAt: v.number(), // ms: when Discord says this version was made
   capturedAt: v.number(), // ms: when the collector got it
   committedAt: v.number(), // ms: when this table got it
 })
   .index("by_communityId_and_messageId", ["communityId", "messageId"])
+  .index("by_communityId_and_order", ["communityId", "order"])
+  .index("by_communityId_and_channelId_and_order", [
+    "communityId",
+    "channelId",
+    "order",
+  ])
   .index("by_communityId_and_state_and_order", [
     "communityId",
     "state",
@@ -113,7 +120,11 @@ const signals = defineTable({
     "communityId",
     "repliesTo",
     "order",
-  ]);
+  ])
+  .searchIndex("by_text", {
+    searchField: "text",
+    filterFields: ["communityId", "channelId", "symbol"],
+  });
 
 // Partial events of a message that no whole event told of yet. Written by
 // signals:record; the collector sees them in signals:held and fetches the message.
@@ -186,6 +197,15 @@ const mirrors = defineTable({
     "mirrorChannelId",
     "order",
   ]);
+
+// How far a person has read in a community. Written and read by that person only.
+const readingMarks = defineTable({
+  communityId: v.id("communities"),
+  userId: v.id("users"),
+  messageId: v.string(), // everything up to it is read
+  order: v.string(),
+  at: v.number(),
+}).index("by_communityId_and_userId", ["communityId", "userId"]);
 
 // When a viewer first saw a version. Apart from signals, so that a report
 // does not rerun the feeds that it is about.
@@ -485,6 +505,7 @@ export default defineSchema({
   heldUpdates,
   goneChannels,
   mirrors,
+  readingMarks,
   sightings,
   webhookEvents,
   webhookBodies,

@@ -12,7 +12,6 @@ import { operator } from "./backend/operator";
 import { readers } from "./backend/readers";
 import { roles } from "./backend/roles";
 import { walk } from "./backend/walk";
-import { trades } from "./backend/trades";
 
 let deployment: Promise<Deployment> | undefined;
 const start = () => (deployment ??= Deployment.start());
@@ -29,6 +28,5 @@ readers(start);
 billing(start);
 discordRoles(start);
 operator(start);
-trades(start);
 checks(start);
 functionSpec(start);

@@ -5,8 +5,12 @@ import type { PaginationOptions } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import * as Channels from "./channels";
-import { attachment, author, embed, trade } from "./fields";
+import { attachment, author, embed, poll, sticker, trade } from "./fields";
+import * as Latency from "./latency";
+import * as Search from "./search";
 import * as Signals from "./signals";
+import * as Trades from "./trades";
+import { snowflakeTime } from "./versions";
 
 const EXCERPT_LENGTH = 140;
 const MAX_PAGE = 100;
@@ -14,11 +18,14 @@ const MAX_PAGE = 100;
 export const item = v.object({
   _id: v.id("signals"),
   messageId: v.string(), // source
+  state: v.union(v.literal("live"), v.literal("deleted")), // deleted: nothing is said in it
   channel: v.object({ id: v.id("channels"), name: v.string() }),
   author,
   content: v.string(),
   embeds: v.array(embed),
   attachments: v.array(attachment),
+  stickers: v.optional(v.array(sticker)),
+  poll: v.optional(poll),
   trade: v.optional(trade),
   // null, null: the message replied to is deleted or was never recorded.
   replyTo: v.optional(
@@ -30,45 +37,137 @@ export const item = v.object({
   ),
   sentAt: v.number(),
   editedAt: v.union(v.number(), v.null()),
-  sourceAt: v.number(),
+  sourceAt: v.number(), // of this version; of a deleted one: when it was deleted
   capturedAt: v.number(),
   committedAt: v.number(),
   version: v.string(),
 });
 export type Item = Infer<typeof item>;
 
+// An update or its entry, and how one was found from the other.
+const link = v.object({
+  signal: item,
+  found: v.union(v.literal("reply"), v.literal("symbol")),
+});
+type Link = Infer<typeof link>;
+
+export const detail = v.object({
+  signal: item,
+  entry: v.union(link, v.null()), // of an update, if it is known
+  updates: v.array(link), // of the trade, oldest first; of an update: its siblings too
+  postedAt: v.union(v.number(), v.null()), // in the customer guild
+  seenAt: v.union(v.number(), v.null()), // by the first viewer
+});
+export type Detail = Infer<typeof detail>;
+
 type Signal = Doc<"signals">;
 
-/** One page, newest first, of one channel or all. */
+export type Filter = {
+  channelId?: Id<"channels">;
+  symbol?: string; // as symbols() names it
+  hideDeleted?: boolean; // false: tombstones in their places, where no symbol is asked for
+};
+
+/** One page, newest first. */
 export async function list(
   ctx: QueryCtx,
   communityId: Id<"communities">,
-  channelId: Id<"channels"> | undefined,
+  filter: Filter,
   options: PaginationOptions,
 ) {
   const bounded = {
     ...options,
     numItems: Math.min(Math.max(1, options.numItems), MAX_PAGE),
   };
-  const rows = ctx.db.query("signals");
-  const range =
-    channelId === undefined
-      ? rows.withIndex("by_communityId_and_state_and_order", (q) =>
-          q.eq("communityId", communityId).eq("state", "live"),
-        )
-      : rows.withIndex(
-          "by_communityId_and_channelId_and_state_and_order",
-          (q) =>
-            q
-              .eq("communityId", communityId)
-              .eq("channelId", channelId)
-              .eq("state", "live"),
-        );
-  const page = await range.order("desc").paginate(bounded);
+  const page = await range(ctx, communityId, filter)
+    .order("desc")
+    .paginate(bounded);
   return { ...page, page: await items(ctx, communityId, page.page) };
 }
 
-async function items(
+// One index for each way to look at it: nothing is read to be left out.
+function range(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  { channelId, symbol, hideDeleted = true }: Filter,
+) {
+  const rows = ctx.db.query("signals");
+  // A tombstone keeps no symbol.
+  if (symbol !== undefined && channelId !== undefined)
+    return rows.withIndex(
+      "by_communityId_and_channelId_and_symbol_and_order",
+      (q) =>
+        q
+          .eq("communityId", communityId)
+          .eq("channelId", channelId)
+          .eq("symbol", symbol),
+    );
+  if (symbol !== undefined)
+    return rows.withIndex("by_communityId_and_symbol_and_order", (q) =>
+      q.eq("communityId", communityId).eq("symbol", symbol),
+    );
+  if (channelId === undefined)
+    return hideDeleted
+      ? rows.withIndex("by_communityId_and_state_and_order", (q) =>
+          q.eq("communityId", communityId).eq("state", "live"),
+        )
+      : rows.withIndex("by_communityId_and_order", (q) =>
+          q.eq("communityId", communityId),
+        );
+  return hideDeleted
+    ? rows.withIndex("by_communityId_and_channelId_and_state_and_order", (q) =>
+        q
+          .eq("communityId", communityId)
+          .eq("channelId", channelId)
+          .eq("state", "live"),
+      )
+    : rows.withIndex("by_communityId_and_channelId_and_order", (q) =>
+        q.eq("communityId", communityId).eq("channelId", channelId),
+      );
+}
+
+/** The signals that fit what is asked for best, newest first. */
+export async function search(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  wanted: { text: string; channelId?: Id<"channels">; symbol?: string },
+): Promise<Item[]> {
+  return await items(
+    ctx,
+    communityId,
+    await Search.find(ctx, communityId, wanted),
+  );
+}
+
+/** One signal with all that is known of it, or null where there never was one. */
+export async function get(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  messageId: string,
+): Promise<Detail | null> {
+  const signal = await Signals.byMessage(ctx, communityId, messageId);
+  if (signal === null) return null;
+  const entry = await Trades.entryOf(ctx, signal);
+  const updates = await Trades.updatesOf(ctx, entry?.signal ?? signal);
+  const shown = [signal, ...updates.map((one) => one.signal)];
+  if (entry !== null) shown.push(entry.signal);
+  const [item, ...others] = await items(ctx, communityId, shown);
+  const linked = (found: Link["found"], at: number): Link => ({
+    found,
+    signal: others[at]!,
+  });
+  const { postedAt, seenAt } = await Latency.hopsOf(ctx, signal);
+  return {
+    signal: item!,
+    entry: entry && linked(entry.found, updates.length),
+    updates: updates.map(({ found }, i) => linked(found, i)),
+    postedAt: postedAt ?? null,
+    seenAt: seenAt ?? null,
+  };
+}
+
+/** Signals as members read them, in the order given. */
+export async function items(
   ctx: QueryCtx,
   communityId: Id<"communities">,
   signals: Signal[],
@@ -79,20 +178,16 @@ async function items(
   const known = new Map(signals.map((signal) => [signal.messageId, signal]));
   const found: Item[] = [];
   for (const signal of signals) {
-    if (signal.body === null) continue; // not among the live
-    const { replyToId, author, content, embeds, attachments, ...times } =
-      signal.body;
+    const replyToId = signal.body?.replyToId;
     found.push({
+      ...said(signal),
       _id: signal._id,
       messageId: signal.messageId,
+      state: signal.state,
       channel: {
         id: signal.channelId,
         name: names.get(signal.channelId) ?? "",
       },
-      author,
-      content,
-      embeds,
-      attachments,
       trade: signal.trade,
       replyTo: replyToId
         ? quoted(
@@ -101,8 +196,6 @@ async function items(
               (await Signals.byMessage(ctx, communityId, replyToId)),
           )
         : undefined,
-      sentAt: times.sentAt,
-      editedAt: times.editedAt,
       sourceAt: signal.sourceAt,
       capturedAt: signal.capturedAt,
       committedAt: signal.committedAt,
@@ -110,6 +203,31 @@ async function items(
     });
   }
   return found;
+}
+
+// A tombstone says nothing but when it was written.
+function said({ body, messageId }: Signal) {
+  if (body === null)
+    return {
+      author: { id: "0", name: "", bot: false },
+      content: "",
+      embeds: [],
+      attachments: [],
+      sentAt: snowflakeTime(messageId),
+      editedAt: null,
+    };
+  const { author, content, embeds, attachments, stickers, poll } = body;
+  const { sentAt, editedAt } = body;
+  return {
+    author,
+    content,
+    embeds,
+    attachments,
+    stickers,
+    poll,
+    sentAt,
+    editedAt,
+  };
 }
 
 function quoted(messageId: string, target: Signal | null): Item["replyTo"] {

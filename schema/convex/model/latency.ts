@@ -46,7 +46,11 @@ export async function recent(
   return await Promise.all(signals.map((signal) => hopsOf(ctx, signal)));
 }
 
-async function hopsOf(ctx: QueryCtx, signal: Doc<"signals">): Promise<Hops> {
+/** When each hop had the newest version of a signal. */
+export async function hopsOf(
+  ctx: QueryCtx,
+  signal: Doc<"signals">,
+): Promise<Hops> {
   const { communityId, messageId, version } = signal;
   const mirror = await Mirrors.byMessage(ctx, communityId, messageId);
   const sighting = await sightingOf(ctx, communityId, messageId);

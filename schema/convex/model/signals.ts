@@ -18,6 +18,7 @@ import type {
 import * as Gone from "./gone";
 import * as Held from "./held";
 import * as Mirrors from "./mirrors";
+import * as Search from "./search";
 import * as Trades from "./trades";
 import {
   bodyOf,
@@ -110,6 +111,7 @@ export async function bury(
     stamp: null,
     layers: undefined,
     ...Trades.columnsOf(null),
+    ...Search.columnsOf(null),
     sourceAt: capturedAt, // Discord tells no time of deletion
     capturedAt,
     committedAt: now,
@@ -178,6 +180,7 @@ function stored(layers: Layer[], body: Body) {
     stamp: base.stamp,
     layers: plain ? undefined : layers,
     ...Trades.columnsOf(body),
+    ...Search.columnsOf(body),
   };
 }
 

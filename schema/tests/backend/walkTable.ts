@@ -118,6 +118,10 @@ export const ROWS: Record<string, Row> = {
     for: "member",
     args: ({ community }) => ({ community }),
   },
+  "feed:get": {
+    for: "member",
+    args: ({ community, messageId }) => ({ community, messageId }),
+  },
   "feed:list": {
     for: "member",
     args: ({ community, channelId }) => ({
@@ -126,7 +130,23 @@ export const ROWS: Record<string, Row> = {
       paginationOpts: page,
     }),
   },
+  "feed:markRead": {
+    for: "member",
+    args: ({ community, messageId }) => ({ community, messageId }),
+  },
   "feed:mine": { for: "person", args: none },
+  "feed:search": {
+    for: "member",
+    args: ({ community }) => ({ community, text: "walkcoin" }),
+  },
+  "feed:symbols": {
+    for: "member",
+    args: ({ community }) => ({ community }),
+  },
+  "feed:unread": {
+    for: "member",
+    args: ({ community }) => ({ community }),
+  },
 
   "latency:recent": {
     for: "staff",
