@@ -80,6 +80,18 @@ test("a payment after the end begins anew, not from what was refunded", () => {
   assert.equal(outcomeOf(facts, monthly).paidUntil, 50 * DAY);
 });
 
+test("a subscription that still stands as active revives nothing that was refunded; its next period does", () => {
+  const refunded = [
+    fact("paid", 0, until(30)),
+    fact("refunded", 5),
+    fact("paid", 6, until(30)), // as a poll finds it
+  ];
+  assert.equal(outcomeOf(refunded, monthly).access, null);
+  assert.equal(outcomeOf(refunded, monthly).phase, "refunded");
+  const renewed = [...refunded, fact("paid", 30, until(60))];
+  assert.deepEqual(outcomeOf(renewed, monthly).access, { until: 63 * DAY });
+});
+
 test("of a subscription a stated end beats a payment that names no period", () => {
   const noDays = { ...monthly, days: null };
   const facts = [fact("paid", 1), fact("paid", 2, until(30))];

@@ -36,7 +36,7 @@ struct poller {
     pthread_cond_t wake;
     sources *sources;
     atomic_bool closing;
-    daemon_counter *found, *rounds, *failures;
+    daemon_counter *found, *rounds, *failures, *undelivered;
 
     /* The thread's own. */
     CURL *curl;
@@ -320,12 +320,25 @@ static int take_entry(poller *self, sources *set, const source *from, const poll
     return r;
 }
 
-/* Stores the entries of a page. `cursor` is where it ends; it is kept with the last one. */
+static void take_notice(poller *self, const source *from, const poll_list *list,
+                        const json_document *d, const json_node *entry)
+{
+    char what[EVENT_TYPE_MAX + EVENT_KEY_MAX + 100];
+
+    if (!list->notice(d, entry, what, sizeof(what)))
+        return;
+    daemon_counter_add(self->undelivered, 1);
+    daemon_log(DAEMON_WARN, "a provider says that its webhooks do not arrive",
+               "community=%s source=%s what=%s", from->community, from->name, what);
+}
+
+/* Stores the entries of a page. `cursor` is where it ends, kept with the last one; NULL: nothing is
+ * kept. */
 static int take_page(poller *self, sources *set, const source *from, const poll_list *list,
                      const json_document *d, const json_node *entries, char *cursor)
 {
     int r = 0;
-    bool kept = !list->goes_on;
+    bool kept = !list->goes_on || cursor == NULL;
     char name[200];
 
     note_name(from, list, name, sizeof(name));
@@ -336,10 +349,13 @@ static int take_page(poller *self, sources *set, const source *from, const poll_
         bool last;
 
         after = json_next(d, n);
-        last = after == NULL && list->goes_on;
+        last = after == NULL && list->goes_on && cursor;
         if (!list->goes_on && is_known(self, hash))
             continue;
-        r = take_entry(self, set, from, list, text, size, last ? cursor : NULL);
+        if (list->notice)
+            take_notice(self, from, list, d, n);
+        else
+            r = take_entry(self, set, from, list, text, size, last ? cursor : NULL);
         if (r == 0 && !list->goes_on)
             remember(self, hash);
         kept = kept || (r == 0 && last);
@@ -363,8 +379,10 @@ static bool is_expiry(long status)
     return status == 410 || status == 404 || status == 400;
 }
 
-/* One page, asked for again while the provider limits us. Returns its status; 0: given up. */
-static long fetch(poller *self, const source *from, const poll_list *list, const char *cursor)
+/* One page, asked for again while the provider limits us. `format`: of its path, with a cursor.
+ * Returns its status; 0: given up. */
+static long fetch(poller *self, const source *from, const poll_list *list, const char *format,
+                  const char *cursor)
 {
     char path[POLL_CURSOR_MAX * 3 + 200], why[200] = "";
     char *escaped = *cursor ? curl_easy_escape(self->curl, cursor, 0) : NULL;
@@ -373,8 +391,8 @@ static long fetch(poller *self, const source *from, const poll_list *list, const
 
     snprintf(path, sizeof(path), "%s", list->path);
     if (*cursor) {
-        const char *place = strstr(list->next, "%s");
-        snprintf(path, sizeof(path), "%.*s%s%s", (int)(place - list->next), list->next,
+        const char *place = strstr(format, "%s");
+        snprintf(path, sizeof(path), "%.*s%s%s", (int)(place - format), format,
                  escaped ? escaped : "", place + 2);
     }
     curl_free(escaped);
@@ -395,10 +413,13 @@ static long fetch(poller *self, const source *from, const poll_list *list, const
     return 0;
 }
 
-/* Returns true if another page follows. */
-static bool read_page(poller *self, sources *set, const source *from, const poll_list *list,
-                      char *cursor)
+/* Stores the page that was fetched and moves `cursor` behind it. `newest`: NULL forwards, when the
+ * cursor is kept with the page; else we go backwards, keep nothing, and put the place of the list's
+ * newest entry there once. Returns 1 if there are more pages, 0 at the end, -1 if it failed. */
+static int read_page(poller *self, sources *set, const source *from, const poll_list *list,
+                     char *cursor, char *newest)
 {
+    const poll_api *api = from->provider->api;
     json_document d;
     json_error error = {0, ""};
     const json_node *root, *entries;
@@ -408,14 +429,16 @@ static bool read_page(poller *self, sources *set, const source *from, const poll
 
     if (r < 0) {
         complain(self, from, list, r == -ENOMEM ? "out of memory" : error.reason);
-        return false;
+        return -1;
     }
     root = json_root(&d);
     entries = json_member(&d, root, "data");
     memcpy(next, cursor, sizeof(next));
     if (entries && entries->type == JSON_ARRAY) {
-        more = from->provider->api->next(&d, root, next) && strcmp(next, cursor) != 0;
-        r = take_page(self, set, from, list, &d, entries, next);
+        more = (newest ? api->previous : api->next)(&d, root, next) && strcmp(next, cursor) != 0;
+        if (newest && !*newest)
+            api->next(&d, root, newest);
+        r = take_page(self, set, from, list, &d, entries, newest ? NULL : next);
     } else {
         r = -EBADMSG;
     }
@@ -424,7 +447,23 @@ static bool read_page(poller *self, sources *set, const source *from, const poll
         complain(self, from, list,
                  r == -EBADMSG ? "its answer has no list \"data\"" : strerror(-r));
     memcpy(cursor, next, sizeof(next));
-    return r == 0 && more;
+    return r < 0 ? -1 : more;
+}
+
+/* A list that begins with its newest entries, from there to the oldest that it still has; then on
+ * from where it began. Until that is done the old place stays, so it is begun again if it fails. */
+static void read_backwards(poller *self, sources *set, const source *from, const poll_list *list)
+{
+    char cursor[POLL_CURSOR_MAX] = "", newest[POLL_CURSOR_MAX] = "";
+    int r = 1;
+
+    for (int page = 0; r > 0 && page < PAGES_MAX && !atomic_load(&self->closing); page++) {
+        if (fetch(self, from, list, list->before, cursor) != 200)
+            return;
+        r = read_page(self, set, from, list, cursor, newest);
+    }
+    if (r == 0 && *newest && keep_cursor(self, from, list, true, newest) < 0)
+        complain(self, from, list, "the spool cannot be written");
 }
 
 static void read_list(poller *self, sources *set, const source *from, const poll_list *list)
@@ -436,17 +475,20 @@ static void read_list(poller *self, sources *set, const source *from, const poll
     if (list->goes_on && keep_cursor(self, from, list, false, cursor) < 0)
         return complain(self, from, list, "the spool cannot be read");
     for (int page = 0; page < PAGES_MAX && !atomic_load(&self->closing); page++) {
-        status = fetch(self, from, list, cursor);
+        status = fetch(self, from, list, list->next, cursor);
         if (is_expiry(status) && !resynced) {
-            daemon_log(DAEMON_WARN, "a saved place has expired, reading the list from its start",
+            daemon_log(DAEMON_WARN,
+                       "a saved place has expired, reading all that the list still has",
                        "community=%s source=%s list=%s", from->community, from->name, list->name);
+            if (list->before)
+                return read_backwards(self, set, from, list);
             resynced = true;
             *cursor = '\0';
             continue;
         }
         if (is_expiry(status))
             return complain(self, from, list, "it knows none of its own places");
-        if (status != 200 || !read_page(self, set, from, list, cursor))
+        if (status != 200 || read_page(self, set, from, list, cursor, NULL) <= 0)
             return;
     }
 }
@@ -504,6 +546,8 @@ int poller_new(const poller_options *options, poller **ret)
         daemon_counter_new(options->metrics, "webhook_poll_rounds_total", NULL, "Rounds ended.");
     self->failures = daemon_counter_new(options->metrics, "webhook_poll_failures_total", NULL,
                                         "Lists that could not be read to their end.");
+    self->undelivered = daemon_counter_new(options->metrics, "webhook_undelivered_total", NULL,
+                                           "Deliveries that providers say they gave up.");
     self->curl = curl_easy_init();
     if (self->curl == NULL)
         r = -ENOMEM;

@@ -128,13 +128,41 @@ static bool extract(const char *body, size_t size, const char *id, event_facts *
     return ok;
 }
 
+/* A delivery that the shop gave up says that its webhooks do not reach us; what it was to bring is
+ * in the journal of events. */
+static bool notice_delivery(const json_document *d, const json_node *entry, char *ret, size_t size)
+{
+    const json_node *status = json_member(d, entry, "status");
+    char type[EVENT_TYPE_MAX] = "?", id[EVENT_KEY_MAX] = "?", answer[16] = "none";
+
+    if (!json_is_string(status, "failed"))
+        return false;
+    fact_copy(type, sizeof(type), "", fact_of(json_member(d, entry, "event_type")));
+    fact_copy(id, sizeof(id), "", fact_of(json_member(d, entry, "event_id")));
+    fact_copy(answer, sizeof(answer), "", fact_of(json_member(d, entry, "response_status")));
+    snprintf(ret, size, "the shop could not deliver %s (%s), it was answered: %s", type, id,
+             answer);
+    return true;
+}
+
 /* Polled objects have no event: their kind names them. Refunds, failed renewals and the ends of
  * disputes are said nowhere else, so all orders and subscriptions are read in each round. */
-static const poll_list lists[] = {
-    {"events", "/v2/events?limit=100", "/v2/events?limit=100&cursor=%s", NULL, true},
-    {"orders", "/v2/orders?limit=100", "/v2/orders?limit=100&cursor=%s", "order.polled", false},
-    {"subscriptions", "/v2/subscriptions?limit=100", "/v2/subscriptions?limit=100&cursor=%s",
-     "subscription.polled", false}};
+static const poll_list lists[] = {{.name = "events",
+                                   .path = "/v2/events?limit=100",
+                                   .next = "/v2/events?limit=100&cursor=%s",
+                                   .goes_on = true},
+                                  {.name = "orders",
+                                   .path = "/v2/orders?limit=100",
+                                   .next = "/v2/orders?limit=100&cursor=%s",
+                                   .type = "order.polled"},
+                                  {.name = "subscriptions",
+                                   .path = "/v2/subscriptions?limit=100",
+                                   .next = "/v2/subscriptions?limit=100&cursor=%s",
+                                   .type = "subscription.polled"},
+                                  {.name = "deliveries",
+                                   .path = "/v2/webhook-deliveries?limit=100",
+                                   .next = "/v2/webhook-deliveries?limit=100&cursor=%s",
+                                   .notice = notice_delivery}};
 
 static bool next_page(const json_document *d, const json_node *root, char *ret)
 {
@@ -143,8 +171,8 @@ static bool next_page(const json_document *d, const json_node *root, char *ret)
     return fact_copy(ret, POLL_CURSOR_MAX, "", fact_of(json_member(d, meta, "next_cursor")));
 }
 
-static const poll_api api = {"https://sell.app/api", "X-STORE", lists,
-                             sizeof(lists) / sizeof(*lists), next_page};
+static const poll_api api = {"https://sell.app/api",         "X-STORE", lists,
+                             sizeof(lists) / sizeof(*lists), next_page, NULL};
 
 const provider provider_sellapp = {"sellapp",
                                    {.header = "signature",

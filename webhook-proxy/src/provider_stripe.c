@@ -53,20 +53,39 @@ static bool extract(const char *body, size_t size, const char *id, event_facts *
 }
 
 /* Newest first; `ending_before` gives the page that is just newer than an event. */
-static const poll_list lists[] = {
-    {"events", "/v1/events?limit=100", "/v1/events?limit=100&ending_before=%s", NULL, true}};
+static const poll_list lists[] = {{.name = "events",
+                                   .path = "/v1/events?limit=100",
+                                   .next = "/v1/events?limit=100&ending_before=%s",
+                                   .goes_on = true,
+                                   .before = "/v1/events?limit=100&starting_after=%s"}};
+
+static bool has_more(const json_document *d, const json_node *root)
+{
+    const json_node *more = json_member(d, root, "has_more");
+
+    return more && more->type == JSON_BOOL && more->text[0] == 't';
+}
 
 static bool next_page(const json_document *d, const json_node *root, char *ret)
 {
-    const json_node *more = json_member(d, root, "has_more");
     const json_node *newest = json_first(d, json_member(d, root, "data"));
     bool first = *ret == '\0'; /* what is older than the first page was before our time */
 
     return fact_copy(ret, POLL_CURSOR_MAX, "", fact_of(json_member(d, newest, "id"))) && !first &&
-           more && more->type == JSON_BOOL && more->text[0] == 't';
+           has_more(d, root);
 }
 
-static const poll_api api = {"https://api.stripe.com", NULL, lists, 1, next_page};
+static bool previous_page(const json_document *d, const json_node *root, char *ret)
+{
+    const json_node *oldest = NULL;
+
+    for (const json_node *n = json_first(d, json_member(d, root, "data")); n; n = json_next(d, n))
+        oldest = n;
+    return fact_copy(ret, POLL_CURSOR_MAX, "", fact_of(json_member(d, oldest, "id"))) &&
+           has_more(d, root);
+}
+
+static const poll_api api = {"https://api.stripe.com", NULL, lists, 1, next_page, previous_page};
 
 const provider provider_stripe = {"stripe",
                                   {.header = "stripe-signature",

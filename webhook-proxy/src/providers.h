@@ -33,6 +33,12 @@ typedef struct poll_list {
                          webhooks bring it */
     bool goes_on;     /* new entries come behind the last cursor, which is kept. Else every round
                          reads from the start, as old entries change */
+    /* The first page is of the newest entries: this is how the page before a cursor is asked for,
+     * when a saved place has expired. NULL: the first page is of the oldest. */
+    const char *before;
+    /* Entries are no events, but one may be worth a line in the log: then true, with what is wrong.
+     * NULL: entries are events. */
+    bool (*notice)(const json_document *d, const json_node *entry, char *ret, size_t size);
 } poll_list;
 
 /* What the provider's webhooks did not say, or said while nobody listened. */
@@ -44,6 +50,8 @@ typedef struct poll_api {
     /* The cursor behind this page into ret[POLL_CURSOR_MAX], untouched if the page has none.
      * Returns true if there are more pages now. */
     bool (*next)(const json_document *d, const json_node *root, char *ret);
+    /* The same in the direction of `before`. NULL: no list has that. */
+    bool (*previous)(const json_document *d, const json_node *root, char *ret);
 } poll_api;
 
 typedef struct provider {

@@ -25,6 +25,7 @@ type Happened = { id: string; type: string; occurred_at: string; data: object };
 class Shop {
   journal: Happened[] = [];
   orders: Order[] = [];
+  deliveries: object[] = [];
   asked: { path: string; headers: http.IncomingHttpHeaders }[] = [];
   refusals: { status: number; headers?: http.OutgoingHttpHeaders }[] = [];
   expired = new Set<string>();
@@ -67,7 +68,14 @@ class Shop {
   private page(url: URL, cursor: string) {
     if (url.pathname.startsWith("/api/v1/events")) {
       const before = url.searchParams.get("ending_before");
+      const after = url.searchParams.get("starting_after");
       const newest = [...this.journal].reverse();
+      if (after) {
+        const from = newest.findIndex(({ id }) => id === after) + 1;
+        const data = newest.slice(from, from + this.pageSize);
+        const has_more = from + data.length < newest.length;
+        return { object: "list", data, has_more };
+      }
       const end = before
         ? newest.findIndex(({ id }) => id === before)
         : newest.length;
@@ -83,7 +91,9 @@ class Shop {
       ? this.journal
       : url.pathname.endsWith("/orders")
         ? this.orders
-        : [];
+        : url.pathname.endsWith("/webhook-deliveries")
+          ? this.deliveries
+          : [];
     const from = cursor ? Number(cursor.slice(1)) : 0;
     const data = list.slice(from, from + this.pageSize);
     const next = from + data.length;
@@ -287,15 +297,46 @@ test("Stripe's list is read forward from the newest event that was known", async
   await proxy.stop();
 });
 
-test("a place that the shop no longer knows is no end: the list is read from its start", async () => {
+test("a place that Stripe has forgotten is no end: all that it still has is read, backwards, then what comes", async () => {
   const shop = await Shop.open();
   shop.happens("charge.refunded");
   const { proxy } = await start(shop, "stripe");
   await eventually(proxy, "the first", (events) => events.length === 1);
-  shop.refusals = [{ status: 400 }]; // as Stripe says of an event that it has forgotten
+  // While we looked away it forgot where we were, and more happened than one page has.
+  shop.refusals = [{ status: 400 }];
+  for (let i = 0; i < 7; i++) shop.happens("charge.refunded");
+  await eventually(proxy, "what was missed", (events) => events.length === 8);
   await proxy.seen(/a saved place has expired/);
+  const backwards = shop.requests("starting_after").length;
+  assert.ok(backwards >= 3);
   shop.happens("charge.refunded");
-  await eventually(proxy, "the next", (events) => events.length === 2);
+  await eventually(proxy, "the next", (events) => events.length === 9);
+  assert.equal(shop.requests("starting_after").length, backwards);
+  await proxy.stop();
+});
+
+test("deliveries that the shop gave up are said once, each", async () => {
+  const shop = await Shop.open();
+  const delivery = (status: string, n: number) => ({
+    id: `delivery-${n}`,
+    event_id: `evt_${n}`,
+    event_type: "order.paid",
+    status,
+    attempts: 5,
+    response_status: 502,
+  });
+  shop.deliveries = [1, 2, 3].map((n) =>
+    delivery(n === 2 ? "failed" : "succeeded", n),
+  );
+  const { proxy } = await start(shop, "sellapp");
+  await proxy.seen(
+    /webhooks do not arrive.*could not deliver order\.paid \(evt_2\), it was answered: 502/,
+  );
+  const rounds = shop.requests("webhook-deliveries").length;
+  while (shop.requests("webhook-deliveries").length < rounds + 4)
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  assert.equal(proxy.log.split("do not arrive").length, 2);
+  assert.equal((await proxy.events()).length, 0);
   await proxy.stop();
 });
 

@@ -127,9 +127,12 @@ function later(a: number | null, b: number | null, { renews }: Terms) {
 const over = (why: "ended" | "refunded") => (t: Tally) => ({ ...t, over: why });
 
 const step: Record<FactKind, (t: Tally, f: Fact, terms: Terms) => Tally> = {
-  // A later payment shortens nothing; one after the end begins anew.
+  // A later payment shortens nothing; one after the end begins anew. Of a period whose money went
+  // back it is no payment: a subscription that still stands as active says the same again.
   paid: (t, f, terms) => {
     const end = paidUntil(f, terms);
+    const same = f.paidUntil !== undefined && f.paidUntil === t.until;
+    if (t.over === "refunded" && same) return t;
     const until = t.paid && t.over === null ? later(t.until, end, terms) : end;
     return { ...t, paid: true, until, over: null, late: false };
   },
