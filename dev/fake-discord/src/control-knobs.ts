@@ -23,6 +23,20 @@ function each(act: (socket: GatewaySocket, body: Json) => void): Knob {
   };
 }
 
+/** Faults that act at once, for those who ask what there is. */
+export const ACTING_WORDS: Record<string, string> = {
+  drop_gateway: "cut the connections, or close them with {code}",
+  half_open: "the connections stay, silent and deaf",
+  reconnect: "send op 7",
+  request_heartbeat: "send op 1",
+  invalidate_sessions: "send op 9; resumable=true keeps the sessions",
+  lose_permission:
+    "take {permissions} from {user_id}, in {channel_id} or everywhere",
+  expire_cdn: "links made from now on live {lifetime_seconds}, or have expired",
+  clock_skew: "move the clock by {ms}",
+  reset: "disarm everything, give back what was taken",
+};
+
 const ACTING: Record<string, Knob> = {
   // Without a code: cut, as by a lost network.
   drop_gateway: each((socket, { code }) =>
@@ -80,6 +94,7 @@ const ACTING: Record<string, Knob> = {
     fake.clock.skew(0);
     fake.limits.reset();
     fake.settings.fragmentBytes = Infinity;
+    fake.settings.messageBytes = Infinity;
     fake.files.lifetimeSeconds = 24 * 3600;
     for (const bot of fake.world.bots.values())
       if (bot.tokenReset)
@@ -88,14 +103,12 @@ const ACTING: Record<string, Knob> = {
   },
 };
 
-/** undefined: `kind` is one that waits for something to hit. */
-export function actAtOnce(fake: Fake, body: Json): Json | undefined {
-  return ACTING[String(body["kind"])]?.(fake, body);
-}
-
-export function armFault(fake: Fake, body: Json): Json {
+/** Does what `body` says, now or when something comes that it fits. */
+export function takeFault(fake: Fake, body: Json): Json {
   const kind = String(body["kind"]);
-  if (!Object.hasOwn(ARMED, kind)) {
+  const acting = Object.hasOwn(ACTING, kind) ? ACTING[kind] : undefined;
+  if (acting && body["every"] === undefined) return acting(fake, body);
+  if (!acting && !Object.hasOwn(ARMED, kind)) {
     const known = [...Object.keys(ACTING), ...Object.keys(ARMED)].sort();
     throw invalid(
       ["kind"],
@@ -103,20 +116,52 @@ export function armFault(fake: Fake, body: Json): Json {
       `Value must be one of ${known.join(", ")}.`,
     );
   }
-  const count = body["count"] ?? 1;
-  if (typeof count !== "number" || !Number.isInteger(count) || count < 1)
-    throw invalid(
-      ["count"],
-      "NUMBER_TYPE_COERCE",
-      `Value "${count}" is not int.`,
-    );
+  checkNumbers(body);
+  // A share of all, or each nth, goes on until it is told to stop.
+  const endless = body["rate"] !== undefined || body["every"] !== undefined;
+  const count =
+    (body["count"] as number | undefined) ?? (endless ? Infinity : 1);
   fake.faults.arm({ ...body, kind, count });
   return { armed: fake.faults.list() };
+}
+
+function checkNumbers(body: Json): void {
+  for (const [key, least] of [
+    ["count", 1],
+    ["every", 1],
+    ["after", 0],
+  ] as const) {
+    const value = body[key] ?? least;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < least)
+      throw invalid(
+        [key],
+        "NUMBER_TYPE_COERCE",
+        `Value "${value}" is not int.`,
+      );
+  }
+  const rate = body["rate"] ?? 1;
+  if (typeof rate !== "number" || !(rate > 0 && rate <= 1))
+    throw invalid(
+      ["rate"],
+      "NUMBER_TYPE_COERCE",
+      "Must be above 0 and at most 1.",
+    );
+}
+
+/** Makes what acts after each so many events act, once the event is on its way. */
+export function wireFaults(fake: Fake): void {
+  fake.hub.onDue = (fault) =>
+    setImmediate(() => ACTING[fault.kind]!(fake, fault));
 }
 
 const SETTINGS: Record<string, (fake: Fake, value: number) => void> = {
   heartbeat_interval_ms: (fake, ms) => (fake.settings.heartbeatMs = ms),
   fragment_bytes: (fake, most) => (fake.settings.fragmentBytes = most),
+  message_bytes: (fake, most) => (fake.settings.messageBytes = most),
+  old_edit_ms: (fake, ms) => (fake.settings.oldEditMs = ms),
+  first_seq: (fake, seq) => (fake.hub.firstSeq = seq),
+  ban_after: (fake, refusals) => (fake.limits.banAfter = refusals),
+  seed: (fake, seed) => (fake.faults.seed = seed),
   code_lifetime_ms: (fake, ms) => (fake.oauth.codeLifetimeMs = ms),
   session_ttl_ms: (fake, ms) => (fake.hub.sessionTtlMs = ms),
   nonce_window_ms: (fake, ms) => (fake.messages.nonceWindowMs = ms),

@@ -3,12 +3,7 @@
 // checked as strictly as a bot's, and refused with the same errors.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isRealId, isSnowflake } from "./clock.js";
-import {
-  actAtOnce,
-  armFault,
-  changeSettings,
-  describeState,
-} from "./control-knobs.js";
+import { changeSettings, describeState, takeFault } from "./control-knobs.js";
 import { ApiError, invalid, notFound, refuse } from "./errors.js";
 import type { Fake } from "./fake.js";
 import { numberOf } from "./faults.js";
@@ -48,11 +43,7 @@ const ACTIONS: readonly [string, RegExp, Action][] = [
   ["GET", /^\/journal$/, ({ fake, query }) => page(fake.journal, query)],
   ["GET", /^\/gateway$/, ({ fake, query }) => page(fake.gatewayLog, query)],
   ["GET", /^\/faults$/, ({ fake }) => ({ armed: fake.faults.list() })],
-  [
-    "POST",
-    /^\/faults$/,
-    ({ fake, body }) => actAtOnce(fake, body) ?? armFault(fake, body),
-  ],
+  ["POST", /^\/faults$/, ({ fake, body }) => takeFault(fake, body)],
   ["POST", /^\/settings$/, ({ fake, body }) => changeSettings(fake, body)],
   ["POST", /^\/channels\/(\d+)\/messages$/, createMessage],
   ["GET", /^\/channels\/(\d+)\/messages$/, listMessages],
@@ -71,6 +62,7 @@ const ACTIONS: readonly [string, RegExp, Action][] = [
   ["POST", /^\/users$/, addUser],
   ["PUT", /^\/guilds\/(\d+)\/members\/(\d+)$/, putMember],
   ["DELETE", /^\/guilds\/(\d+)\/members\/(\d+)$/, removeMember],
+  ["POST", /^\/guilds\/(\d+)\/members\/(\d+)\/announce$/, announceMember],
   ["PUT", /^\/guilds\/(\d+)\/bans\/(\d+)$/, (r) => setBan(r, true)],
   ["DELETE", /^\/guilds\/(\d+)\/bans\/(\d+)$/, (r) => setBan(r, false)],
   ["PUT", /^\/applications\/(\d+)$/, changeApplication],
@@ -210,7 +202,7 @@ function createMessage(request: Request): Json {
     uploads,
     specialOf(body),
   );
-  const unfurl = fake.faults.take("unfurl");
+  const unfurl = fake.faults.take("unfurl", { event: "MESSAGE_CREATE" });
   if (unfurl) {
     const embed = {
       ...PREVIEW,
@@ -451,6 +443,13 @@ function putMember(request: Request): Json {
     ? fake.changeMember({ ...present, roles: roles ?? present.roles })
     : fake.addMember(guild.id, user.id, roles);
   return fake.render.member(member);
+}
+
+/** GUILD_MEMBER_ADD once more for somebody who is in already. */
+function announceMember({ fake, ids }: Request): undefined {
+  const member = fake.world.member(ids[0]!, ids[1]!);
+  if (!member) throw refuse(10007);
+  fake.announceMember("GUILD_MEMBER_ADD", member);
 }
 
 function removeMember(request: Request): undefined {

@@ -69,6 +69,14 @@ export function refuse(code: ErrorCode): ApiError {
   return new ApiError(status, code, message);
 }
 
+/** 30046: a limit that names itself by a code. */
+export function tooOld(seconds: number): ApiError {
+  const words =
+    "Maximum number of edits to messages older than 1 hour reached. Try again later";
+  const extra = { retry_after: seconds, global: false };
+  return new ApiError(429, 30046, words, extra);
+}
+
 export const unauthorized = () => new ApiError(401, 0, "401: Unauthorized");
 export const notFound = () => new ApiError(404, 0, "404: Not Found");
 export const wrongMethod = () =>

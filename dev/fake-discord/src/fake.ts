@@ -57,6 +57,8 @@ export class Fake {
   readonly settings = {
     heartbeatMs: 41_250,
     fragmentBytes: Infinity, // longer gateway messages are sent in frames of this size
+    messageBytes: Infinity, // longer zlib-stream payloads in messages of this size
+    oldEditMs: 3_600_000, // from this age on edits have a limit of their own (30046)
   };
 
   constructor({ data, limits, scenario = DEFAULT_SCENARIO }: FakeOptions) {
@@ -109,7 +111,7 @@ export class Fake {
         roles,
         joined_at,
       });
-      this.#tellMembers("GUILD_MEMBER_ADD", member);
+      this.announceMember("GUILD_MEMBER_ADD", member);
       const bot = this.world.bots.get(userId);
       if (bot) this.announceGuild(this.world.guilds.get(guildId)!, bot);
       return member;
@@ -119,7 +121,7 @@ export class Fake {
   changeMember(member: Member): Member {
     return this.db.transaction(() => {
       this.world.setMember(member);
-      this.#tellMembers("GUILD_MEMBER_UPDATE", member);
+      this.announceMember("GUILD_MEMBER_UPDATE", member);
       return member;
     });
   }
@@ -147,7 +149,7 @@ export class Fake {
     });
   }
 
-  #tellMembers(t: string, member: Member): void {
+  announceMember(t: string, member: Member): void {
     const d = { ...this.render.member(member), guild_id: member.guild_id };
     const event = { t, guildId: member.guild_id, render: () => d };
     this.hub.emit({ ...event, intent: Intent.GUILD_MEMBERS });

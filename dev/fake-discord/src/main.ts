@@ -1,4 +1,5 @@
 // main.ts - the command: reads the options, serves until told to stop.
+import { ApiError } from "./errors.js";
 import { HELP, readOptions, UsageError } from "./options.js";
 import { readScenario } from "./scenario.js";
 import { startServer, type RunningServer } from "./server.js";
@@ -28,7 +29,13 @@ async function end(server: RunningServer): Promise<void> {
   process.exit(0);
 }
 
+/** A setting or fault of the command line that the control API would refuse. */
+function complaint(error: ApiError): string {
+  return `--set or --fault: ${JSON.stringify(error.extra["errors"] ?? error.message)}`;
+}
+
 main().catch((error: NodeJS.ErrnoException) => {
+  if (error instanceof ApiError) fail(complaint(error), 2);
   if (error instanceof UsageError) fail(error.message, 2);
   if (error.code === "EADDRINUSE")
     fail(`port in use: ${error.message.split(" ").pop()}`, 1);

@@ -351,7 +351,9 @@ export class Messages extends MessageStore {
 
   #update(message: Message, changed: string[]): void {
     this.put(message);
-    const partial = this.#faults.take("partial_update");
+    const partial = this.#faults.take("partial_update", {
+      event: "MESSAGE_UPDATE",
+    });
     const keep = new Set(["id", "channel_id", ...changed]);
     this.#announce("MESSAGE_UPDATE", this.#channelOf(message), (viewer) => {
       const full = this.#render.messageEvent(message, viewer, false);

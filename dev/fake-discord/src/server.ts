@@ -10,13 +10,18 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { AUTHORIZE, serveAuthorize } from "./authorize.js";
 import { serveFile } from "./cdn.js";
+import { changeSettings, takeFault, wireFaults } from "./control-knobs.js";
 import { Control } from "./control.js";
 import { Fake, type FakeOptions } from "./fake.js";
 import { GatewaySocket } from "./gateway/socket.js";
 import { Api } from "./rest/api.js";
+import type { Json } from "./validate.js";
 
 export interface ServerOptions extends FakeOptions {
   port: number; // 0: any free one
+  seed?: number;
+  settings?: Json[];
+  faults?: Json[]; // as the control API takes them
 }
 
 export interface RunningServer {
@@ -43,6 +48,10 @@ export async function startServer(
     upgrade(fake, gateway, request, socket, head),
   );
   try {
+    wireFaults(fake);
+    if (options.seed !== undefined) fake.faults.seed = options.seed;
+    for (const some of options.settings ?? []) changeSettings(fake, some);
+    for (const fault of options.faults ?? []) takeFault(fake, fault);
     await listen(server, options.port);
   } catch (error) {
     fake.close();

@@ -130,6 +130,7 @@ test("--help is a short man page", () => {
     "NAME",
     "USAGE",
     "OPTIONS",
+    "FAULTS that act at once.*",
     "FILES",
     "SIGNALS",
     "EXIT STATUS",
@@ -151,6 +152,16 @@ const MISUSE: [string, string[], RegExp][] = [
     ["--data", "x", "--limits", "none-at-all"],
     /none of demo, discord, none/,
   ],
+  [
+    "a fault that is none",
+    ["--data", "x", "--fault", "meteor"],
+    /--fault: unknown "meteor"/,
+  ],
+  [
+    "a setting without a value",
+    ["--data", "x", "--set", "heartbeat_interval_ms"],
+    /--set: "heartbeat_interval_ms" is not NAME=VALUE/,
+  ],
   ["a stray word", ["--data", "x", "word"], /word/],
 ];
 for (const [what, flags, words] of MISUSE)
@@ -160,6 +171,35 @@ for (const [what, flags, words] of MISUSE)
     assert.match(stderr, words);
     assert.equal(stderr.trim().split("\n").length, 1);
   });
+
+test("faults and settings of the command line are those of the control API", async (t) => {
+  const { url } = await started(
+    t,
+    "--data",
+    directory(t),
+    "--seed",
+    "7",
+    "--set",
+    "heartbeat_interval_ms=500,old_edit_ms=5",
+    "--fault",
+    "rest_502:route=GET,count=2",
+    "--fault",
+    "drop_gateway:every=100,bot=1300000000000000001",
+  );
+  const { armed } = await controls(url).control("GET", "/faults");
+  assert.deepEqual(
+    armed.map(({ kind, count, bot }: any) => [kind, count, bot]),
+    [
+      ["rest_502", 2, undefined],
+      ["drop_gateway", -1, "1300000000000000001"],
+    ],
+  );
+  const me = await rest(url, "bot-token")("GET", "/users/@me");
+  assert.equal(me.status, 502);
+  const wrong = run("--data", directory(t), "--fault", "rest_502:rate=2");
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /rate/);
+});
 
 test("a port in use is one clear line and status 1", async (t) => {
   const { url } = await started(t, "--data", directory(t));

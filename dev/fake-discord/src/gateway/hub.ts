@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.js";
 import type { Database, Statement } from "../database.js";
-import { numberOf, type Faults } from "../faults.js";
+import { numberOf, type Fault, type Faults } from "../faults.js";
 import type { Bot, Channel } from "../model.js";
 import { channelPermissions, Permission } from "../permissions.js";
 import type { Viewer, Wire } from "../render.js";
@@ -44,6 +44,10 @@ export class Hub {
   readonly #putEvent: Statement;
   readonly #trimEvents: Statement;
   #held: GatewayEvent[] = [];
+  /** Carries out a fault whose turn has come. */
+  onDue: (fault: Fault) => void = () => undefined;
+  /** Where the numbers of new sessions begin. */
+  firstSeq = 0;
   /** How long a session outlives its socket. */
   sessionTtlMs = 120_000;
 
@@ -106,7 +110,7 @@ export class Hub {
       bot,
       intents,
       shard,
-      seq: 0,
+      seq: this.firstSeq,
       pipe,
       lostAt: null,
     };
@@ -160,11 +164,13 @@ export class Hub {
 
   /** One event to everybody who may have it, unless a fault gets in its way. */
   emit(event: GatewayEvent): void {
-    if (this.#faults.take("drop_dispatch")) return;
-    const late = this.#faults.take("delay_dispatch");
+    const target = { event: event.t };
+    for (const fault of this.#faults.tick(event.t)) this.onDue(fault);
+    if (this.#faults.take("drop_dispatch", target)) return;
+    const late = this.#faults.take("delay_dispatch", target);
     if (late) return this.#later(event, numberOf(late, "ms", 1000));
-    if (this.#faults.take("reorder_dispatch")) return this.#hold(event);
-    const times = this.#faults.take("duplicate_dispatch") ? 2 : 1;
+    if (this.#faults.take("reorder_dispatch", target)) return this.#hold(event);
+    const times = this.#faults.take("duplicate_dispatch", target) ? 2 : 1;
     const due = [...Array<GatewayEvent>(times).fill(event), ...this.#held];
     this.#held = [];
     this.#db.transaction(() => due.forEach((one) => this.#deliver(one)));

@@ -76,6 +76,7 @@ export class GatewaySocket implements Pipe {
     if (query.get("v") !== "10") return this.close(4012);
     if (query.get("encoding") !== "json") return this.close(4002);
     if (query.has("compress") && !this.#streaming) return this.close(4002);
+    if (this.#fake.faults.take("reconnect_first")) return this.reconnect();
     this.#hello();
   }
 
@@ -84,11 +85,20 @@ export class GatewaySocket implements Pipe {
     this.#encoder.encode(frame, (message) => this.#transmit(message));
   }
 
+  /** A compressed payload may come in several messages, any message in frames. */
   #transmit(message: string | Buffer): void {
     if (this.#frozen) return;
-    const most = this.#fake.settings.fragmentBytes;
-    const bytes = Buffer.from(message as string);
     const binary = typeof message !== "string";
+    const bytes = Buffer.from(message as string);
+    const most = this.#streaming ? this.#fake.settings.messageBytes : Infinity;
+    let from = 0;
+    for (; bytes.length - from > most; from += most)
+      this.#frames(bytes.subarray(from, from + most), binary);
+    this.#frames(bytes.subarray(from), binary);
+  }
+
+  #frames(bytes: Buffer, binary: boolean): void {
+    const most = this.#fake.settings.fragmentBytes;
     let from = 0;
     for (; bytes.length - from > most; from += most)
       this.#ws.send(bytes.subarray(from, from + most), { binary, fin: false });
@@ -212,7 +222,8 @@ export class GatewaySocket implements Pipe {
     if (d !== null && !Number.isInteger(d)) return this.close(4002);
     this.#lastBeat = Date.now();
     this.#log("heartbeat", { seq: d });
-    if (!this.#fake.faults.take("mute_acks")) this.#op(OP.ACK, null);
+    const bot = this.#session?.bot.id;
+    if (!this.#fake.faults.take("mute_acks", { bot })) this.#op(OP.ACK, null);
   }
 
   #identify(d: unknown): void {
@@ -234,7 +245,7 @@ export class GatewaySocket implements Pipe {
     if (intents & PRIVILEGED & ~bot.privileged) return this.close(4014);
     if (d["compress"] === true && this.#streaming) return this.close(4002);
     this.#log("identify", { bot: bot.id, intents, shard });
-    const verdict = this.#fake.faults.take("refuse_identify")
+    const verdict = this.#fake.faults.take("refuse_identify", { bot: bot.id })
       ? "later"
       : this.#fake.budget.take(bot.id);
     if (verdict === "later") return this.invalidate(false);
@@ -304,8 +315,10 @@ export class GatewaySocket implements Pipe {
     const bot = world.botByToken(token);
     if (!bot) return this.close(4004);
     this.#log("resume", { bot: bot.id, session: id, seq });
+    const refused = this.#fake.faults.take("refuse_resume", { bot: bot.id });
     const session = hub.resumable(id, bot);
-    if (!session) return this.invalidate(false);
+    if (session && refused) hub.destroy(session);
+    if (!session || refused) return this.invalidate(false);
     if ((seq as number) > session.seq || (seq as number) < 0)
       return this.close(4007);
     const missed = hub.replay(session, seq as number);

@@ -8,7 +8,7 @@ import {
   wrongMethod,
 } from "../errors.js";
 import type { Fake } from "../fake.js";
-import { numberOf } from "../faults.js";
+import { numberOf, type Target } from "../faults.js";
 import type { Bot } from "../model.js";
 import { OAuthError } from "../oauth.js";
 import { checkType, objectOf, readBody, type Body } from "./body.js";
@@ -146,9 +146,12 @@ export class Api {
     const { faults, limits } = this.#fake;
     const { route, params } = match;
     const name = trace.route!;
-    const late = faults.take("delay_rest", name);
+    const target = { route: name, bot: trace.bot?.id };
+    const late = faults.take("delay_rest", target);
     if (late) await pause(numberOf(late, "ms", 1000));
-    const refusal = faults.take("rest_429", name);
+    if (faults.take("rest_hang", target)) return { ...LOST, fate: "hang" };
+    if (faults.take("rest_drop", target)) return { ...LOST, fate: "cut" };
+    const refusal = faults.take("rest_429", target);
     if (refusal) return tooMany(refusal);
     checkParams(params);
     const given: Body = body instanceof Error ? NOTHING : body;
@@ -176,19 +179,19 @@ export class Api {
     const shared =
       route.shared && limits.takeShared(...route.shared(call), now);
     if (shared?.wait) return waitAnswer(shared);
-    return this.#run(route, name, call, body, verdict, trace);
+    return this.#run(route, target, call, body, verdict, trace);
   }
 
   #run(
     route: Route,
-    name: string,
+    target: Target,
     call: Call,
     body: Body | Error,
     { headers }: Verdict,
     trace: Trace,
   ): Answer {
     const { faults } = this.#fake;
-    const instead = faults.take("rest_error", name);
+    const instead = faults.take("rest_error", target);
     if (instead) {
       const { status, code, message } = instead;
       trace.code = Number(code ?? 0);
@@ -198,7 +201,7 @@ export class Api {
         headers,
       };
     }
-    if (faults.take("rest_502", name)) return { ...BAD_GATEWAY };
+    if (faults.take("rest_502", target)) return { ...BAD_GATEWAY };
     let reply: Reply;
     try {
       if (body instanceof Error) throw body;
@@ -213,15 +216,15 @@ export class Api {
       }
     }
     const committed = reply.status < 300;
-    if (committed && faults.take("rest_502_after_commit", name))
+    if (committed && faults.take("rest_502_after_commit", target))
       return { ...BAD_GATEWAY };
-    if (committed && faults.take("rest_hang_after_commit", name))
+    if (committed && faults.take("rest_hang_after_commit", target))
       return { ...reply, fate: "hang" };
-    if (committed && faults.take("rest_drop_after_commit", name))
+    if (committed && faults.take("rest_drop_after_commit", target))
       return { ...reply, fate: "cut" };
-    if (committed && faults.take("torn_body", name))
+    if (committed && faults.take("torn_body", target))
       return { ...reply, headers, fate: "torn" };
-    const slow = faults.take("slow_body", name);
+    const slow = faults.take("slow_body", target);
     if (slow) {
       const slowMs = numberOf(slow, "ms", 1000);
       return { ...reply, headers, fate: "slow", slowMs };
@@ -253,6 +256,7 @@ export class Api {
   }
 }
 
+const LOST: Answer = { status: 502 };
 const NOTHING: Body = { json: undefined, uploads: [] };
 const NOBODY: Bot = {
   id: "0",
@@ -310,7 +314,7 @@ function tooMany(fault: { [parameter: string]: unknown }): Answer {
         ? "global"
         : "user";
   const headers = {
-    "retry-after": String(Math.ceil(seconds)),
+    "retry-after": String(fault["retry_after_header"] ?? Math.ceil(seconds)),
     "x-ratelimit-scope": scope,
     ...(global && { "x-ratelimit-global": "true" }),
   };

@@ -9,6 +9,7 @@ export const LIMIT_MODES: readonly LimitMode[] = ["demo", "discord", "none"];
 export type LimitName =
   | "message-create"
   | "message-edit"
+  | "message-edit-old"
   | "message-delete"
   | "message-delete-fresh"
   | "message-delete-old"
@@ -43,6 +44,7 @@ const per = (limit: number, seconds: number): Rate => ({
 const DISCORD: Record<LimitName, Rate> = {
   "message-create": per(5, 5),
   "message-edit": per(5, 5),
+  "message-edit-old": per(5, 60),
   "message-delete": per(5, 1),
   "message-delete-fresh": per(3, 1),
   "message-delete-old": per(30, 120),
@@ -71,7 +73,7 @@ const GLOBAL: Record<LimitMode, number> = {
   discord: 50,
   none: Infinity,
 };
-const BAN = { invalid: 10_000, windowMs: 600_000 };
+const BAN_WINDOW_MS = 600_000;
 
 interface Window {
   used: number;
@@ -89,6 +91,8 @@ export class Limits {
   readonly #overrides = new Map<LimitName, Rate>();
   readonly #windows = new Map<string, Window>();
   #globalPerSecond: number | undefined;
+  /** Refused requests in ten minutes after which an address is shut out. */
+  banAfter = 10_000;
 
   constructor(mode: LimitMode) {
     this.mode = mode;
@@ -157,13 +161,14 @@ export class Limits {
 
   /** Counts an answer of 401, 403 or 429 against the address that got it. */
   countInvalid(address: string, now: number): void {
-    this.#window(`invalid/${address}`, BAN.windowMs, now).used++;
+    this.#window(`invalid/${address}`, BAN_WINDOW_MS, now).used++;
   }
 
   banned(address: string, now: number): boolean {
     if (this.mode !== "discord") return false;
     return (
-      this.#window(`invalid/${address}`, BAN.windowMs, now).used >= BAN.invalid
+      this.#window(`invalid/${address}`, BAN_WINDOW_MS, now).used >=
+      this.banAfter
     );
   }
 

@@ -1,6 +1,7 @@
 // message-routes.ts - channels and their messages, for bots.
 import { snowflakeMs } from "../clock.js";
-import { Form, refuse, invalid } from "../errors.js";
+import { Form, refuse, invalid, tooOld } from "../errors.js";
+import { numberOf } from "../faults.js";
 import {
   checkKind,
   parseMessage,
@@ -105,7 +106,12 @@ function list(call: Call): Reply {
   };
   form.check();
   if (!call.may(channel, Permission.READ_MESSAGE_HISTORY)) return ok([]);
-  const found = call.fake.messages.page(channel.id, page);
+  const ago = staleMs(call);
+  const { messages } = call.fake;
+  const found =
+    ago > 0
+      ? messages.pageAgo(channel.id, page, ago)
+      : messages.page(channel.id, page);
   return ok(found.map((m) => call.fake.render.message(m, call.viewer)));
 }
 
@@ -113,8 +119,17 @@ function get(call: Call): Reply {
   const channel = call.channel();
   if (!call.may(channel, Permission.READ_MESSAGE_HISTORY)) throw refuse(50013);
   return ok(
-    shown(call, call.fake.messages.need(channel.id, call.id("message"))),
+    shown(
+      call,
+      call.fake.messages.need(channel.id, call.id("message"), staleMs(call)),
+    ),
   );
+}
+
+/** A replica that lags answers now and then. */
+function staleMs(call: Call): number {
+  const stale = call.fake.faults.take("stale_get", { bot: call.bot.id });
+  return stale ? numberOf(stale, "ms", 5000) : 0;
 }
 
 function shown(call: Call, message: Message) {
@@ -192,6 +207,7 @@ function edit(call: Call): Reply {
     if (!call.may(channel, Permission.MANAGE_MESSAGES)) throw refuse(50013);
   }
   checkKind(input, message.flags | (input.flags ?? 0));
+  checkAge(call, message);
   checkUploads(
     call,
     input,
@@ -203,6 +219,16 @@ function edit(call: Call): Reply {
       call.fake.messages.edit(call.self, message, input, call.uploads),
     ),
   );
+}
+
+/** Old messages are edited seldom: a 429 that says so with a code of its own. */
+export function checkAge(call: Call, message: Message): void {
+  const { clock, limits, settings } = call.fake;
+  const now = clock.now();
+  if (now - message.sent_ms < settings.oldEditMs) return;
+  const name = "message-edit-old";
+  const { wait } = limits.takeShared(name, message.channel_id, now);
+  if (wait) throw tooOld(wait.seconds);
 }
 
 const DAY_MS = 24 * 3600 * 1000;

@@ -19,7 +19,7 @@ import { Permission } from "../permissions.js";
 import * as render from "../render.js";
 import { CHANNEL, ThreadType } from "../threads.js";
 import * as v from "../validate.js";
-import { checkUploads } from "./message-routes.js";
+import { checkAge, checkUploads } from "./message-routes.js";
 import { done, ok, type Call, type Reply, type Route } from "./route.js";
 
 const ONE = "/webhooks/:webhook";
@@ -288,6 +288,7 @@ function editMessage(call: Call): Reply {
     input,
     old.attachments.map((a) => a.id),
   );
+  checkAge(call, old);
   const author = { id: old.author_id, webhook: old.webhook };
   const edited = call.fake.messages.edit(author, old, input, call.uploads);
   return ok(call.fake.render.message(edited, null));
