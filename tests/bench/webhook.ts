@@ -164,12 +164,36 @@ http {
   return { port, child };
 }
 
+/** What reading HTTP costs by itself: nothing is verified, nothing is kept. */
+const READERS = {
+  raw: "libwebsockets RAW, least of parsers",
+  library: "libmicrohttpd",
+} as const;
+type Reader = keyof typeof READERS;
+
+async function startReader(kind: Reader): Promise<Server> {
+  const port = await freePort();
+  const child = spawn(binary("webhook_serve"), [kind, String(port)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  started.push(child);
+  await until(`${kind} to answer`, () => {
+    if (child.exitCode !== null) throw new Error("webhook_serve ended");
+    return fetch(`http://127.0.0.1:${port}/`, { method: "POST" }).then(
+      (response) => response.ok,
+      () => false,
+    );
+  });
+  return { port, child };
+}
+
 type Results = Map<string, Figures[]>;
 
 async function measure(
   dir: string,
   proxy: Server,
   nginx: Server | null,
+  readers: Record<Reader, Server>,
 ): Promise<{ results: Results; cpu: Map<number, number[]> }> {
   const results: Results = new Map();
   const cpu = new Map<number, number[]>(CONNECTIONS.map((n) => [n, []]));
@@ -187,6 +211,8 @@ async function measure(
       cpu.get(n)!.push(used / (figures.perSecond * SECONDS));
       add(`proxy ${n}`, figures);
       if (nginx) add(`nginx ${n}`, await load(args(nginx.port)));
+      for (const kind of Object.keys(READERS) as Reader[])
+        add(`${kind} ${n}`, await load(args(readers[kind].port)));
     }
   }
   return { results, cpu };
@@ -219,6 +245,14 @@ function print(results: Results, cpu: Map<number, number[]>): void {
       ),
     );
     if (peer) rows.push(row(`nginx static 200, ${connections}`, peer, peer));
+    for (const [kind, name] of Object.entries(READERS))
+      rows.push(
+        row(
+          `${name} static 200, ${connections}`,
+          middle(results.get(`${kind} ${n}`)!),
+          peer,
+        ),
+      );
   }
   table(
     [
@@ -324,7 +358,12 @@ async function pipeline(dir: string): Promise<void> {
     await admin.function(
       makeFunctionReference("communities:setUp"),
       undefined,
-      { slug: "demo", name: "Demo", sourceGuildId: "1", customerGuildId: "2" },
+      {
+        slug: "demo",
+        name: "Demo",
+        sourceGuildId: "100000000000000001",
+        customerGuildId: "100000000000000002",
+      },
     );
     const alone = await startProxy(join(dir, "alone"));
     const proxy = await startProxy(join(dir, "through"), {
@@ -424,8 +463,12 @@ async function main(): Promise<void> {
     const program = findNginx();
     const nginx = program ? await startNginx(program, dir) : null;
     if (!nginx) console.log("nginx is not installed: skipped as a peer");
+    const readers = {
+      raw: await startReader("raw"),
+      library: await startReader("library"),
+    };
     const proxy = await startProxy(dir);
-    const { results, cpu } = await measure(dir, proxy, nginx);
+    const { results, cpu } = await measure(dir, proxy, nginx, readers);
     console.log("");
     print(results, cpu);
     await pipeline(dir);
