@@ -43,6 +43,20 @@ export async function unlink(
   return true;
 }
 
+/** What linkByEmail() said holds no longer. False: nothing was linked. */
+export async function unlinkByEmail(
+  ctx: MutationCtx,
+  address: string,
+): Promise<boolean> {
+  const email = normalEmail(address);
+  const user = await Access.userByEmail(ctx, email);
+  if (user === null) throw failure("not_found", `${email} has no account`);
+  const was = await Links.ofUser(ctx, user._id);
+  const gone = await unlink(ctx, user._id);
+  await audit(ctx, null, "discord.unlink", email, was?.discordId ?? "");
+  return gone;
+}
+
 /** One batch of all links; the cursor of the next, or null. */
 export async function followAll(
   ctx: MutationCtx,

@@ -180,6 +180,26 @@ export async function queue(ctx: QueryCtx): Promise<Queue> {
   return { ready, head: head?._id ?? null, nextAt, mark };
 }
 
+/** What was given up is wanted again; what waits for a retry may be handed out now. */
+export async function tryAgain(
+  ctx: MutationCtx,
+  row: Mirror,
+  now: number,
+): Promise<void> {
+  await ctx.db.patch(row._id, {
+    nextAttemptAt: null,
+    ...(row.dead
+      ? {
+          dead: false,
+          attempts: 0,
+          error: undefined,
+          wants: operationOf(row) !== null,
+          wantedAt: now,
+        }
+      : {}),
+  });
+}
+
 export type Outcome =
   | {
       type: "posted";

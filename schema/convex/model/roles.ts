@@ -86,7 +86,7 @@ export async function managed(
   return [...new Set(all)];
 }
 
-async function jobsOf(
+export async function jobsOf(
   ctx: QueryCtx,
   communityId: Id<"communities">,
   discordId: string,
@@ -149,6 +149,27 @@ async function set(
           error: undefined,
         }
       : {}),
+  });
+}
+
+/**
+ * What was given up is wanted again; what waits for a retry may be handed out now. `anyway`:
+ * what looks right is done once more too, in case it is not.
+ */
+export async function tryAgain(
+  ctx: MutationCtx,
+  job: Job,
+  now: number,
+  anyway = false,
+): Promise<void> {
+  const tried = job.tried || anyway;
+  const wants = needs({ ...job, tried });
+  await ctx.db.patch(job._id, {
+    tried,
+    wants,
+    readyAt: Math.max(now, job.lease?.until ?? 0),
+    ...(wants && !job.wants ? { wantedAt: now } : {}),
+    ...(job.dead ? { dead: false, attempts: 0, error: undefined } : {}),
   });
 }
 

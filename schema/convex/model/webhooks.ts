@@ -118,17 +118,25 @@ async function apply(
   event: Event,
   body: string,
 ): Promise<Verdict> {
-  if (event.verdict === "unparsable")
-    return {
-      state: "unparsable",
-      detail: "signed, but not what this provider sends",
-    };
-  const reading = read(event.provider, event, body);
-  if (reading.type === "ignored")
-    return { state: "ignored", detail: reading.why };
+  const reading = readingOf(event, body);
+  if (reading.type !== "facts")
+    return { state: reading.type, detail: reading.why };
   const state = await Purchases.apply(ctx, community, event, reading);
+  return { state, detail: wordsOf(reading) };
+}
+
+type Unparsable = { type: "unparsable"; why: string };
+
+/** What a stored event says about access. */
+export function readingOf(event: Event, body: string): Reading | Unparsable {
+  return event.verdict === "unparsable"
+    ? { type: "unparsable", why: "signed, but not what this provider sends" }
+    : read(event.provider, event, body);
+}
+
+export function wordsOf(reading: Extract<Reading, { type: "facts" }>): string {
   const said = reading.facts.map((fact) => fact.kind).join(", ");
-  return { state, detail: `${reading.subject}: ${said}` };
+  return `${reading.subject}: ${said}`;
 }
 
 async function conclude(
@@ -198,7 +206,7 @@ export function partsOf(text: string): string[] {
   return parts.length > 0 ? parts : [""];
 }
 
-async function wholeBody(ctx: QueryCtx, event: Event): Promise<string> {
+export async function wholeBody(ctx: QueryCtx, event: Event): Promise<string> {
   const rest = await ctx.db
     .query("webhookBodies")
     .withIndex("by_communityId_and_eventId_and_part", (q) =>

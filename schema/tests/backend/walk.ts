@@ -13,6 +13,7 @@ import { ConvexError } from "convex/values";
 import { api, internal } from "../../convex/_generated/api";
 import type { Deployment } from "./deployment";
 import { SPEC_FILE } from "./functionSpec";
+import { webhook } from "./roles";
 import { newId, Source } from "./source";
 import {
   CALLERS,
@@ -139,11 +140,20 @@ function settle(deployment: Deployment): Promise<Place> {
     });
     const member = clientOf(deployment, (await everybody(deployment)).member);
     const [channel] = await member.query(api.feed.channels, { community: A });
+    const proxy = await deployment.service("webhook-proxy");
+    await proxy.mutation(api.webhooks.ingest, {
+      ...webhook("walk-a"),
+      community: A,
+    });
+    const [event] = await deployment.run(internal.webhooks.list, {
+      community: A,
+    });
     const { customerGuildId } = community;
     return {
       community: A,
       channelId: channel!.id,
       messageId,
+      eventId: event!.id,
       customerGuildId,
       source,
     };

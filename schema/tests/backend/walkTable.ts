@@ -59,6 +59,7 @@ export type Place = {
   community: string; // A's slug
   channelId: string; // the id in `channels` of its first channel
   messageId: string; // of a signal in it
+  eventId: string; // of a provider's event about it
   customerGuildId: string;
   source: Source;
 };

@@ -5,12 +5,20 @@
 // Invariant: after each mutation the entitlement is what the facts, the plan and the
 // community's policy say, whatever order they came in.
 
+import { v, type Infer } from "convex/values";
 import type { Doc, Id } from "../../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../../_generated/server";
 import * as Access from "../access";
 import { normalEmail } from "../accounts";
 import * as Plans from "../plans";
-import { described, outcomeOf, withFact, type Fact } from "./facts";
+import {
+  described,
+  outcomeOf,
+  phase,
+  withFact,
+  type Fact,
+  type Outcome,
+} from "./facts";
 import type { Reading } from "./reading";
 
 const DEFAULT_GRACE_DAYS = 3;
@@ -38,19 +46,33 @@ export async function apply(
   });
   for (const alias of reading.aliases)
     purchase = await join(ctx, purchase, alias);
+  const changed = withReading(purchase, reading, key);
+  await ctx.db.patch(purchase._id, changed);
+  return await settle(ctx, community, { ...purchase, ...changed });
+}
+
+type Known = Pick<Purchase, "facts" | "renews" | "test">;
+
+function withReading(known: Known, reading: Facts, key: string): Known {
   const added = reading.facts.map((found): Fact => ({
     ...found,
     key,
     ...(reading.email ? { email: normalEmail(reading.email) } : {}),
     ...(reading.products.length > 0 ? { products: reading.products } : {}),
   }));
-  const changed = {
-    facts: added.reduce(withFact, purchase.facts),
-    renews: purchase.renews || reading.renews,
-    test: purchase.test || reading.test,
+  return {
+    facts: added.reduce(withFact, known.facts),
+    renews: known.renews || reading.renews,
+    test: known.test || reading.test,
   };
-  await ctx.db.patch(purchase._id, changed);
-  return await settle(ctx, community, { ...purchase, ...changed });
+}
+
+function joined(known: Known, other: Known): Known {
+  return {
+    facts: other.facts.reduce(withFact, known.facts),
+    renews: known.renews || other.renews,
+    test: known.test || other.test,
+  };
 }
 
 async function findOrMake(
@@ -83,7 +105,7 @@ async function find(
   source: string,
   subject: string,
 ): Promise<Purchase | null> {
-  let row = await ctx.db
+  const row = await ctx.db
     .query("purchases")
     .withIndex("by_communityId_and_source_and_subject", (q) =>
       q
@@ -92,8 +114,18 @@ async function find(
         .eq("subject", subject),
     )
     .unique();
-  while (row?.aliasOf) row = await ctx.db.get(row.aliasOf);
-  return row;
+  return row === null ? null : await whole(ctx, row);
+}
+
+/** The purchase that a row turned out to belong to; itself, if to none. */
+export async function whole(ctx: QueryCtx, row: Purchase): Promise<Purchase> {
+  let at = row;
+  while (at.aliasOf !== null) {
+    const next: Purchase | null = await ctx.db.get(at.aliasOf);
+    if (next === null) break;
+    at = next;
+  }
+  return at;
 }
 
 // A refund may name the payment before anything says which subscription that was for: what
@@ -111,15 +143,47 @@ async function join(
     subject: alias,
   });
   if (other._id === purchase._id) return purchase;
-  const merged = {
-    facts: other.facts.reduce(withFact, purchase.facts),
-    renews: purchase.renews || other.renews,
-    test: purchase.test || other.test,
-  };
+  const merged = joined(purchase, other);
   await ctx.db.patch(purchase._id, merged);
   await ctx.db.patch(other._id, { aliasOf: purchase._id, facts: [] });
   await Access.movePurchase(ctx, other, purchase._id);
   return { ...purchase, ...merged };
+}
+
+type Judgement = {
+  email: string | null;
+  plan: Doc<"plans"> | null;
+  parked: Purchase["parked"];
+  outcome: Outcome;
+  access: Outcome["access"]; // what it gives in fact
+  effect: Effect;
+};
+
+/** What follows from the facts, the plan and the community's policy. */
+async function judge(
+  ctx: QueryCtx,
+  community: Community,
+  source: string,
+  known: Known,
+): Promise<Judgement> {
+  const { email, products } = described(known.facts);
+  const plan = await Plans.planOf(ctx, community._id, source, products);
+  const outcome = outcomeOf(known.facts, {
+    renews: known.renews,
+    days: plan?.days ?? null,
+    graceDays: community.graceDays ?? DEFAULT_GRACE_DAYS,
+    partialRefundEnds: community.partialRefundEnds ?? false,
+  });
+  const parked = plan === null ? "product" : email === null ? "customer" : null;
+  const counts = !known.test || (community.acceptsTestPurchases ?? false);
+  return {
+    email,
+    plan,
+    parked,
+    outcome,
+    access: counts && parked === null ? outcome.access : null,
+    effect: !counts ? "test" : parked !== null ? "parked" : "applied",
+  };
 }
 
 /** Writes what follows from the facts. */
@@ -128,20 +192,8 @@ export async function settle(
   community: Community,
   purchase: Purchase,
 ): Promise<Effect> {
-  const { email, products } = described(purchase.facts);
-  const plan = await Plans.planOf(
-    ctx,
-    community._id,
-    purchase.source,
-    products,
-  );
-  const outcome = outcomeOf(purchase.facts, {
-    renews: purchase.renews,
-    days: plan?.days ?? null,
-    graceDays: community.graceDays ?? DEFAULT_GRACE_DAYS,
-    partialRefundEnds: community.partialRefundEnds ?? false,
-  });
-  const parked = plan === null ? "product" : email === null ? "customer" : null;
+  const found = await judge(ctx, community, purchase.source, purchase);
+  const { email, plan, parked, outcome, access, effect } = found;
   await ctx.db.patch(purchase._id, {
     email,
     planId: plan?._id ?? null,
@@ -149,15 +201,59 @@ export async function settle(
     phase: outcome.phase,
     paidUntil: outcome.paidUntil,
   });
-  const counts = !purchase.test || (community.acceptsTestPurchases ?? false);
   await Access.followPurchase(ctx, {
     communityId: community._id,
     purchaseId: purchase._id,
     email,
-    access: counts && parked === null ? outcome.access : null,
+    access,
     reason: plan?.name ?? "",
   });
-  return !counts ? "test" : parked !== null ? "parked" : "applied";
+  return effect;
+}
+
+// ---- what would be ----
+
+export const standing = v.object({
+  subject: v.string(),
+  email: v.union(v.string(), v.null()),
+  plan: v.union(v.string(), v.null()),
+  phase,
+  paidUntil: v.union(v.number(), v.null()),
+  parked: v.union(v.literal("product"), v.literal("customer"), v.null()),
+  // What it gives; null: nothing. A revocation by hand may outweigh it.
+  access: v.union(v.object({ until: v.union(v.number(), v.null()) }), v.null()),
+});
+export type Standing = Infer<typeof standing>;
+
+/** What apply() would make of an event, without writing anything. */
+export async function preview(
+  ctx: QueryCtx,
+  community: Community,
+  event: { source: string; key: string },
+  reading: Facts,
+): Promise<{ state: Effect; before: Standing | null; after: Standing }> {
+  const { source, key } = event;
+  const known = await find(ctx, community._id, source, reading.subject);
+  let after: Known = known ?? { facts: [], renews: false, test: false };
+  for (const alias of reading.aliases) {
+    const other = await find(ctx, community._id, source, alias);
+    if (other !== null && other._id !== known?._id)
+      after = joined(after, other);
+  }
+  after = withReading(after, reading, key);
+  const subject = known?.subject ?? reading.subject;
+  const told = ({ email, plan, parked, outcome, access }: Judgement) => ({
+    ...{ subject, email, parked, access },
+    plan: plan?.name ?? null,
+    phase: outcome.phase,
+    paidUntil: outcome.paidUntil,
+  });
+  const judged = await judge(ctx, community, source, after);
+  return {
+    state: judged.effect,
+    before: known && told(await judge(ctx, community, source, known)),
+    after: told(judged),
+  };
 }
 
 /** After a plan was made, changed or removed: everything bought of its product, a batch at a time. */
