@@ -27,4 +27,10 @@ crons.daily(
   internal.retention.stats,
 );
 
+crons.hourly(
+  "delete uploads that nobody reported",
+  { minuteUTC: 23 },
+  internal.attachments.sweep,
+);
+
 export default crons;

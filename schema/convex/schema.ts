@@ -2,8 +2,9 @@
 //
 // Tenants: a row with customer or signal data carries communityId and every
 // index on it starts with it. The exceptions are the look-ups that find the
-// tenant in the first place (communities), accounts and operators, which are
-// above tenants, and the daemons, which serve all of them.
+// tenant in the first place (communities; attachments by their stored bytes),
+// accounts and operators, which are above tenants, and the daemons, which
+// serve all of them.
 
 import { authTables } from "@convex-dev/auth/server";
 import { defineSchema, defineTable } from "convex/server";
@@ -21,6 +22,7 @@ import {
   postIdentity,
 } from "./model/fields";
 import { histogram } from "./model/histogram";
+import { fileKind, fileState } from "./model/files";
 
 // A tenant. Written by the operator's set-up; read by everything.
 const communities = defineTable({
@@ -147,6 +149,56 @@ const goneChannels = defineTable({
   goneId: v.string(), // of the thread, or of the channel itself
   capturedAt: v.number(),
 }).index("by_communityId_and_goneId", ["communityId", "goneId"]);
+
+// A file that a live signal names, and the copy of it. Written with its signal and by the
+// collectors' reports; read by the feed. Goes with its signal. See model/attachments.ts.
+const attachments = defineTable({
+  communityId: v.id("communities"),
+  messageId: v.string(),
+  attachmentId: v.string(), // Discord's; of an embed's picture a name of its address
+  order: v.string(), // of the message
+  kind: fileKind,
+  filename: v.string(),
+  size: v.number(), // bytes; of what is not stored as Discord says, 0: it does not
+  state: fileState,
+  reason: v.optional(v.string()), // why it is refused or failed
+  // Of what is stored:
+  storageId: v.optional(v.id("_storage")),
+  contentType: v.optional(v.string()), // by its content
+  sha256: v.optional(v.string()), // hexadecimal
+})
+  .index("by_communityId_and_messageId_and_attachmentId", [
+    "communityId",
+    "messageId",
+    "attachmentId",
+  ])
+  .index("by_communityId_and_state_and_order", [
+    "communityId",
+    "state",
+    "order",
+  ])
+  .index("by_storageId", ["storageId"]);
+
+// A file to be fetched: one for each pending row above. See model/fetches.ts.
+const attachmentJobs = defineTable({
+  communityId: v.id("communities"),
+  rowId: v.id("attachments"),
+  wantedAt: v.number(),
+  readyAt: v.number(), // ms: not handed out before
+  fence: v.number(), // counts leases: an older one may no longer report
+  lease: v.union(
+    v.object({ instance: v.string(), until: v.number() }),
+    v.null(),
+  ),
+  attempts: v.number(), // handed out so far
+  error: v.optional(v.string()), // why the last attempt failed
+})
+  .index("by_communityId_and_rowId", ["communityId", "rowId"])
+  .index("by_communityId_and_readyAt", ["communityId", "readyAt"])
+  .index("by_communityId_and_wantedAt", ["communityId", "wantedAt"]);
+
+// Up to which creation time stored files were looked at once they lay for a while; one row.
+const attachmentSweeps = defineTable({ until: v.number() });
 
 // The desired and the actual post of a signal in the customer guild. Desired:
 // written by signals:record; actual, lease and attempts: by the bot.
@@ -504,6 +556,9 @@ export default defineSchema({
   signals,
   heldUpdates,
   goneChannels,
+  attachments,
+  attachmentJobs,
+  attachmentSweeps,
   mirrors,
   readingMarks,
   sightings,

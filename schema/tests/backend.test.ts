@@ -1,6 +1,7 @@
 // backend.test.ts - the functions as deployed, called by the official client.
 
 import { after } from "node:test";
+import { attachments } from "./backend/attachments";
 import { billing } from "./backend/billing";
 import { checks } from "./backend/checks";
 import { convergence } from "./backend/convergence";
@@ -26,6 +27,7 @@ leases(start);
 roles(start);
 walk(start);
 readers(start);
+attachments(start);
 billing(start);
 discordRoles(start);
 operator(start);

@@ -9,6 +9,7 @@
  */
 
 import type * as access from "../access.js";
+import type * as attachments from "../attachments.js";
 import type * as audit from "../audit.js";
 import type * as auth from "../auth.js";
 import type * as channels from "../channels.js";
@@ -24,6 +25,7 @@ import type * as latency from "../latency.js";
 import type * as mirrors from "../mirrors.js";
 import type * as model_access from "../model/access.js";
 import type * as model_accounts from "../model/accounts.js";
+import type * as model_attachments from "../model/attachments.js";
 import type * as model_audit from "../model/audit.js";
 import type * as model_billing_facts from "../model/billing/facts.js";
 import type * as model_billing_purchases from "../model/billing/purchases.js";
@@ -44,7 +46,9 @@ import type * as model_events from "../model/events.js";
 import type * as model_exports from "../model/exports.js";
 import type * as model_failure from "../model/failure.js";
 import type * as model_feed from "../model/feed.js";
+import type * as model_fetches from "../model/fetches.js";
 import type * as model_fields from "../model/fields.js";
+import type * as model_files from "../model/files.js";
 import type * as model_gone from "../model/gone.js";
 import type * as model_held from "../model/held.js";
 import type * as model_histogram from "../model/histogram.js";
@@ -87,6 +91,7 @@ import type {
 
 declare const fullApi: ApiFromModules<{
   access: typeof access;
+  attachments: typeof attachments;
   audit: typeof audit;
   auth: typeof auth;
   channels: typeof channels;
@@ -102,6 +107,7 @@ declare const fullApi: ApiFromModules<{
   mirrors: typeof mirrors;
   "model/access": typeof model_access;
   "model/accounts": typeof model_accounts;
+  "model/attachments": typeof model_attachments;
   "model/audit": typeof model_audit;
   "model/billing/facts": typeof model_billing_facts;
   "model/billing/purchases": typeof model_billing_purchases;
@@ -122,7 +128,9 @@ declare const fullApi: ApiFromModules<{
   "model/exports": typeof model_exports;
   "model/failure": typeof model_failure;
   "model/feed": typeof model_feed;
+  "model/fetches": typeof model_fetches;
   "model/fields": typeof model_fields;
+  "model/files": typeof model_files;
   "model/gone": typeof model_gone;
   "model/held": typeof model_held;
   "model/histogram": typeof model_histogram;

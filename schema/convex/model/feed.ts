@@ -4,8 +4,9 @@ import { v, type Infer } from "convex/values";
 import type { PaginationOptions } from "convex/server";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
+import * as Attachments from "./attachments";
 import * as Channels from "./channels";
-import { attachment, author, embed, poll, sticker, trade } from "./fields";
+import { author, poll, trade } from "./fields";
 import * as Latency from "./latency";
 import * as Search from "./search";
 import * as Signals from "./signals";
@@ -22,9 +23,9 @@ export const item = v.object({
   channel: v.object({ id: v.id("channels"), name: v.string() }),
   author,
   content: v.string(),
-  embeds: v.array(embed),
-  attachments: v.array(attachment),
-  stickers: v.optional(v.array(sticker)),
+  embeds: v.array(Attachments.embedView),
+  attachments: v.array(Attachments.view),
+  stickers: v.optional(v.array(Attachments.stickerView)),
   poll: v.optional(poll),
   trade: v.optional(trade),
   // null, null: the message replied to is deleted or was never recorded.
@@ -180,7 +181,7 @@ export async function items(
   for (const signal of signals) {
     const replyToId = signal.body?.replyToId;
     found.push({
-      ...said(signal),
+      ...(await said(ctx, signal)),
       _id: signal._id,
       messageId: signal.messageId,
       state: signal.state,
@@ -206,7 +207,8 @@ export async function items(
 }
 
 // A tombstone says nothing but when it was written.
-function said({ body, messageId }: Signal) {
+async function said(ctx: QueryCtx, signal: Signal) {
+  const { body, messageId } = signal;
   if (body === null)
     return {
       author: { id: "0", name: "", bot: false },
@@ -216,18 +218,9 @@ function said({ body, messageId }: Signal) {
       sentAt: snowflakeTime(messageId),
       editedAt: null,
     };
-  const { author, content, embeds, attachments, stickers, poll } = body;
-  const { sentAt, editedAt } = body;
-  return {
-    author,
-    content,
-    embeds,
-    attachments,
-    stickers,
-    poll,
-    sentAt,
-    editedAt,
-  };
+  const { author, content, poll, sentAt, editedAt } = body;
+  const files = await Attachments.views(ctx, signal, body);
+  return { author, content, ...files, poll, sentAt, editedAt };
 }
 
 function quoted(messageId: string, target: Signal | null): Item["replyTo"] {

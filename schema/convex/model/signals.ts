@@ -2,10 +2,12 @@
 //
 // Invariant: a row depends only on the set of events recorded for its
 // message and its channel, never on their order or number (the times of
-// arrival excepted). The mirror row changes in the same transaction.
+// arrival excepted). The mirror row and the attachments change in the same
+// transaction.
 
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
+import * as Attachments from "./attachments";
 import * as Channels from "./channels";
 import * as Communities from "./communities";
 import type {
@@ -121,6 +123,13 @@ export async function bury(
     await ctx.db.insert("signals", { ...keyOf(channel, place), ...tombstone });
   await Held.release(ctx, channel.communityId, messageId);
   await Mirrors.desire(ctx, channel, messageId, null, now);
+  await Attachments.follow(
+    ctx,
+    { communityId: channel.communityId, messageId },
+    known?.body ?? null,
+    null,
+    now,
+  );
   return "recorded";
 }
 
@@ -156,6 +165,7 @@ async function upsert(
     // Seen again later: remember that, but nobody sees anything new.
     await ctx.db.patch(known._id, row);
   else await ctx.db.patch(known._id, { ...row, ...times });
+  await Attachments.follow(ctx, row, known?.body ?? null, body, now);
   if (known?.version !== version)
     await Mirrors.desire(ctx, channel, event.messageId, version, now);
   return "recorded";

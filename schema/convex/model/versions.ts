@@ -219,8 +219,8 @@ function canonical(
   });
 }
 
-// Discord renews the signature of a file's URL; the file stays the same.
-function withoutSignature(text: string): string {
+/** Discord renews the signature of a file's URL; the file stays the same. */
+export function withoutSignature(text: string): string {
   if (!/^https?:\/\/\S+[?&]hm=[0-9a-f]+/.test(text)) return text;
   return text.replace(/([?&])(?:ex|is|hm)=[0-9a-f]*(?=&|$)/g, "$1");
 }

@@ -9,10 +9,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ConvexHttpClient } from "convex/browser";
-import type {
-  FunctionArgs,
-  FunctionReference,
-  FunctionReturnType,
+import {
+  makeFunctionReference,
+  type FunctionArgs,
+  type FunctionReference,
+  type FunctionReturnType,
 } from "convex/server";
 import { importPKCS8, SignJWT } from "jose";
 import { api, internal } from "../../convex/_generated/api";
@@ -122,6 +123,18 @@ export class Deployment {
     };
     client.setAdminAuth(this.#adminKey);
     return await client.function(reference, undefined, args);
+  }
+
+  /** The ids of the files in the backend's storage. */
+  async storedFiles(): Promise<string[]> {
+    const { page } = (await this.run(
+      makeFunctionReference("_system/cli/tableData") as unknown as Internal,
+      {
+        table: "_storage",
+        paginationOpts: { numItems: 1000, cursor: null },
+      },
+    )) as { page: { _id: string }[] };
+    return page.map(({ _id }) => _id).sort();
   }
 
   /** What `npx convex function-spec` prints. */

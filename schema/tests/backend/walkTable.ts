@@ -84,6 +84,16 @@ const instance = "walk";
 
 export const ROWS: Record<string, Row> = {
   ...OPERATOR_ROWS,
+  "attachments:claim": {
+    for: "collector",
+    args: () => ({ instance, limit: 0 }),
+  },
+  "attachments:queue": { for: "collector", args: none },
+  "attachments:release": { for: "collector", args: () => ({ instance }) },
+  "attachments:report": {
+    for: "collector",
+    args: () => ({ instance, results: [] }),
+  },
 
   "auth:isAuthenticated": { for: "everybody", args: none },
   "auth:signIn": {

@@ -18,7 +18,7 @@ export function Attachments({ files }: { files: Attachment[] }) {
     <ul className="attachments">
       {files.map((file) => (
         <li key={file.id}>
-          {isPicture(file) ? (
+          {file.url && isPicture(file) ? (
             <Picture url={file.url} label={file.description || file.filename} />
           ) : (
             <FileLink file={file} />
@@ -29,8 +29,11 @@ export function Attachments({ files }: { files: Attachment[] }) {
   );
 }
 
-function isPicture({ contentType }: Attachment): boolean {
-  return PICTURES.has(contentType?.split(";")[0]!.trim().toLowerCase() ?? "");
+// What is not stored yet is judged by its name.
+function isPicture({ contentType, filename, state }: Attachment): boolean {
+  if (state === "pending")
+    return /\.(png|jpe?g|gif|webp|avif)$/i.test(filename);
+  return PICTURES.has(contentType ?? "");
 }
 
 function FileLink({ file }: { file: Attachment }) {
@@ -40,7 +43,7 @@ function FileLink({ file }: { file: Attachment }) {
       <span className="file-name" dir="auto">
         {file.filename}
       </span>
-      <span className="file-size">{size(file.size)}</span>
+      <span className="file-size">{file.reason ?? size(file.size)}</span>
     </>
   );
   if (url === null) return <span className="file">{text}</span>;

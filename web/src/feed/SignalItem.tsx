@@ -64,9 +64,10 @@ function sameSignal(
     a.signal.channel.name === b.signal.channel.name &&
     a.signal.replyTo?.authorName === b.signal.replyTo?.authorName &&
     a.signal.replyTo?.excerpt === b.signal.replyTo?.excerpt &&
-    a.signal.attachments.every(
-      (file, i) => file.url === b.signal.attachments[i]?.url,
-    )
+    a.signal.attachments.every((file, i) => {
+      const other = b.signal.attachments[i];
+      return file.url === other?.url && file.state === other?.state;
+    })
   );
 }
 

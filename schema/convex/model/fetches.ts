@@ -1,0 +1,334 @@
+// fetches.ts - the queue of files to be fetched from Discord and stored.
+//
+// A job for each pending row of `attachments`. Several collectors may share the queue: a job has at
+// most one lease, only its newest fence may report, and bytes that come with any other report are
+// deleted. Where a file is fetched from is read from the signal when the job is handed out, so a
+// renewed signature of its address counts at once.
+
+import { v, type Infer } from "convex/values";
+import type { Doc, Id } from "../_generated/dataModel";
+import type { MutationCtx, QueryCtx } from "../_generated/server";
+import * as Attachments from "./attachments";
+import * as Communities from "./communities";
+import { fileKind, filesOf, type NamedFile } from "./files";
+import * as Signals from "./signals";
+
+export const LEASE_MS = 180_000; // longer than a fetch and an upload may take together
+export const MAX_BATCH = 16;
+export const MAX_ATTEMPTS = 8;
+const RETRY_BASE_MS = 2_000; // doubled with each attempt
+const RETRY_CAP_MS = 600_000;
+const MAX_LEASES = 1000; // looked at when a collector starts
+const MAX_REASON_LENGTH = 300;
+
+type Job = Doc<"attachmentJobs">;
+type Row = Doc<"attachments">;
+type Community = Id<"communities">;
+
+// ---- from the rows ----
+
+export async function add(
+  ctx: MutationCtx,
+  communityId: Community,
+  rowId: Id<"attachments">,
+  now: number,
+): Promise<void> {
+  await ctx.db.insert("attachmentJobs", {
+    communityId,
+    rowId,
+    wantedAt: now,
+    readyAt: now,
+    fence: 0,
+    lease: null,
+    attempts: 0,
+  });
+}
+
+/** Nobody wants it any more; a report that is under way will find nothing. */
+export async function drop(
+  ctx: MutationCtx,
+  communityId: Community,
+  rowId: Id<"attachments">,
+): Promise<void> {
+  const job = await ctx.db
+    .query("attachmentJobs")
+    .withIndex("by_communityId_and_rowId", (q) =>
+      q.eq("communityId", communityId).eq("rowId", rowId),
+    )
+    .unique();
+  if (job !== null) await ctx.db.delete(job._id);
+}
+
+/** Tries again what failed or was refused. */
+export async function retry(ctx: MutationCtx, row: Row): Promise<void> {
+  if (row.state !== "failed" && row.state !== "refused") return;
+  await ctx.db.patch(row._id, { state: "pending", reason: undefined });
+  await add(ctx, row.communityId, row._id, Date.now());
+}
+
+// ---- work ----
+
+export const work = v.object({
+  jobId: v.id("attachmentJobs"),
+  fence: v.number(),
+  channelId: v.string(), // source; of a thread its own
+  messageId: v.string(),
+  attachmentId: v.string(),
+  kind: fileKind,
+  filename: v.string(),
+  url: v.string(),
+  size: v.number(), // as Discord says; 0: it does not
+  uploadUrl: v.string(),
+  attempts: v.number(), // before this one
+});
+export type Work = Infer<typeof work>;
+
+async function firstOf(
+  ctx: QueryCtx,
+  communityId: Community,
+  until: number,
+  limit: number,
+): Promise<Job[]> {
+  return await ctx.db
+    .query("attachmentJobs")
+    .withIndex("by_communityId_and_readyAt", (q) =>
+      q.eq("communityId", communityId).lte("readyAt", until),
+    )
+    .take(limit);
+}
+
+/** Leases up to `limit` jobs, those that wait longest first. */
+export async function claim(
+  ctx: MutationCtx,
+  instance: string,
+  limit: number,
+): Promise<Work[]> {
+  const now = Date.now();
+  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const batch: Work[] = [];
+  for (const { _id } of await Communities.all(ctx)) {
+    const left = most - batch.length;
+    if (left <= 0) break;
+    for (const job of await firstOf(ctx, _id, now, left))
+      batch.push(await lease(ctx, job, instance, now));
+  }
+  return batch;
+}
+
+async function lease(
+  ctx: MutationCtx,
+  job: Job,
+  instance: string,
+  now: number,
+): Promise<Work> {
+  const { row, file, channelId } = await aboutOf(ctx, job);
+  const fence = job.fence + 1;
+  const until = now + LEASE_MS;
+  await ctx.db.patch(job._id, {
+    fence,
+    lease: { instance, until },
+    readyAt: until,
+    attempts: job.attempts + 1,
+  });
+  const { id: attachmentId, kind, filename, url, size } = file;
+  return {
+    jobId: job._id,
+    fence,
+    channelId,
+    messageId: row.messageId,
+    attachmentId,
+    kind,
+    filename,
+    url,
+    size,
+    uploadUrl: await ctx.storage.generateUploadUrl(),
+    attempts: job.attempts,
+  };
+}
+
+async function aboutOf(
+  ctx: QueryCtx,
+  job: Job,
+): Promise<{ row: Row; file: NamedFile; channelId: string }> {
+  const row = await ctx.db.get(job.rowId);
+  const signal =
+    row && (await Signals.byMessage(ctx, row.communityId, row.messageId));
+  const channel = signal && (await ctx.db.get(signal.channelId));
+  const file = filesOf(signal?.body ?? null).find(
+    ({ id }) => id === row?.attachmentId,
+  );
+  if (!row || !signal || !channel || !file)
+    throw new Error(`${job._id} is about a file that no signal names`);
+  const channelId = signal.threadId ?? channel.sourceChannelId;
+  return { row, file, channelId };
+}
+
+export const outcome = v.union(
+  v.object({
+    type: v.literal("stored"),
+    storageId: v.id("_storage"),
+    contentType: v.string(),
+    size: v.number(),
+    sha256: v.string(), // hexadecimal
+  }),
+  v.object({ type: v.literal("refused"), reason: v.string() }),
+  v.object({ type: v.literal("failed"), reason: v.string() }), // for good
+  v.object({
+    type: v.literal("retry"),
+    error: v.string(),
+    retryAfterMs: v.number(),
+  }),
+);
+export type Outcome = Infer<typeof outcome>;
+type Stored = Extract<Outcome, { type: "stored" }>;
+
+/** Takes outcomes; false for those whose lease is no longer the newest. */
+export async function report(
+  ctx: MutationCtx,
+  instance: string,
+  results: { jobId: Id<"attachmentJobs">; fence: number; outcome: Outcome }[],
+): Promise<boolean[]> {
+  const now = Date.now();
+  const accepted: boolean[] = [];
+  for (const { jobId, fence, outcome } of results) {
+    const job = await ctx.db.get(jobId);
+    const current =
+      job !== null && job.fence === fence && job.lease?.instance === instance;
+    if (current) await settle(ctx, job, outcome, now);
+    else if (outcome.type === "stored") await discard(ctx, outcome.storageId);
+    accepted.push(current);
+  }
+  return accepted;
+}
+
+// Its signal is gone, or somebody else stored it: a report that came twice is not meant.
+async function discard(
+  ctx: MutationCtx,
+  storageId: Id<"_storage">,
+): Promise<void> {
+  if (!(await Attachments.isNamed(ctx, storageId)))
+    await Attachments.erase(ctx, storageId);
+}
+
+async function settle(
+  ctx: MutationCtx,
+  job: Job,
+  outcome: Outcome,
+  now: number,
+): Promise<void> {
+  if (outcome.type === "retry")
+    return await putOff(ctx, job, outcome.error, outcome.retryAfterMs, now);
+  if (outcome.type !== "stored")
+    return await end(ctx, job, {
+      state: outcome.type,
+      reason: shortened(outcome.reason),
+    });
+  const wrong = await doubt(ctx, outcome);
+  if (wrong !== null) {
+    await discard(ctx, outcome.storageId);
+    return await putOff(ctx, job, wrong, 0, now);
+  }
+  const { storageId, contentType, size, sha256 } = outcome;
+  await end(ctx, job, {
+    state: "stored",
+    storageId,
+    contentType,
+    size,
+    sha256,
+  });
+}
+
+async function end(
+  ctx: MutationCtx,
+  job: Job,
+  change: Partial<Row>,
+): Promise<void> {
+  await ctx.db.patch(job.rowId, { ...change });
+  await ctx.db.delete(job._id);
+}
+
+async function putOff(
+  ctx: MutationCtx,
+  job: Job,
+  error: string,
+  atLeastMs: number,
+  now: number,
+): Promise<void> {
+  if (job.attempts >= MAX_ATTEMPTS)
+    return await end(ctx, job, {
+      state: "failed",
+      reason: shortened(`given up after ${job.attempts} attempts: ${error}`),
+    });
+  await ctx.db.patch(job._id, {
+    lease: null,
+    readyAt: now + Math.max(0, atLeastMs, delayAfter(job.attempts)),
+    error: shortened(error),
+  });
+}
+
+/** How long to wait after so many attempts, in ms. */
+export function delayAfter(attempts: number): number {
+  return Math.min(RETRY_BASE_MS * 2 ** Math.max(0, attempts - 1), RETRY_CAP_MS);
+}
+
+// What is in the storage has to be what was read.
+async function doubt(ctx: QueryCtx, told: Stored): Promise<string | null> {
+  const file = await ctx.db.system.get(told.storageId);
+  if (file === null) return "the stored copy is gone";
+  if (file.size !== told.size || hexOf(file.sha256) !== told.sha256)
+    return "the stored copy differs from what was read";
+  return (await Attachments.isNamed(ctx, told.storageId))
+    ? "the stored copy is another file's"
+    : null;
+}
+
+// Servers have told it in both ways.
+function hexOf(sha256: string): string {
+  if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
+  return Array.from(atob(sha256), (char) =>
+    char.charCodeAt(0).toString(16).padStart(2, "0"),
+  ).join("");
+}
+
+function shortened(text: string): string {
+  return text.slice(0, MAX_REASON_LENGTH);
+}
+
+export type Queue = { nextAt: number | null; mark: number };
+
+/**
+ * What waits. No clock: a time in the past is for the caller to see.
+ *   nextAt  when the first job may be handed out; null: there is none
+ *   mark    grows with new work: two queues that only look alike differ in it
+ */
+export async function queue(ctx: QueryCtx): Promise<Queue> {
+  let nextAt: number | null = null;
+  let mark = 0;
+  for (const { _id } of await Communities.all(ctx)) {
+    const [first] = await firstOf(ctx, _id, Infinity, 1);
+    if (first) nextAt = Math.min(nextAt ?? first.readyAt, first.readyAt);
+    const newest = await ctx.db
+      .query("attachmentJobs")
+      .withIndex("by_communityId_and_wantedAt", (q) => q.eq("communityId", _id))
+      .order("desc")
+      .first();
+    mark = Math.max(mark, newest?.wantedAt ?? 0);
+  }
+  return { nextAt, mark };
+}
+
+/** Gives up the leases of an earlier life of `instance`. */
+export async function release(
+  ctx: MutationCtx,
+  instance: string,
+): Promise<number> {
+  const now = Date.now();
+  let released = 0;
+  for (const { _id } of await Communities.all(ctx))
+    for (const job of await firstOf(ctx, _id, Infinity, MAX_LEASES)) {
+      if (job.lease?.instance !== instance) continue;
+      await ctx.db.patch(job._id, { lease: null, readyAt: now });
+      released++;
+    }
+  return released;
+}
