@@ -16,6 +16,18 @@ static const daemon_option options[] = {
      offsetof(collector_config, outbox_max_entries), 1, 100000000},
     {"outbox-max-bytes", "OUTBOX_MAX_BYTES", "1073741824", "N", "the same bound in bytes",
      DAEMON_INTEGER, 0, offsetof(collector_config, outbox_max_bytes), 4096, INT64_MAX},
+    {"ignore-authors", "IGNORE_AUTHORS", NULL, "IDS",
+     "users and webhooks whose messages are not captured, such as a mirror bot in the same "
+     "channels; "
+     "the bot's own never are",
+     DAEMON_STRING, 0, offsetof(collector_config, ignore_authors), 0, 0},
+    {"repair-interval", "REPAIR_INTERVAL", "900", "SECONDS",
+     "how often what is known is compared with the source, give or take a tenth; 0: only after a "
+     "gap",
+     DAEMON_INTEGER, 0, offsetof(collector_config, repair_interval_s), 0, 86400 * 7},
+    {"repair-window", "REPAIR_WINDOW", "24", "HOURS",
+     "how far back, before the last complete comparison, messages are compared", DAEMON_INTEGER, 0,
+     offsetof(collector_config, repair_window_h), 1, 24 * 365},
     DAEMON_OPTIONS_END};
 
 static const daemon_program program = {

@@ -18,7 +18,8 @@ const MIRROR = "1200000000000000101";
 const OTHER_SOURCE = "1100000000000000102";
 const OTHER_MIRROR = "1200000000000000102";
 const ANALYST = "1400000000000000001";
-const SOURCE_BOT = "1300000000000000001";
+const SOURCE_GUILD = "1100000000000000001";
+const SOURCE_BOT = "1300000000000000077"; // of the source guild, not ours
 
 interface Message {
   id: string;
@@ -389,6 +390,14 @@ test("killed while it reads a gap, the collector reads it to the end in its next
 });
 
 test("the embed of a bot's message is mirrored, and edited with it", async () => {
+  await discord.control("POST", "/users", {
+    ...{ id: SOURCE_BOT, username: "analyst-bot", bot: true },
+  });
+  await discord.control(
+    "PUT",
+    `/guilds/${SOURCE_GUILD}/members/${SOURCE_BOT}`,
+    {},
+  );
   const message = await write("", {
     author_id: SOURCE_BOT,
     embeds: [{ title: "ETH/USDT", description: "entry 3000" }],

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -86,7 +85,7 @@ void backfill_note(backfill *self, const event_list *events, bool new_session)
         }
     }
     for (size_t i = 0; i < events->count; i++) {
-        channel *c = find(self, events->items[i].channel_id);
+        channel *c = events->items[i].json ? find(self, events->items[i].channel_id) : NULL;
         uint64_t id = captured_message_id(&events->items[i]);
         if (c && c->known && !c->open && id > c->next_cursor)
             c->next_cursor = id;
@@ -141,12 +140,16 @@ static uint64_t id_of(const cJSON *message)
 static int read_page(backfill *self, channel *c, const cJSON *page, event_list *into)
 {
     int r = 0;
+    capture_place place = {"", "", ""};
+    memcpy(place.guild_id, c->guild_id, sizeof place.guild_id);
+    memcpy(place.channel_id, c->id, sizeof place.channel_id);
     for (int i = cJSON_GetArraySize(page) - 1; r != -ENOMEM && i >= 0; i--) {
         const cJSON *message = cJSON_GetArrayItem(page, i);
         uint64_t id = id_of(message);
         if (id <= c->cursor)
             continue;
-        r = capture_message(c->guild_id, message, self->asked_at_ms, event_list_add, into);
+        r = capture_message(self->options.rules, &place, message, self->asked_at_ms, event_list_add,
+                            into);
         if (id > c->next_cursor)
             c->next_cursor = id;
     }

@@ -6,14 +6,16 @@
  * page, and each message is recorded like a live one. That a gap is open is stored with the
  * session, so that a crash leaves it open.
  *
- * A channel without a cursor (captured for the first time) only gets one: history is not imported.
- * What a page does not show is never taken as deleted. */
+ * A channel without a cursor (captured for the first time) only gets one. This is the fast way,
+ * which needs no backend and keeps the order; edits, deletes, threads and what a first life missed
+ * are found by repair.h. */
 #ifndef COLLECTOR_BACKFILL_H
 #define COLLECTOR_BACKFILL_H
 
 #include <stdbool.h>
 
 #include "api.h"
+#include "capture.h"
 #include "daemon/loop.h"
 #include "daemon/outbox.h"
 #include "discord/rest.h"
@@ -25,6 +27,7 @@ typedef struct backfill_options {
     daemon_loop *loop; /* all borrowed for its life */
     outbox *box;
     discord_rest *rest; /* freed before the backfill: its callbacks come here */
+    const capture_rules *rules;
     /* Stores events in one transaction that calls backfill_write(), then backfill_written(), as
      * for live ones. Returns 0 or a negative errno: the page is asked for again. */
     int (*keep)(const event_list *events, void *user);

@@ -20,9 +20,12 @@
 #include "daemon/outbox.h"
 #include "discord/gateway.h"
 #include "events.h"
+#include "places.h"
 #include "pump.h"
+#include "repair.h"
 
 enum {
+    MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19, /* of an application: granted, or small enough */
     DRAIN_MS = 5000,
     DRAIN_LOOK_MS = 20,
     HOLD_MS = 1000,         /* a full outbox is looked at again after this */
@@ -33,6 +36,7 @@ enum {
 };
 
 static const char place_name[] = "gateway.place";
+static const char self_name[] = "gateway.self";
 
 /* What the gateway's thread hands to the loop thread, one batch at a time. */
 typedef struct handover {
@@ -40,15 +44,12 @@ typedef struct handover {
     pthread_cond_t changed;
     event_list events; /* the gateway thread's while it fills, the loop's from offered to taken */
     bool new_session;  /* READY was among them */
+    char own_id[24], own_application_id[24]; /* of the bot, as READY said */
     discord_resume_state place;
     bool offered; /* the loop has to take it */
     bool closing; /* nobody will take anything any more */
     int result;
 } handover;
-
-typedef struct captured_channel {
-    char guild_id[24], id[24];
-} captured_channel;
 
 struct collector {
     const collector_config *config;
@@ -61,13 +62,15 @@ struct collector {
     outbox *box;
     service_link *link;
     convex_sub *channels;
-    captured_channel *captured; /* changed under handover.lock, as the gateway's thread looks too */
-    size_t n_channels;
-    bool channels_known;
+    places *places;
+    capture_rules gateway_rules; /* of the gateway's thread: with the handover's own_* */
+    capture_rules rules;         /* of the loop's, with these: */
+    char own_id[24], own_application_id[24];
     pump *pump;
     discord_rest *rest;
     discord_gateway *gateway;
     backfill *backfill;
+    repair *repair;
     bool held_full, held_gap; /* why the gateway is held */
     handover handover;
     char place_session[128]; /* of the place on disk */
@@ -83,27 +86,49 @@ struct collector {
 
 /* ---- gateway thread ---- */
 
-/* Discord promises only the ids of message and channel. "" if not known. */
-static void find_guild(collector *self, const cJSON *data, char ret[24])
+static bool find_place(const char *channel_id, const char *guild_id, capture_place *ret, void *user)
 {
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "channel_id"));
-    ret[0] = '\0';
-    pthread_mutex_lock(&self->handover.lock);
-    for (size_t i = 0; id && i < self->n_channels; i++)
-        if (strcmp(self->captured[i].id, id) == 0)
-            memcpy(ret, self->captured[i].guild_id, 24);
-    pthread_mutex_unlock(&self->handover.lock);
+    return places_find(((collector *)user)->places, channel_id, guild_id, ret);
+}
+
+static void copy_id(const cJSON *object, const char *name, char ret[24])
+{
+    const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, name);
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(inner, "id"));
+    if (id)
+        snprintf(ret, 24, "%s", id);
+}
+
+/* Without the intent's grant every message would be blank. Discord refuses the session then
+ * (4014); should it not, nobody would see why. */
+static void check_content(const cJSON *ready)
+{
+    const cJSON *application = cJSON_GetObjectItemCaseSensitive(ready, "application");
+    const cJSON *flags = cJSON_GetObjectItemCaseSensitive(application, "flags");
+    if (cJSON_IsNumber(flags) && ((unsigned)flags->valuedouble & MESSAGE_CONTENT_FLAGS) == 0)
+        daemon_log(
+            DAEMON_ERROR,
+            "the bot may not read what messages say: enable MESSAGE CONTENT INTENT for it in "
+            "Discord's developer portal",
+            NULL);
+}
+
+static void on_session(collector *self, const cJSON *ready)
+{
+    self->handover.new_session = true;
+    copy_id(ready, "user", self->handover.own_id);
+    copy_id(ready, "application", self->handover.own_application_id);
+    check_content(ready);
 }
 
 static void on_event(const discord_event *event, void *user)
 {
     collector *self = user;
-    char guild_id[24];
     if (strcmp(event->name, "READY") == 0)
-        self->handover.new_session = true;
-    find_guild(self, event->data, guild_id);
-    int r = capture_event(event->name, event->data, guild_id, event->received_at_ms, event_list_add,
-                          &self->handover.events);
+        on_session(self, event->data);
+    int r = capture_event(&self->gateway_rules, event->name, event->data, event->received_at_ms,
+                          event_list_add, &self->handover.events);
+    places_learn(self->places, event->name, event->data);
     if (r == 0)
         return;
     daemon_log(DAEMON_ERROR, "cannot read an event", "event=%s seq=%llu why=%s", event->name,
@@ -162,12 +187,8 @@ static void on_gateway_state(const discord_gateway_status *status, void *user)
 
 static bool is_captured(const collector *self, const char *channel_id)
 {
-    if (!self->channels_known) /* the backend will tell */
-        return true;
-    for (size_t i = 0; i < self->n_channels; i++)
-        if (strcmp(self->captured[i].id, channel_id) == 0)
-            return true;
-    return false;
+    capture_place place;
+    return !places_known(self->places) || places_find(self->places, channel_id, NULL, &place);
 }
 
 static int store_place(collector *self, const discord_resume_state *place)
@@ -176,6 +197,37 @@ static int store_place(collector *self, const discord_resume_state *place)
     int len = snprintf(text, sizeof text, "%s\n%s\n%llu", place->session_id,
                        place->resume_gateway_url, (unsigned long long)place->seq);
     return outbox_put(self->box, place_name, text, (size_t)len);
+}
+
+static int store_self(collector *self)
+{
+    char text[64];
+    memcpy(self->own_id, self->handover.own_id, sizeof self->own_id);
+    memcpy(self->own_application_id, self->handover.own_application_id,
+           sizeof self->own_application_id);
+    int len = snprintf(text, sizeof text, "%s %s", self->own_id, self->own_application_id);
+    return outbox_put(self->box, self_name, text, (size_t)len);
+}
+
+/* A resumed session does not say again who we are. */
+static void load_self(collector *self)
+{
+    void *value = NULL;
+    handover *h = &self->handover;
+    self->rules = (capture_rules){.place = find_place,
+                                  .user = self,
+                                  .own_id = self->own_id,
+                                  .own_application_id = self->own_application_id,
+                                  .ignored = self->config->ignore_authors};
+    self->gateway_rules = self->rules;
+    self->gateway_rules.own_id = h->own_id;
+    self->gateway_rules.own_application_id = h->own_application_id;
+    if (outbox_get(self->box, self_name, &value, NULL) != 0)
+        return;
+    sscanf(value, "%23[0-9] %23[0-9]", self->own_id, self->own_application_id);
+    memcpy(h->own_id, self->own_id, sizeof h->own_id);
+    memcpy(h->own_application_id, self->own_application_id, sizeof h->own_application_id);
+    free(value);
 }
 
 static void load_place(collector *self, discord_resume_state *ret)
@@ -207,14 +259,15 @@ static bool is_full(const collector *self)
 
 /* Stores events, and the gateway's place if given, in one transaction. Returns the number of events
  * kept, or a negative errno: then nothing is. */
-static int keep(collector *self, const event_list *events, const discord_resume_state *place)
+static int keep(collector *self, const event_list *events, const discord_resume_state *place,
+                bool new_session)
 {
     int64_t now = daemon_wall_ms();
     bool full = is_full(self);
     int kept = 0, r = outbox_begin(self->box);
     for (size_t i = 0; r == 0 && i < events->count; i++) {
         const captured *event = &events->items[i];
-        if (!is_captured(self, event->channel_id))
+        if (!event->json || !is_captured(self, event->channel_id))
             continue;
         r = full ? -ENOBUFS
                  : outbox_append(self->box, event->key, event->json, event->size, now, NULL);
@@ -222,7 +275,13 @@ static int keep(collector *self, const event_list *events, const discord_resume_
     }
     if (r == 0 && place)
         r = store_place(self, place);
+    if (r == 0 && new_session)
+        r = store_self(self);
+    if (r == 0 && new_session)
+        r = repair_write_gap(self->repair);
     if (r == 0)
+        r = places_write(self->places, self->box);
+    if (r == 0 && self->backfill)
         r = backfill_write(self->backfill);
     if (r == 0)
         r = pump_settle(self->pump);
@@ -231,6 +290,7 @@ static int keep(collector *self, const event_list *events, const discord_resume_
     else
         outbox_rollback(self->box);
     pump_settled(self->pump, r == 0);
+    places_written(self->places, r == 0);
     return r == 0 ? kept : r;
 }
 
@@ -244,21 +304,24 @@ static int keep_batch(collector *self, const handover *h)
     if (!any)
         return 0;
     backfill_note(self->backfill, &h->events, h->new_session);
-    int kept = keep(self, &h->events, &h->place);
+    int kept = keep(self, &h->events, &h->place, h->new_session);
     backfill_written(self->backfill, kept >= 0);
     if (kept < 0)
         return kept;
     memcpy(self->place_session, h->place.session_id, sizeof self->place_session);
     self->place_at_ms = now;
+    if (h->new_session)
+        repair_gap(self->repair);
+    for (size_t i = 0; i < h->events.count; i++)
+        if (!h->events.items[i].json)
+            repair_fetch(self->repair, h->events.items[i].channel_id,
+                         captured_message(&h->events.items[i]));
     return kept;
 }
 
-/* A page of what was written while no session saw it. */
-static int keep_page(const event_list *events, void *user)
+static int keep_found(collector *self, const event_list *events)
 {
-    collector *self = user;
-    int kept = keep(self, events, NULL);
-    backfill_written(self->backfill, kept >= 0);
+    int kept = keep(self, events, NULL, false);
     if (kept < 0)
         daemon_log(DAEMON_ERROR, "cannot keep events", "why=%s detail=%s", strerror(-kept),
                    outbox_last_error(self->box));
@@ -267,6 +330,26 @@ static int keep_page(const event_list *events, void *user)
     daemon_counter_add(self->captured_events, (uint64_t)kept);
     pump_kick(self->pump);
     return 0;
+}
+
+/* A page of what was written while no session saw it. */
+static int keep_page(const event_list *events, void *user)
+{
+    collector *self = user;
+    int r = keep_found(self, events);
+    backfill_written(self->backfill, r == 0);
+    return r;
+}
+
+/* What a comparison with the source found. */
+static int keep_repair(const event_list *events, void *user)
+{
+    collector *self = user;
+    event_list none = {0};
+    backfill_note(self->backfill, &none, false);
+    int r = keep_found(self, events);
+    backfill_written(self->backfill, r == 0);
+    return r;
 }
 
 static void set_hold(collector *self, bool *reason, bool on)
@@ -280,6 +363,8 @@ static void on_gap(bool busy, void *user)
 {
     collector *self = user;
     set_hold(self, &self->held_gap, busy);
+    if (self->repair)
+        repair_wait(self->repair, busy);
     if (busy)
         daemon_timer_set(self->gap_patience, GAP_PATIENCE_MS);
 }
@@ -387,6 +472,7 @@ static void on_backend_ready(void *user)
 {
     collector *self = user;
     pump_kick(self->pump);
+    repair_backend_ready(self->repair);
     report(self);
 }
 
@@ -404,23 +490,11 @@ static void on_channels(const api_channels_captured_result *list, const convex_f
                    failure->message);
         return;
     }
-    captured_channel *fresh = calloc(list->count + 1, sizeof *fresh);
-    if (!fresh)
+    if (places_set_channels(self->places, list) != 0)
         return;
-    for (size_t i = 0; i < list->count; i++) {
-        const api_captured_channel *wanted = &list->items[i];
-        snprintf(fresh[i].guild_id, sizeof fresh[i].guild_id, "%s", wanted->guild_id.data);
-        snprintf(fresh[i].id, sizeof fresh[i].id, "%s", wanted->channel_id.data);
-    }
-    pthread_mutex_lock(&self->handover.lock);
-    captured_channel *old = self->captured;
-    self->captured = fresh;
-    self->n_channels = list->count;
-    self->channels_known = true;
-    pthread_mutex_unlock(&self->handover.lock);
-    free(old);
-    daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", self->n_channels);
+    daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", list->count);
     backfill_set_channels(self->backfill, list);
+    repair_set_channels(self->repair, list);
 }
 
 /* ---- end ---- */
@@ -432,6 +506,7 @@ static void on_stop(void *user)
     daemon_notify_stopping();
     self->stopping = true;
     backfill_stop(self->backfill);
+    repair_stop(self->repair);
     self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
     report(self);
     daemon_timer_set(self->drain, DRAIN_MS);
@@ -497,6 +572,10 @@ static int open_outbox(collector *self)
     int r = outbox_open(&options, &self->box, &error);
     if (r != 0)
         daemon_log(DAEMON_ERROR, "cannot open the outbox", "why=%s", error.text);
+    if (r == 0)
+        r = places_new(self->box, &self->places);
+    if (r == 0)
+        load_self(self);
     return r;
 }
 
@@ -533,8 +612,30 @@ static int open_rest(collector *self)
         daemon_misconfigured("discord-api-url", "%s", error.message);
     if (status != DISCORD_OK)
         return -ENOMEM;
-    backfill_options options = {self->loop, self->box, self->rest, keep_page, on_gap, self};
+    backfill_options options = {.loop = self->loop,
+                                .box = self->box,
+                                .rest = self->rest,
+                                .rules = &self->rules,
+                                .keep = keep_page,
+                                .on_busy = on_gap,
+                                .user = self};
     return backfill_new(&options, &self->backfill);
+}
+
+static int open_repair(collector *self)
+{
+    repair_options options = {.loop = self->loop,
+                              .box = self->box,
+                              .rest = self->rest,
+                              .client = service_link_client(self->link),
+                              .places = self->places,
+                              .rules = &self->rules,
+                              .metrics = self->metrics,
+                              .every_ms = self->config->repair_interval_s * 1000,
+                              .window_ms = self->config->repair_window_h * 3600000,
+                              .keep = keep_repair,
+                              .user = self};
+    return repair_new(&options, &self->repair);
 }
 
 static int open_gateway(collector *self)
@@ -581,6 +682,8 @@ int collector_open(collector **ret, const collector_config *config)
     if (r == 0)
         r = open_backend(self);
     if (r == 0)
+        r = open_repair(self);
+    if (r == 0)
         r = open_gateway(self);
     return r;
 }
@@ -602,15 +705,17 @@ void collector_close(collector *self)
     discord_gateway_free(self->gateway);
     discord_rest_free(self->rest);
     pump_stop(self->pump);
+    repair_stop(self->repair);
     convex_sub_unref(self->channels);
     service_link_close(self->link);
     if (self->pump && self->box && pump_settle(self->pump) != 0)
         daemon_log(DAEMON_WARN, "delivered events stay in the outbox", "why=%s",
                    outbox_last_error(self->box));
     pump_free(self->pump);
+    repair_free(self->repair);
     backfill_free(self->backfill);
+    places_free(self->places);
     outbox_close(self->box);
-    free(self->captured);
     event_list_done(&self->handover.events);
     daemon_timer_free(self->drain);
     daemon_timer_free(self->unhold);

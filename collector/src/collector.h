@@ -9,7 +9,8 @@
  * batch that reaches the bound is still taken whole.
  *
  * Gaps: when Discord ends the session, what was written meanwhile is read from the channels'
- * history (backfill.h). */
+ * history (backfill.h); then, and now and then, what is known is compared with the source
+ * (repair.h). */
 #ifndef COLLECTOR_COLLECTOR_H
 #define COLLECTOR_COLLECTOR_H
 
@@ -27,6 +28,8 @@ typedef struct collector_config {
     const char *discord_api_url;
     int64_t outbox_max_entries;
     int64_t outbox_max_bytes;
+    const char *ignore_authors; /* ids, or NULL */
+    int64_t repair_interval_s, repair_window_h;
 } collector_config;
 
 typedef struct collector collector; /* opaque, one owner */

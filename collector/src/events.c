@@ -24,13 +24,15 @@ int event_list_add(const char *channel_id, const char *key, const char *json, si
         list->items = grown;
         list->cap = cap;
     }
-    captured item = {strdup(channel_id), strdup(key), malloc(size + 1), size};
-    if (!item.channel_id || !item.key || !item.json) {
+    captured item = {strdup(channel_id), strdup(key), json ? malloc(size + 1) : NULL, size};
+    if (!item.channel_id || !item.key || (json && !item.json)) {
         forget(&item);
         return -ENOMEM;
     }
-    memcpy(item.json, json, size);
-    item.json[size] = '\0';
+    if (json) {
+        memcpy(item.json, json, size);
+        item.json[size] = '\0';
+    }
     list->items[list->count++] = item;
     return 0;
 }
@@ -49,8 +51,13 @@ void event_list_done(event_list *list)
     list->cap = 0;
 }
 
-uint64_t captured_message_id(const captured *event)
+const char *captured_message(const captured *event)
 {
     const char *slash = strchr(event->key, '/');
-    return slash ? strtoull(slash + 1, NULL, 10) : 0;
+    return slash ? slash + 1 : "";
+}
+
+uint64_t captured_message_id(const captured *event)
+{
+    return strtoull(captured_message(event), NULL, 10);
 }

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 typedef struct captured {
-    char *channel_id, *key, *json; /* key: "channel/message" */
+    char *channel_id, *key; /* key: "channel/message" */
+    char *json;             /* NULL: the message is to be fetched */
     size_t size;
 } captured;
 
@@ -22,7 +23,8 @@ int event_list_add(const char *channel_id, const char *key, const char *json, si
 void event_list_clear(event_list *list); /* keeps the room */
 void event_list_done(event_list *list);
 
-/* The message's id out of the key. */
-uint64_t captured_message_id(const captured *event);
+/* The message's id out of the key; "deleted" of a channel. */
+const char *captured_message(const captured *event);
+uint64_t captured_message_id(const captured *event); /* 0: of no message */
 
 #endif

@@ -90,7 +90,13 @@ static void on_busy(bool busy, void *user)
 
 static void open_backfill(bench *b)
 {
-    backfill_options options = {b->loop, b->box, NULL, keep, on_busy, b};
+    static const capture_rules rules = {.own_id = ""};
+    backfill_options options = {.loop = b->loop,
+                                .box = b->box,
+                                .rules = &rules,
+                                .keep = keep,
+                                .on_busy = on_busy,
+                                .user = b};
     memset(&script, 0, sizeof script);
     assert_int_equal(backfill_new(&options, &b->backfill), 0);
 }
