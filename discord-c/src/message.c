@@ -1,4 +1,4 @@
-/* message.c - the requests that have a name of their own: messages, channels, users.
+/* message.c - the requests that have a name of their own: messages, ourselves.
  * No state, any thread. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "error.h"
 #include "json.h"
-#include "rest.h"
+#include "message.h"
 
 #define NONCE_MAX   25
 #define YOUNG_MS    10000      /* deleting counts in three buckets, by the message's age */
@@ -113,8 +113,7 @@ static bool add_plain(cJSON *payload, const discord_message *m)
     return ok;
 }
 
-/* *ret is owned (cJSON_free). */
-static discord_status print_payload(const discord_message *m, char **ret)
+discord_status dmessage_payload(const discord_message *m, cJSON **ret)
 {
     cJSON *payload = cJSON_CreateObject();
     discord_status status = payload && add_plain(payload, m) ? DISCORD_OK : DISCORD_ENOMEM;
@@ -125,26 +124,51 @@ static discord_status print_payload(const discord_message *m, char **ret)
         status = add_array(payload, "components", m->components_json);
     if (status == DISCORD_OK)
         status = add_attachments(payload, m);
-    if (status == DISCORD_OK && !(*ret = cJSON_PrintUnformatted(payload)))
-        status = DISCORD_ENOMEM;
-    cJSON_Delete(payload);
+    if (status == DISCORD_OK)
+        *ret = payload;
+    else
+        cJSON_Delete(payload);
     return status;
+}
+
+discord_status dmessage_send(discord_rest *rest, discord_request *request, const discord_message *m,
+                             cJSON *payload, discord_done_fn *on_done, void *user)
+{
+    char *json = cJSON_PrintUnformatted(payload);
+    discord_status status = DISCORD_ENOMEM;
+
+    cJSON_Delete(payload);
+    if (json) {
+        request->json = json;
+        request->files = m->files;
+        request->n_files = m->n_files;
+        status = discord_rest_send(rest, request, on_done, user);
+    }
+    cJSON_free(json);
+    return status;
+}
+
+discord_status dmessage_delete(discord_rest *rest, const discord_request *request,
+                               discord_done_fn *on_done, void *user)
+{
+    drest_job *job;
+    discord_status status = drest_job_new(rest, request, on_done, user, &job);
+
+    if (status != DISCORD_OK)
+        return status;
+    job->gone_is_success = true;
+    return drest_submit(rest, job);
 }
 
 static discord_status send_message(discord_rest *rest, discord_request *request,
                                    const discord_message *m, discord_done_fn *on_done, void *user)
 {
-    char *json;
-    discord_status status = print_payload(m, &json);
+    cJSON *payload;
+    discord_status status = dmessage_payload(m, &payload);
 
     if (status != DISCORD_OK)
         return status;
-    request->json = json;
-    request->files = m->files;
-    request->n_files = m->n_files;
-    status = discord_rest_send(rest, request, on_done, user);
-    cJSON_free(json);
-    return status;
+    return dmessage_send(rest, request, m, payload, on_done, user);
 }
 
 /* -- messages -- */
@@ -204,16 +228,11 @@ discord_status discord_rest_delete_message(discord_rest *rest, const char *chann
     char path[80];
     discord_request request = {
         .method = "DELETE", .major = channel_id, .path = path, .reason = reason};
-    drest_job *job;
 
     if (!message_path(path, sizeof path, channel_id, message_id))
         return DISCORD_EINVAL;
     request.route = delete_route(message_id);
-    discord_status status = drest_job_new(rest, &request, on_done, user, &job);
-    if (status != DISCORD_OK)
-        return status;
-    job->gone_is_success = true;
-    return drest_submit(rest, job);
+    return dmessage_delete(rest, &request, on_done, user);
 }
 
 static discord_status get(discord_rest *rest, const char *route, const char *major,
@@ -254,18 +273,7 @@ discord_status discord_rest_get_messages(discord_rest *rest, const char *channel
     return get(rest, MESSAGES, channel_id, path, on_done, user);
 }
 
-/* -- the rest -- */
-
-discord_status discord_rest_get_channel(discord_rest *rest, const char *channel_id,
-                                        discord_done_fn *on_done, void *user)
-{
-    char path[40];
-
-    if (!is_id(channel_id))
-        return DISCORD_EINVAL;
-    snprintf(path, sizeof path, "/channels/%s", channel_id);
-    return get(rest, "/channels/{id}", channel_id, path, on_done, user);
-}
+/* -- ourselves -- */
 
 discord_status discord_rest_get_current_user(discord_rest *rest, discord_done_fn *on_done,
                                              void *user)

@@ -4,128 +4,19 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "discord/rest.h"
-#include "peer.h"
-
-#define CHANNEL "1100000000000000101"
-#define MESSAGE "1400000000000000001"
-#define MAX_LOG 32
-
-/* One test's server: canned answers in order, a log of what was asked. */
-typedef struct canned {
-    const char *status; /* NULL: cut the connection after reading */
-    const char *headers;
-    const char *body;
-} canned;
-
-typedef struct world {
-    const canned *script;
-    unsigned n_script;
-    pthread_mutex_t lock;
-    unsigned n_log;
-    peer_request log[MAX_LOG];
-    unsigned connections;
-    peer *peer;
-    discord_rest *rest;
-    unsigned refused;
-    bool cut_when_idle; /* close after each answer without saying so */
-} world;
-
-static world w;
-
-static void serve(peer_conn *conn)
-{
-    static _Thread_local peer_request request;
-
-    pthread_mutex_lock(&w.lock);
-    w.connections++;
-    pthread_mutex_unlock(&w.lock);
-    while (peer_read_request(conn, &request)) {
-        pthread_mutex_lock(&w.lock);
-        unsigned i = w.n_log++;
-        if (i < MAX_LOG)
-            w.log[i] = request;
-        pthread_mutex_unlock(&w.lock);
-        const canned *a = &w.script[i < w.n_script ? i : w.n_script - 1];
-        if (!a->status)
-            return;
-        if (strcmp(a->status, "silence") == 0) {
-            peer_drain(conn);
-            return;
-        }
-        peer_answer(conn, a->status, a->headers ? a->headers : "", a->body ? a->body : "{}");
-        if (w.cut_when_idle)
-            return;
-    }
-}
-
-static void on_refused(const discord_error *error, void *user)
-{
-    assert_null(strstr(error->message, "secret"));
-    w.refused++;
-}
-
-static void start(const canned *script, unsigned n)
-{
-    discord_rest_options o = DISCORD_REST_OPTIONS_INIT;
-    char url[64];
-
-    w.script = script;
-    w.n_script = n;
-    w.peer = peer_start(serve, NULL);
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/api/v10", peer_port(w.peer));
-    o.api_url = url;
-    o.token = "secret-token";
-    o.attempt_timeout_ms = 400;
-    o.on_refused = on_refused;
-    assert_int_equal(discord_rest_new(&o, &w.rest, NULL), DISCORD_OK);
-}
-#define START(...)                                                                                 \
-    static const canned script[] = {__VA_ARGS__};                                                  \
-    start(script, sizeof script / sizeof *script)
-
-static int setup(void **state)
-{
-    memset(&w, 0, sizeof w);
-    pthread_mutex_init(&w.lock, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    discord_rest_free(w.rest);
-    peer_stop(w.peer);
-    pthread_mutex_destroy(&w.lock);
-    return 0;
-}
-
-static const discord_result *take(discord_wait *wait, discord_status status)
-{
-    assert_int_equal(status, DISCORD_OK);
-    const discord_result *result = discord_wait_result(wait);
-    discord_wait_free(wait);
-    return result;
-}
+#include "canned.h"
 
 static const discord_result *create(const char *nonce)
 {
     discord_message m = {.content = "hi", .nonce = nonce};
     discord_wait *wait = discord_wait_new();
 
-    return take(wait, discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
-}
-
-static unsigned asked(void)
-{
-    pthread_mutex_lock(&w.lock);
-    unsigned n = w.n_log;
-    pthread_mutex_unlock(&w.lock);
-    return n;
+    return canned_take(wait,
+                       discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
 }
 
 static void a_message_is_created_as_discord_wants_it(void **state)
@@ -136,8 +27,8 @@ static void a_message_is_created_as_discord_wants_it(void **state)
                          .reply_to_id = MESSAGE,
                          .nonce = "n1"};
     discord_wait *wait = discord_wait_new();
-    const discord_result *r =
-        take(wait, discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
+    const discord_result *r = canned_take(
+        wait, discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
 
     assert_int_equal(r->error.status, DISCORD_OK);
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(r->json, "id")), MESSAGE);
@@ -160,7 +51,7 @@ static void every_edit_carries_allowed_mentions(void **state)
     START({"200 OK", "", "{}"});
     discord_message m = {.content = "", .attachments_json = "[{\"id\":\"5\"}]"};
     discord_wait *wait = discord_wait_new();
-    const discord_result *r = take(
+    const discord_result *r = canned_take(
         wait, discord_rest_edit_message(w.rest, CHANNEL, MESSAGE, &m, discord_wait_done, wait));
 
     assert_string_equal(w.log[0].method, "PATCH");
@@ -174,8 +65,8 @@ static void deleting_what_is_gone_is_a_success(void **state)
     START({"404 Not Found", "", "{\"code\":10008,\"message\":\"Unknown Message\"}"});
     discord_wait *wait = discord_wait_new();
     const discord_result *r =
-        take(wait, discord_rest_delete_message(w.rest, CHANNEL, MESSAGE, "a \xC3\xA9",
-                                               discord_wait_done, wait));
+        canned_take(wait, discord_rest_delete_message(w.rest, CHANNEL, MESSAGE, "a \xC3\xA9",
+                                                      discord_wait_done, wait));
 
     assert_int_equal(r->error.status, DISCORD_OK);
     assert_int_equal(r->already_gone, 1);
@@ -189,8 +80,8 @@ static void files_go_as_multipart_with_their_descriptions(void **state)
     discord_file file = {"ch\"art.png", "image/png", "a chart", "PNGDATA", 7};
     discord_message m = {.content = "x", .nonce = "n", .files = &file, .n_files = 1};
     discord_wait *wait = discord_wait_new();
-    const discord_result *r =
-        take(wait, discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
+    const discord_result *r = canned_take(
+        wait, discord_rest_create_message(w.rest, CHANNEL, &m, discord_wait_done, wait));
 
     assert_int_equal(r->error.status, DISCORD_OK);
     assert_non_null(strstr(w.log[0].head, "Content-Type: multipart/form-data"));
@@ -234,7 +125,7 @@ static void a_502_of_a_plain_post_is_not_and_its_outcome_is_open(void **state)
     assert_int_equal(r->error.status, DISCORD_ESERVER);
     assert_int_equal(r->error.http_status, 502);
     assert_int_equal(r->error.maybe_applied, 1);
-    assert_int_equal(asked(), 1);
+    assert_int_equal(canned_asked(), 1);
     discord_result_unref(r);
 }
 
@@ -246,7 +137,7 @@ static void a_plain_post_is_never_sent_twice_when_a_kept_connection_dies(void **
 
     assert_int_equal(second->error.status, DISCORD_ENETWORK);
     assert_int_equal(second->error.maybe_applied, 1);
-    assert_int_equal(asked(), 2);
+    assert_int_equal(canned_asked(), 2);
     discord_result_unref(first);
     discord_result_unref(second);
 }
@@ -278,7 +169,7 @@ static void a_permission_error_is_told_at_once_with_its_code(void **state)
 
     assert_int_equal(r->error.status, DISCORD_EFORBIDDEN);
     assert_int_equal(r->error.code, 50013);
-    assert_int_equal(asked(), 1);
+    assert_int_equal(canned_asked(), 1);
     discord_result_unref(r);
 }
 
@@ -289,7 +180,7 @@ static void an_old_edit_limit_comes_back_at_once(void **state)
           {"200 OK", "", "{}"});
     discord_message m = {.content = "x"};
     discord_wait *wait = discord_wait_new();
-    const discord_result *r = take(
+    const discord_result *r = canned_take(
         wait, discord_rest_edit_message(w.rest, CHANNEL, MESSAGE, &m, discord_wait_done, wait));
 
     assert_int_equal(r->error.status, DISCORD_ERATELIMIT);
@@ -299,8 +190,8 @@ static void an_old_edit_limit_comes_back_at_once(void **state)
 
     /* A younger message of the same channel is edited meanwhile. */
     wait = discord_wait_new();
-    r = take(wait,
-             discord_rest_edit_message(w.rest, CHANNEL, MESSAGE, &m, discord_wait_done, wait));
+    r = canned_take(
+        wait, discord_rest_edit_message(w.rest, CHANNEL, MESSAGE, &m, discord_wait_done, wait));
     assert_int_equal(r->error.status, DISCORD_OK);
     discord_result_unref(r);
 }
@@ -312,7 +203,7 @@ static void a_limit_behind_the_deadline_is_told_at_once(void **state)
 
     assert_int_equal(r->error.status, DISCORD_ERATELIMIT);
     assert_true(r->error.retry_after_ms > 3500000);
-    assert_int_equal(asked(), 1);
+    assert_int_equal(canned_asked(), 1);
     discord_result_unref(r);
 }
 
@@ -325,7 +216,7 @@ static void a_401_stops_everything(void **state)
     assert_int_equal(r->error.status, DISCORD_EAUTH);
     assert_int_equal(status, DISCORD_EAUTH);
     assert_int_equal(w.refused, 1);
-    assert_int_equal(asked(), 1);
+    assert_int_equal(canned_asked(), 1);
     discord_result_unref(r);
 }
 
@@ -334,8 +225,8 @@ static void messages_are_fetched_with_a_cursor(void **state)
     START({"200 OK", "", "[{\"id\":\"3\"},{\"id\":\"2\"}]"});
     discord_page page = {.limit = 100, .after = "1"};
     discord_wait *wait = discord_wait_new();
-    const discord_result *r =
-        take(wait, discord_rest_get_messages(w.rest, CHANNEL, &page, discord_wait_done, wait));
+    const discord_result *r = canned_take(
+        wait, discord_rest_get_messages(w.rest, CHANNEL, &page, discord_wait_done, wait));
 
     assert_string_equal(w.log[0].path, "/api/v10/channels/" CHANNEL "/messages?limit=100&after=1");
     assert_int_equal(cJSON_GetArraySize(r->json), 2);
@@ -366,7 +257,7 @@ static void bad_arguments_are_refused_before_anything_is_sent(void **state)
     assert_int_equal(discord_rest_create_message(w.rest, CHANNEL, &long_nonce, NULL, NULL),
                      DISCORD_EINVAL);
     assert_int_equal(discord_rest_send(w.rest, &bad_path, NULL, NULL), DISCORD_EINVAL);
-    assert_int_equal(asked(), 0);
+    assert_int_equal(canned_asked(), 0);
 }
 
 static void count_closed(const discord_result *result, void *user)
@@ -427,7 +318,7 @@ static void nobody_listening_is_a_network_failure(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, canned_setup, canned_teardown)
     const struct CMUnitTest tests[] = {
         T(a_message_is_created_as_discord_wants_it),
         T(every_edit_carries_allowed_mentions),

@@ -34,6 +34,31 @@ typedef enum discord_status {
     DISCORD_EREJECTED   /* any other 4xx: the request itself is wrong; see code */
 } discord_status;
 
+/* Discord's own codes that a program decides by; discord_error.code holds these and others. */
+enum {
+    DISCORD_CODE_UNKNOWN_CHANNEL = 10003,
+    DISCORD_CODE_UNKNOWN_GUILD = 10004,
+    DISCORD_CODE_UNKNOWN_MEMBER = 10007,
+    DISCORD_CODE_UNKNOWN_MESSAGE = 10008,
+    DISCORD_CODE_UNKNOWN_ROLE = 10011,
+    DISCORD_CODE_UNKNOWN_USER = 10013,
+    DISCORD_CODE_UNKNOWN_WEBHOOK = 10015,
+    DISCORD_CODE_TOO_MANY_WEBHOOKS = 30007,
+    DISCORD_CODE_OLD_EDIT_LIMIT = 30046, /* edits of old messages: later, newest state only */
+    DISCORD_CODE_TOO_LARGE = 40005,      /* a file or the request: post without it */
+    DISCORD_CODE_MISSING_ACCESS = 50001,
+    DISCORD_CODE_NOT_THE_AUTHOR = 50005, /* a webhook's message, edited with the bot's token */
+    DISCORD_CODE_EMPTY_MESSAGE = 50006,
+    DISCORD_CODE_NOT_A_TEXT_CHANNEL = 50008,
+    DISCORD_CODE_MISSING_PERMISSION = 50013, /* also: the role stands above ours */
+    DISCORD_CODE_BAD_WEBHOOK_TOKEN = 50027,
+    DISCORD_CODE_INVALID_FORM = 50035,
+    DISCORD_CODE_FILE_TOO_LARGE = 50045,
+    DISCORD_CODE_THREAD_ARCHIVED = 50083,
+    DISCORD_CODE_THREAD_LOCKED = 160005,
+    DISCORD_CODE_BLOCKED_BY_AUTOMOD = 200000
+};
+
 /* Filled whole on failure. `message` ends in NUL and is valid UTF-8. */
 typedef struct discord_error {
     discord_status status;

@@ -178,6 +178,26 @@ DISCORD_API discord_status discord_rest_get_messages(discord_rest *rest, const c
 
 DISCORD_API discord_status discord_rest_get_channel(discord_rest *rest, const char *channel_id,
                                                     discord_done_fn *on_done, void *user);
+
+/* ---- channels and threads ---- */
+
+/* An array; threads are not in it. */
+DISCORD_API discord_status discord_rest_get_guild_channels(discord_rest *rest, const char *guild_id,
+                                                           discord_done_fn *on_done, void *user);
+/* {threads: [{id, parent_id, ...}]}: those not archived; archived ones are asked for by channel,
+ * newest first, with {has_more}. `before` is the archive_timestamp to go on from, NULL at first. */
+DISCORD_API discord_status discord_rest_get_active_threads(discord_rest *rest, const char *guild_id,
+                                                           discord_done_fn *on_done, void *user);
+DISCORD_API discord_status discord_rest_get_archived_threads(discord_rest *rest,
+                                                             const char *channel_id,
+                                                             const char *before,
+                                                             discord_done_fn *on_done, void *user);
+/* Opens an archived thread, so that its messages can be edited again. DISCORD_EFORBIDDEN: it is
+ * locked, and that needs Manage Threads. */
+DISCORD_API discord_status discord_rest_unarchive_thread(discord_rest *rest, const char *thread_id,
+                                                         const char *reason,
+                                                         discord_done_fn *on_done, void *user);
+
 /* ---- members and roles ---- */
 
 /* {user, roles: [id], ...}; DISCORD_ENOTFOUND with code 10007 for who is not in the guild. */
