@@ -22,10 +22,10 @@ export const queue = query({
 /** Leases work to `instance`, in source order within each mirror channel. */
 export const claim = mutation({
   args: { instance: v.string(), limit: v.number() },
-  returns: v.object({ work: v.array(Work.work) }),
+  returns: v.object({ work: v.array(Work.work), lanes: v.array(Work.lane) }),
   handler: async (ctx, { instance, limit }) => {
     await requireService(ctx, "bot");
-    return { work: await Work.claim(ctx, instance, limit) };
+    return await Work.claim(ctx, instance, limit);
   },
 });
 
@@ -33,10 +33,12 @@ const outcome = v.union(
   v.object({
     type: v.literal("posted"), // or edited
     messageIds: v.array(v.string()), // ours, in order; several for a long text
+    webhookId: v.optional(v.string()), // through which they were posted
     postedAt: v.number(),
     version: v.string(),
   }),
   v.object({ type: v.literal("deleted") }),
+  v.object({ type: v.literal("gone"), error: v.string() }), // somebody deleted our post
   v.object({ type: v.literal("untried") }), // given back: nothing was sent
   v.object({
     type: v.literal("retry"),
@@ -58,6 +60,17 @@ export const report = mutation({
   handler: async (ctx, { instance, results }) => {
     await requireService(ctx, "bot");
     return { accepted: await Mirrors.report(ctx, instance, results) };
+  },
+});
+
+/** Posts that were deleted by hand; says how many are made again. */
+export const lost = mutation({
+  args: { channelId: v.string(), messageIds: v.array(v.string()) },
+  returns: v.object({ recreated: v.number() }),
+  handler: async (ctx, { channelId, messageIds }) => {
+    await requireService(ctx, "bot");
+    const some = messageIds.slice(0, 100);
+    return { recreated: await Mirrors.lost(ctx, channelId, some) };
   },
 });
 

@@ -214,6 +214,7 @@ const mirrors = defineTable({
   actual: v.union(
     v.object({
       messageIds: v.array(v.string()), // ours, in order; a long text has several
+      webhookId: v.optional(v.string()), // through which they were posted; absent: as the bot
       version: v.string(),
       postedAt: v.number(), // ms: when Discord had this version
     }),
@@ -230,6 +231,8 @@ const mirrors = defineTable({
   attempts: v.number(), // handed out for the present want so far
   firstAttemptAt: v.union(v.number(), v.null()), // null: nothing unanswered
   attempted: v.union(v.string(), v.null()), // version of the unanswered attempts
+  attemptedAs: v.optional(postIdentity), // how they would have posted
+  lastPost: v.optional(v.string()), // the newest of actual.messageIds, zero-padded
   nextAttemptAt: v.union(v.number(), v.null()), // ms: not before
   error: v.optional(v.string()), // why the last attempt failed
   dead: v.boolean(), // given up until the signal changes
@@ -248,6 +251,11 @@ const mirrors = defineTable({
     "wants",
     "mirrorChannelId",
     "order",
+  ])
+  .index("by_communityId_and_mirrorChannelId_and_lastPost", [
+    "communityId",
+    "mirrorChannelId",
+    "lastPost",
   ]);
 
 // How far a person has read in a community. Written and read by that person only.

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Doc } from "../convex/_generated/dataModel";
 import {
   attemptedWith,
+  free,
   heldUntil,
   operationOf,
   settled,
@@ -147,4 +148,49 @@ test("giving back keeps what an earlier attempt left unknown", () => {
   assert.equal(back.firstAttemptAt, 5);
   assert.equal(back.attempts, 1);
   assert.equal(back.wants, true);
+});
+
+test("a post that was deleted by hand is given up, or made again under another nonce", () => {
+  const gone = { type: "gone", error: "somebody deleted it" } as const;
+  const left = settled(row({ actual }), gone, NOW);
+  assert.deepEqual([left.wants, left.dead], [false, true]);
+  assert.equal(left.error, "somebody deleted it");
+  const before = row({ actual, generation: 4 });
+  const again = { ...before, ...settled(before, gone, NOW, true) };
+  assert.equal(again.generation, 5);
+  assert.equal(again.actual, null);
+  assert.equal(operationOf(again), "post");
+});
+
+test("a post that is gone and not wanted is simply gone", () => {
+  const gone = { type: "gone", error: "somebody deleted it" } as const;
+  const before = row({ actual, desired: absent });
+  const after = { ...before, ...settled(before, gone, NOW) };
+  assert.deepEqual([after.wants, after.dead], [false, false]);
+  assert.equal(operationOf(after), null);
+});
+
+test("a held post or lease holds those behind it, a held edit does not", () => {
+  const waits = { lease: null, nextAttemptAt: NOW + 9, firstAttemptAt: null };
+  const edit = row({ ...waits, actual, desired: v2 });
+  const post = row(waits);
+  const now = row({ lease: null, firstAttemptAt: null });
+  const isHeld = (until: number) => until > NOW;
+  assert.deepEqual(free([edit, now, post, now], isHeld), [now]);
+  assert.deepEqual(free([row({ actual }), now], isHeld), []);
+  assert.deepEqual(
+    free([edit, post], () => false),
+    [edit, post],
+  );
+});
+
+test("the newest part of a post is remembered, whichever it is", () => {
+  const outcome: Outcome = {
+    type: "posted",
+    messageIds: ["9", "100", "20"],
+    postedAt: 2,
+    version: "v1",
+  };
+  const { lastPost } = settled(row(), outcome, NOW);
+  assert.equal(BigInt(lastPost!), 100n);
 });

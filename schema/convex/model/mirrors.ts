@@ -1,9 +1,10 @@
 // mirrors.ts - from the actual posts of the customer guild to the desired.
 //
 // A row wants work while what is desired differs from what is there. Rows of
-// one mirror channel form a lane: work leaves it in source order, so whatever
-// is at its head and cannot be handed out now (leased, waiting for a retry)
-// holds the rest. A row that was given up does not want work and holds nobody.
+// one mirror channel form a lane: work leaves it in source order, and only to
+// one bot at a time. So a row that is leased holds those behind it, as does a
+// post that waits for a retry; an edit or a delete that does holds nobody, and
+// neither does a row that was given up, which wants no work.
 //
 // Invariants: `wants` says exactly whether the row has an operation to do;
 // a row has at most one lease, and only the newest fence may report.
@@ -16,6 +17,8 @@ import { orderOf } from "./versions";
 export const LEASE_MS = 15_000;
 const MAX_LANES = 200; // of one community, as many as channels
 const MAX_PER_LANE = 64; // looked at, at once
+const MAX_OURS = 200; // rows of a mirror channel told of at once
+const NEAR = 16; // rows looked at for one of several parts of a post
 const MAX_ERROR_LENGTH = 500;
 
 type Mirror = Doc<"mirrors">;
@@ -105,6 +108,25 @@ export function heldUntil(row: Mirror): number | null {
   return Math.max(lease.until, nextAttemptAt ?? 0);
 }
 
+/** Must those behind a row that is held wait, too? */
+function holds(row: Mirror): boolean {
+  return row.lease !== null || operationOf(row) === "post";
+}
+
+/** The rows of a lane that may be handed out at a time, and what comes after. */
+export function free(
+  lane: readonly Mirror[],
+  isHeld: (until: number) => boolean,
+): Mirror[] {
+  const found: Mirror[] = [];
+  for (const row of lane) {
+    const until = heldUntil(row);
+    if (until === null || !isHeld(until)) found.push(row);
+    else if (holds(row)) break;
+  }
+  return found;
+}
+
 /**
  * The lanes that have work, each with its first rows in source order. Reads
  * the index of wanting rows only, and of idle lanes nothing.
@@ -112,7 +134,6 @@ export function heldUntil(row: Mirror): number | null {
 export async function* lanes(
   ctx: QueryCtx,
   communityId: Id<"communities">,
-  perLane: number,
 ): AsyncGenerator<Mirror[]> {
   let last = ""; // sorts before every channel id
   for (let count = 0; count < MAX_LANES; count++) {
@@ -128,15 +149,11 @@ export async function* lanes(
       .first();
     if (head === null) return;
     last = head.mirrorChannelId;
-    yield await laneRows(ctx, head, Math.min(perLane, MAX_PER_LANE));
+    yield await laneRows(ctx, head);
   }
 }
 
-async function laneRows(
-  ctx: QueryCtx,
-  head: Mirror,
-  count: number,
-): Promise<Mirror[]> {
+async function laneRows(ctx: QueryCtx, head: Mirror): Promise<Mirror[]> {
   return await ctx.db
     .query("mirrors")
     .withIndex("by_communityId_and_wants_and_lane", (q) =>
@@ -145,7 +162,7 @@ async function laneRows(
         .eq("wants", true)
         .eq("mirrorChannelId", head.mirrorChannelId),
     )
-    .take(count);
+    .take(MAX_PER_LANE);
 }
 
 export type Queue = {
@@ -159,7 +176,7 @@ export type Queue = {
  * What waits. No clock: a time in the past is for the caller to see.
  *   ready   rows that a claim would hand out now, at most 64 a lane
  *   head    the oldest row that wants work
- *   nextAt  when the first of the held lanes opens
+ *   nextAt  when the first of the held rows may be handed out
  *   mark    grows with new work: two queues that only look alike differ in it
  */
 export async function queue(ctx: QueryCtx): Promise<Queue> {
@@ -168,14 +185,15 @@ export async function queue(ctx: QueryCtx): Promise<Queue> {
   let nextAt: number | null = null;
   let mark = 0;
   for (const { _id } of await Communities.all(ctx))
-    for await (const rows of lanes(ctx, _id, MAX_PER_LANE)) {
+    for await (const rows of lanes(ctx, _id)) {
       const first = rows[0]!;
-      const free = rows.findIndex((row) => heldUntil(row) !== null);
-      const held = heldUntil(first);
-      ready += free === -1 ? rows.length : free;
+      ready += free(rows, () => true).length;
       if (head === null || first.order < head.order) head = first;
-      if (held !== null) nextAt = Math.min(nextAt ?? held, held);
-      mark = Math.max(mark, first.wantedAt);
+      for (const row of rows) {
+        const held = heldUntil(row);
+        if (held !== null) nextAt = Math.min(nextAt ?? held, held);
+        mark = Math.max(mark, row.wantedAt);
+      }
     }
   return { ready, head: head?._id ?? null, nextAt, mark };
 }
@@ -204,10 +222,12 @@ export type Outcome =
   | {
       type: "posted";
       messageIds: string[];
+      webhookId?: string;
       postedAt: number;
       version: string;
     }
   | { type: "deleted" }
+  | { type: "gone"; error: string }
   | { type: "untried" }
   | { type: "retry"; error: string; retryAfterMs: number }
   | { type: "dead"; error: string };
@@ -236,33 +256,54 @@ function untried(row: Mirror): Partial<Mirror> {
     attempts: Math.max(0, row.attempts - 1),
     firstAttemptAt,
     attempted: first ? null : row.attempted,
+    attemptedAs: first ? undefined : row.attemptedAs,
     wants: operationOf({ ...row, firstAttemptAt }) !== null,
   };
 }
 
-/** What an outcome makes of a row; pure. */
+const ANSWERED = {
+  lease: null,
+  attempts: 0,
+  firstAttemptAt: null,
+  attempted: null,
+  attemptedAs: undefined,
+  nextAttemptAt: null,
+} as const;
+
+/** There is no post any more, and the next is another one: it gets another nonce. */
+function without(row: Mirror, now: number): Partial<Mirror> {
+  const wants = row.desired.state === "present";
+  return {
+    ...ANSWERED,
+    actual: null,
+    lastPost: undefined,
+    generation: row.generation + 1,
+    wants,
+    wantedAt: wants ? now : row.wantedAt,
+    dead: false,
+    error: undefined,
+  };
+}
+
+/** What an outcome makes of a row; pure. `recreates`: a post that is gone is made again. */
 export function settled(
   row: Mirror,
   outcome: Outcome,
   now: number,
+  recreates = false,
 ): Partial<Mirror> {
   if (outcome.type === "untried") return untried(row);
+  if (outcome.type === "gone" && (recreates || row.desired.state === "absent"))
+    return without(row, now);
   if (outcome.type === "retry")
     return {
       lease: null,
       nextAttemptAt: now + Math.max(0, outcome.retryAfterMs),
       error: outcome.error.slice(0, MAX_ERROR_LENGTH),
     };
-  const done = {
-    lease: null,
-    attempts: 0,
-    firstAttemptAt: null,
-    attempted: null,
-    nextAttemptAt: null,
-  };
-  if (outcome.type === "dead")
+  if (outcome.type === "dead" || outcome.type === "gone")
     return {
-      ...done,
+      ...ANSWERED,
       wants: false,
       dead: true,
       error: outcome.error.slice(0, MAX_ERROR_LENGTH),
@@ -277,6 +318,7 @@ export function settled(
       ? null
       : {
           messageIds: outcome.messageIds,
+          webhookId: outcome.webhookId,
           version: certain ? outcome.version : UNKNOWN_VERSION,
           postedAt: outcome.postedAt,
         };
@@ -284,13 +326,18 @@ export function settled(
     operationOf({ desired: row.desired, actual, firstAttemptAt: null }) !==
     null;
   return {
-    ...done,
+    ...ANSWERED,
     actual,
+    lastPost: lastOf(actual?.messageIds),
     wants,
     wantedAt: wants ? now : row.wantedAt,
     error: undefined,
     ...(outcome.type === "posted" ? { reportedAt: now } : {}),
   };
+}
+
+function lastOf(messageIds: readonly string[] = []): string | undefined {
+  return messageIds.map(orderOf).sort().at(-1);
 }
 
 /** Takes the outcomes of work. An older fence than the row's is refused. */
@@ -305,10 +352,107 @@ export async function report(
     const row = await ctx.db.get(mirrorId);
     const current =
       row !== null && row.fence === fence && row.lease?.instance === instance;
-    if (current) await ctx.db.patch(mirrorId, settled(row, outcome, now));
+    if (current) {
+      const again = outcome.type === "gone" && (await recreates(ctx, row));
+      await ctx.db.patch(mirrorId, settled(row, outcome, now, again));
+    }
     accepted.push(current);
   }
   return accepted;
+}
+
+/** The channel that a row's signal was written in. */
+export async function channelOf(
+  ctx: QueryCtx,
+  row: Mirror,
+): Promise<Doc<"channels"> | null> {
+  const signal = await ctx.db
+    .query("signals")
+    .withIndex("by_communityId_and_messageId", (q) =>
+      q.eq("communityId", row.communityId).eq("messageId", row.messageId),
+    )
+    .unique();
+  return signal === null ? null : await ctx.db.get(signal.channelId);
+}
+
+async function recreates(ctx: QueryCtx, row: Mirror): Promise<boolean> {
+  return (await channelOf(ctx, row))?.recreates ?? false;
+}
+
+/** Rows with a post in a mirror channel that is not older than one, oldest first. */
+async function postedSince(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  mirrorChannelId: string,
+  lastPost: string,
+  limit: number,
+): Promise<Mirror[]> {
+  return await ctx.db
+    .query("mirrors")
+    .withIndex("by_communityId_and_mirrorChannelId_and_lastPost", (q) =>
+      q
+        .eq("communityId", communityId)
+        .eq("mirrorChannelId", mirrorChannelId)
+        .gte("lastPost", lastPost),
+    )
+    .take(limit);
+}
+
+export type Ours = {
+  channelId: string;
+  messageIds: string[];
+  until: string | null;
+};
+
+/**
+ * The posts of a mirror channel, newer than one, that rows know of: among all
+ * others of the bot is what an attempt of unknown outcome made, or an attempt
+ * that a lost record told of. `until`: where there are too many, nothing is
+ * said of posts after this one.
+ */
+export async function ours(
+  ctx: QueryCtx,
+  channelId: string,
+  after: string,
+): Promise<Ours> {
+  const messageIds: string[] = [];
+  let until: string | null = null;
+  for (const { _id } of await Communities.all(ctx)) {
+    const rows = await postedSince(ctx, _id, channelId, after, MAX_OURS);
+    for (const { actual } of rows)
+      for (const id of actual?.messageIds ?? [])
+        if (orderOf(id) > after) messageIds.push(id);
+    const last = rows.at(-1)?.actual?.messageIds.at(-1);
+    if (rows.length === MAX_OURS && last !== undefined)
+      if (until === null || orderOf(last) < orderOf(until)) until = last;
+  }
+  return { channelId, messageIds, until };
+}
+
+/**
+ * Posts that somebody deleted by hand. Those of channels that recreate them
+ * are made again; of others nothing is said until their signal changes.
+ */
+export async function lost(
+  ctx: MutationCtx,
+  channelId: string,
+  messageIds: readonly string[],
+): Promise<number> {
+  const now = Date.now();
+  let count = 0;
+  for (const { _id } of await Communities.all(ctx))
+    for (const messageId of messageIds) {
+      const from = orderOf(messageId);
+      const rows = await postedSince(ctx, _id, channelId, from, NEAR);
+      const row = rows.find((r) => r.actual?.messageIds.includes(messageId));
+      // A leased one is being changed: the bot will see for itself.
+      if (row === undefined || (row.lease?.until ?? 0) > now) continue;
+      if (row.desired.state === "absent" || !(await recreates(ctx, row)))
+        continue;
+      await ctx.db.patch(row._id, without(row, now));
+      count++;
+    }
+  return count;
 }
 
 /** Gives up every lease that an earlier life of `instance` left. */
@@ -318,7 +462,7 @@ export async function release(
 ): Promise<number> {
   let released = 0;
   for (const { _id } of await Communities.all(ctx))
-    for await (const rows of lanes(ctx, _id, MAX_PER_LANE))
+    for await (const rows of lanes(ctx, _id))
       for (const row of rows) {
         if (row.lease?.instance !== instance) continue;
         await ctx.db.patch(row._id, { lease: null });
