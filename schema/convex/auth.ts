@@ -1,20 +1,15 @@
 // auth.ts - people: e-mail and password.
 
-import { Password } from "@convex-dev/auth/providers/Password";
 import { convexAuth } from "@convex-dev/auth/server";
 import { v } from "convex/values";
 import { internal } from "./_generated/api";
 import { action, type MutationCtx } from "./_generated/server";
 import { claim } from "./model/access";
-import { checkPassword, emailOf } from "./model/accounts";
+import { FAILURES_PER_HOUR, password } from "./model/password";
 
 export const { auth, signIn, store, isAuthenticated } = convexAuth({
-  providers: [
-    Password({
-      profile: (params) => ({ email: emailOf(params.email) }),
-      validatePasswordRequirements: checkPassword,
-    }),
-  ],
+  providers: [password],
+  signIn: { maxFailedAttempsPerHour: FAILURES_PER_HOUR },
   callbacks: {
     // A proved address brings with it what was bought or granted under it before.
     afterUserCreatedOrUpdated: async (ctx: MutationCtx, { userId }) =>

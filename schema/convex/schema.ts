@@ -10,6 +10,7 @@ import { authTables } from "@convex-dev/auth/server";
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 import { fact, phase } from "./model/billing/facts";
+import { preferences as preferenceFields } from "./model/preferences";
 import {
   body,
   eventState,
@@ -408,6 +409,45 @@ const discordLinks = defineTable({
   .index("by_discordId", ["discordId"])
   .index("by_name", ["name"]);
 
+// A person on the way to Discord's page and back, to link their account. Above tenants, gone
+// after ten minutes. See model/discordLinking.ts.
+const discordAttempts = defineTable({
+  userId: v.id("users"),
+  stateDigest: v.union(v.string(), v.null()), // null: spent
+  verifier: v.string(), // PKCE; empty once spent
+  guildId: v.union(v.string(), v.null()), // to bring them into
+  expiresAt: v.number(),
+  ticketDigest: v.union(v.string(), v.null()), // null: not back yet
+  found: v.union(v.object({ id: v.string(), name: v.string() }), v.null()),
+})
+  .index("by_userId", ["userId"])
+  .index("by_stateDigest", ["stateDigest"])
+  .index("by_ticketDigest", ["ticketDigest"]);
+
+// How a person wants the dashboard to be. Above tenants.
+const preferences = defineTable({
+  userId: v.id("users"),
+  ...preferenceFields.fields,
+}).index("by_userId", ["userId"]);
+
+// A link with which anybody may read some signals. Written by operators; found by its token's
+// digest, which leads to the tenant.
+const shares = defineTable({
+  communityId: v.id("communities"),
+  tokenDigest: v.string(),
+  label: v.string(),
+  channelId: v.union(v.id("channels"), v.null()), // null: all
+  messageId: v.union(v.string(), v.null()), // null: all
+  createdBy: v.union(v.id("users"), v.null()), // null: deleted their account
+  createdAt: v.number(),
+  expiresAt: v.number(),
+  revokedAt: v.union(v.number(), v.null()),
+  endedAt: v.union(v.number(), v.null()), // its time is over
+})
+  .index("by_tokenDigest", ["tokenDigest"])
+  .index("by_createdBy", ["createdBy"])
+  .index("by_communityId", ["communityId"]);
+
 // A role that a person should have in the customer guild, or should not. Desired: written
 // with entitlements and links; actual, lease and attempts: by the bot. See model/roles.ts.
 const roleJobs = defineTable({
@@ -577,6 +617,9 @@ export default defineSchema({
   purchases,
   entitlements,
   discordLinks,
+  discordAttempts,
+  preferences,
+  shares,
   roleJobs,
   checks,
   services,

@@ -15,9 +15,10 @@ export function emailOf(given: unknown): string {
 }
 
 // The upper bound keeps hashing cheap to refuse.
-export function checkPassword(password: string): void {
+export function checkPassword(password: unknown): string {
   if (typeof password !== "string" || password.length < 8)
     throw failure("weak_password", "A password needs at least 8 characters");
   if (password.length > 200)
     throw failure("weak_password", "A password has at most 200 characters");
+  return password;
 }

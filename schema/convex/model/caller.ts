@@ -1,7 +1,7 @@
 // caller.ts - who is calling, and may they.
 // Every public function asks here before it does anything else.
 
-import { getAuthUserId } from "@convex-dev/auth/server";
+import { getAuthSessionId, getAuthUserId } from "@convex-dev/auth/server";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { bySlug } from "./communities";
@@ -34,8 +34,35 @@ export async function serviceRoleOf(ctx: Ctx): Promise<ServiceRole | null> {
 
 /** The signed-in person. Throws for daemons and strangers. */
 export async function requirePerson(ctx: Ctx): Promise<Id<"users">> {
-  const userId = await personOf(ctx);
-  if (userId === null) throw await refusal(ctx, "a signed-in person");
+  return (await requireSession(ctx)).userId;
+}
+
+export type Session = { userId: Id<"users">; sessionId: Id<"authSessions"> };
+
+/**
+ * The signed-in person and the session. A token outlives its session by up to an hour, so the
+ * session is looked up: signing out, a changed password and a deleted account end it at once,
+ * also for queries that are being watched.
+ */
+export async function requireSession(ctx: Ctx): Promise<Session> {
+  const named = await sessionNamed(ctx);
+  if (named === null) throw await refusal(ctx, "a signed-in person");
+  const session = await ctx.db.get(named.sessionId);
+  if (
+    session === null ||
+    session.userId !== named.userId ||
+    session.expirationTime <= Date.now() ||
+    (await ctx.db.get(named.userId)) === null
+  )
+    throw failure("unauthenticated", "This session has ended: sign in again");
+  return named;
+}
+
+/** The signed-in operator. Throws for everybody else. */
+export async function requireOperator(ctx: Ctx): Promise<Id<"users">> {
+  const userId = await requirePerson(ctx);
+  if (!(await isOperator(ctx, userId)))
+    throw failure("forbidden", "This needs an operator");
   return userId;
 }
 
@@ -56,14 +83,6 @@ export async function requireMember(
   throw failure("no_access", "This account has no access to this community");
 }
 
-/** The signed-in operator. Throws for everybody else. */
-export async function requireOperator(ctx: Ctx): Promise<Id<"users">> {
-  const userId = await requirePerson(ctx);
-  if (!(await isOperator(ctx, userId)))
-    throw failure("forbidden", "This needs an operator");
-  return userId;
-}
-
 /** The community, if the caller is an operator or a daemon. */
 export async function requireStaff(
   ctx: Ctx,
@@ -77,11 +96,13 @@ export async function requireStaff(
 }
 
 // A daemon's subject is no user id, whatever it looks like.
-async function personOf(ctx: Ctx): Promise<Id<"users"> | null> {
+async function sessionNamed(ctx: Ctx): Promise<Session | null> {
   const identity = await ctx.auth.getUserIdentity();
   if (identity === null || identity.issuer !== process.env.CONVEX_SITE_URL)
     return null;
-  return await getAuthUserId(ctx);
+  const userId = await getAuthUserId(ctx);
+  const sessionId = await getAuthSessionId(ctx);
+  return userId === null || sessionId === null ? null : { userId, sessionId };
 }
 
 async function refusal(ctx: Ctx, needed: string) {

@@ -10,7 +10,14 @@ export type FailureCode =
   | "not_found"
   | "bad_argument"
   | "bad_email"
-  | "weak_password";
+  | "weak_password"
+  | "bad_credentials" // no account has this e-mail and password
+  | "account_exists"
+  | "too_many_attempts" // later again
+  | "not_configured" // a variable of the deployment is missing
+  | "link_over" // an attempt to link Discord that is spent or too old
+  | "discord_taken" // that Discord account is linked to another account
+  | "share_over"; // nothing is shared at this link, or no longer
 
 export type Failure = { code: FailureCode; message: string };
 

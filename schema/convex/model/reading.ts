@@ -60,7 +60,8 @@ export async function markRead(
   else await ctx.db.patch(mark._id, { messageId, order, at });
 }
 
-async function markOf(
+/** How far a person has read in a community; null: never there. */
+export async function markOf(
   ctx: QueryCtx,
   communityId: Id<"communities">,
   userId: Id<"users">,

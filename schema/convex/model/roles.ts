@@ -86,6 +86,7 @@ export async function managed(
   return [...new Set(all)];
 }
 
+/** All rows of a Discord account in a community. */
 export async function jobsOf(
   ctx: QueryCtx,
   communityId: Id<"communities">,

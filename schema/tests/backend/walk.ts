@@ -149,11 +149,21 @@ function settle(deployment: Deployment): Promise<Place> {
       community: A,
     });
     const { customerGuildId } = community;
+    const operator = clientOf(
+      deployment,
+      (await everybody(deployment)).operator,
+    );
+    const share = await operator.action(api.shares.create, {
+      community: A,
+      expiresAt: Date.now() + 3_600_000,
+      label: "walk",
+    });
     return {
       community: A,
       channelId: channel!.id,
       messageId,
       eventId: event!.id,
+      shareId: share.id,
       customerGuildId,
       source,
     };

@@ -7,6 +7,7 @@
 import type { FailureCode } from "../../convex/model/failure";
 import { beat, webhook } from "./roles";
 import { newId, type Source } from "./source";
+import { ACCOUNT_ROWS } from "./walkAccount";
 import { OPERATOR_ROWS } from "./walkOperator";
 
 export const CALLERS = [
@@ -36,6 +37,7 @@ const PEOPLE: Caller[] = [
 /** For whom a function is. */
 export const MAY = {
   everybody: [...CALLERS] as Caller[],
+  visitor: ["anonymous", ...PEOPLE] as Caller[], // whoever sits at a browser
   person: PEOPLE,
   member: ["member", "operator"] as Caller[], // of A
   operator: ["operator"] as Caller[],
@@ -60,6 +62,7 @@ export type Place = {
   channelId: string; // the id in `channels` of its first channel
   messageId: string; // of a signal in it
   eventId: string; // of a provider's event about it
+  shareId: string; // of a link to it
   customerGuildId: string;
   source: Source;
 };
@@ -84,6 +87,7 @@ const instance = "walk";
 
 export const ROWS: Record<string, Row> = {
   ...OPERATOR_ROWS,
+  ...ACCOUNT_ROWS,
   "attachments:claim": {
     for: "collector",
     args: () => ({ instance, limit: 0 }),
@@ -97,7 +101,7 @@ export const ROWS: Record<string, Row> = {
 
   "auth:isAuthenticated": { for: "everybody", args: none },
   "auth:signIn": {
-    for: "everybody",
+    for: "visitor",
     args: () => ({
       provider: "password",
       params: { email: "no address", password: "x", flow: "signIn" },
@@ -230,5 +234,11 @@ export const ROUTES: Record<string, Route> = {
     for: "everybody",
     path: () => "/.well-known/openid-configuration",
     status: 200,
+  },
+  // A browser on its way back from Discord; it carries no token. The state is the right.
+  "GET /discord/callback": {
+    for: "everybody",
+    path: () => "/discord/callback?state=none&code=none",
+    status: 302,
   },
 };

@@ -3,6 +3,7 @@
 import { useConvexAuth, useQuery } from "convex/react";
 import { useState } from "react";
 import { NoAccess } from "../account/NoAccess";
+import { SessionEnd } from "../account/SessionEnd";
 import { SignIn } from "../account/SignIn";
 import { Confirms } from "../ui/Confirm";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
@@ -42,7 +43,11 @@ function ForPeople({ found }: { found: Found | null }) {
   const { isLoading, isAuthenticated } = useConvexAuth();
   if (isLoading) return <Waiting />;
   if (!isAuthenticated) return <SignIn />;
-  return <SignedIn found={found} />;
+  return (
+    <SessionEnd>
+      <SignedIn found={found} />
+    </SessionEnd>
+  );
 }
 
 function SignedIn({ found }: { found: Found | null }) {

@@ -3,8 +3,8 @@
 // One order of elements for every screen; shell.css makes it a column at the
 // side of a wide one, and a bar above and below a narrow one.
 
-import { useAuthActions } from "@convex-dev/auth/react";
 import { Suspense, type ReactNode } from "react";
+import { useSignOut } from "../account/SessionEnd";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
 import { Icon } from "../ui/Icon";
 import { Mark } from "../ui/Notice";
@@ -170,7 +170,7 @@ const THEME_WORDS: Record<Theme, string> = {
 
 function UserMenu() {
   const { me } = useSession();
-  const { signOut } = useAuthActions();
+  const signOut = useSignOut();
   const theme = useTheme();
   const [initial = "?"] = [...me.email];
   return (
@@ -198,7 +198,7 @@ function UserMenu() {
           value={theme}
           onChange={setTheme}
         />
-        <button className="menu-item" onClick={() => void signOut()}>
+        <button className="menu-item" onClick={signOut}>
           <Icon name="leave" /> Sign out
         </button>
       </div>

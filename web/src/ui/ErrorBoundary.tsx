@@ -25,6 +25,9 @@ export class ErrorBoundary extends Component<Props, { error: unknown }> {
     const refusal = refusalOf(error);
     if (refusal?.code === "no_access" && this.props.refused)
       return this.props.refused;
+    // The session is over, and with it more than this view: SessionEnd.tsx.
+    if (refusal?.code === "unauthenticated" && this.props.within !== "window")
+      throw error;
     const title = "Something went wrong";
     const said = (
       <>

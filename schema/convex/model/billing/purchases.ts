@@ -292,3 +292,17 @@ export async function ofEmail(
     )
     .take(100);
 }
+
+/** Its customer is gone: the books keep it, under another name than the address. */
+export async function alias(
+  ctx: MutationCtx,
+  { _id, facts }: Purchase,
+  email: string,
+): Promise<void> {
+  await ctx.db.patch(_id, {
+    email,
+    facts: facts.map((fact) =>
+      fact.email === undefined ? fact : { ...fact, email },
+    ),
+  });
+}
