@@ -432,6 +432,7 @@ static bool fill(discord_gateway *gw, const discord_gateway_options *o)
         .shard_count = o->shard_count,
         .url = o->url,
         .ask_budget = o->rest != NULL,
+        .compress = o->compress != 0,
         .connect_timeout_ms = o->connect_timeout_ms,
         .max_backoff_ms = o->max_backoff_ms,
         .resume = o->resume,
@@ -439,8 +440,8 @@ static bool fill(discord_gateway *gw, const discord_gateway_options *o)
     };
 
     gw->options = *o;
-    gw->owner =
-        (dlink_owner){on_opened, on_message, on_breach, on_closed, on_frame, gw, o->max_message};
+    gw->owner = (dlink_owner){on_opened, on_message, on_breach,      on_closed,
+                              on_frame,  gw,         o->max_message, o->compress != 0};
     gw->session = dgw_new(&config);
     gw->question = calloc(1, sizeof *gw->question);
     gw->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;

@@ -1,5 +1,6 @@
 /* link.c - one WebSocket connection on a libwebsockets context.
- * Owns the message being joined from its fragments. Service thread only.
+ * Owns the message being joined from its fragments, and the context that inflates those of
+ * this connection. Service thread only.
  * Invariants: closed() is said at most once, whichever of libwebsockets' ways of failing
  * came first (no connection object, connection error, silent destruction, closed); after
  * dlink_close() nothing is said. */
@@ -8,6 +9,8 @@
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "inflate.h"
 
 #define CLOSE_LINGER_S   3         /* for the close frame */
 #define KEEP_BUFFER      (1 << 20) /* a greater message buffer is given back */
@@ -24,6 +27,7 @@ struct dlink {
     char *text;     /* the message so far */
     size_t size;
     size_t space;
+    dinflate *inflate; /* NULL: nothing is compressed */
     char frame[LWS_PRE + DLINK_FRAME_MAX + 1];
 };
 
@@ -69,8 +73,6 @@ static const char *join(dlink *link, const char *in, size_t n, size_t rest)
 {
     size_t max = link->owner->max_message;
 
-    if (lws_frame_is_binary(link->wsi))
-        return "a binary message";
     if (n > max || rest > max - n || link->size > max - n - rest)
         return "a message above the size limit";
     if (!grow(link, link->size + n + rest + 1))
@@ -81,16 +83,37 @@ static const char *join(dlink *link, const char *in, size_t n, size_t rest)
     return NULL;
 }
 
+/* A piece of a compressed message; `last`: with it the message ends. */
+static void receive_compressed(dlink *link, const char *in, size_t n, bool last)
+{
+    const dlink_owner *owner = link->owner;
+    const char *wrong = link->inflate ? dinflate_feed(link->inflate, in, n) : "a binary message";
+    size_t size;
+
+    if (wrong) {
+        owner->breach(wrong, owner->user);
+        return;
+    }
+    const char *text = last ? dinflate_payload(link->inflate, &size) : NULL;
+    if (text)
+        owner->message(text, size, owner->user);
+}
+
 static void receive(dlink *link, const char *in, size_t n)
 {
     const dlink_owner *owner = link->owner;
     size_t rest = lws_remaining_packet_payload(link->wsi);
-    const char *wrong = join(link, in, n, rest);
+    bool last = !rest && lws_is_final_fragment(link->wsi);
 
+    if (lws_frame_is_binary(link->wsi)) {
+        receive_compressed(link, in, n, last);
+        return;
+    }
+    const char *wrong = join(link, in, n, rest);
     if (wrong) {
         reset_text(link);
         owner->breach(wrong, owner->user);
-    } else if (!rest && lws_is_final_fragment(link->wsi)) {
+    } else if (last) {
         link->text[link->size] = '\0';
         owner->message(link->text, link->size, owner->user);
         reset_text(link);
@@ -219,6 +242,10 @@ void dlink_open(struct lws_context *context, const durl *url, const dlink_owner 
     struct lws_client_connect_info ci = {0};
     dlink *link = calloc(1, sizeof *link);
 
+    if (link && owner->compressed && !(link->inflate = dinflate_new(owner->max_message))) {
+        free(link);
+        link = NULL;
+    }
     *ret = link;
     if (!link)
         return;
@@ -282,6 +309,7 @@ void dlink_free(dlink *link)
 {
     if (!link)
         return;
+    dinflate_free(link->inflate);
     free(link->text);
     free(link);
 }

@@ -1,4 +1,5 @@
-/* link.h - one WebSocket connection on a libwebsockets context. Service thread only. */
+/* link.h - one WebSocket connection on a libwebsockets context. Service thread only.
+ * Binary messages are a zlib-stream, when the owner expects one; text is always plain. */
 #ifndef DISCORD_SRC_LINK_H
 #define DISCORD_SRC_LINK_H
 
@@ -15,7 +16,7 @@ typedef struct dlink dlink;
 /* What a link tells its owner, until it is closed or has said closed(). */
 typedef struct dlink_owner {
     void (*opened)(void *user);
-    /* A whole text message, NUL-terminated, borrowed. */
+    /* A whole payload, inflated, NUL-terminated, borrowed. */
     void (*message)(const char *text, size_t size, void *user);
     /* The peer broke a rule: the owner should dlink_close(). */
     void (*breach)(const char *reason, void *user);
@@ -25,6 +26,7 @@ typedef struct dlink_owner {
     bool (*frame)(char ret[DLINK_FRAME_MAX + 1], size_t *ret_size, void *user);
     void *user;
     size_t max_message;
+    bool compressed; /* binary messages are a zlib-stream; else they are a breach */
 } dlink_owner;
 
 /* NULL without memory. Free with lws_context_destroy(). */

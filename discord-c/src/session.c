@@ -209,7 +209,8 @@ static void connect_to(dgw *s, const char *url, bool resuming, int64_t now)
     const char *join = strchr(url, '?') ? "&" : n && url[n - 1] == '/' ? "?" : "/?";
     durl parts;
 
-    snprintf(joined, sizeof joined, "%s%sv=10&encoding=json", url, join);
+    snprintf(joined, sizeof joined, "%s%sv=10&encoding=json%s", url, join,
+             s->config.compress ? "&compress=zlib-stream" : "");
     if (!durl_parse(joined, &parts)) {
         if (resuming)
             forget_session(s);

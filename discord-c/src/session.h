@@ -27,6 +27,7 @@ typedef struct dgw_config {
     unsigned shard_count;
     const char *url; /* copied; NULL: told by dgw_budget() */
     bool ask_budget; /* DGW_ASK before each identify */
+    bool compress;   /* ask for a zlib-stream */
     uint32_t connect_timeout_ms;
     uint32_t max_backoff_ms;
     const discord_resume_state *resume; /* copied, NULL: none */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <zlib.h>
 
 #include "discord/gateway.h"
 #include "peer.h"
@@ -261,6 +262,75 @@ static void a_guild_of_two_megabytes_in_fragments_arrives_whole(void **state)
     AWAIT(w.n_events == 3);
     assert_string_equal(w.names[1], "GUILD_CREATE");
     assert_int_equal(w.greatest, 2 << 20);
+}
+
+/* One payload of a zlib-stream, in messages of `piece` bytes, each in two frames. */
+static void compressed(peer_conn *conn, z_stream *z, const char *text, size_t piece)
+{
+    unsigned char out[4096];
+
+    z->next_in = (unsigned char *)(uintptr_t)text;
+    z->avail_in = (unsigned)strlen(text);
+    z->next_out = out;
+    z->avail_out = sizeof out;
+    deflate(z, Z_SYNC_FLUSH);
+    for (size_t at = 0, size = sizeof out - z->avail_out; at < size; at += piece) {
+        size_t n = size - at < piece ? size - at : piece;
+        peer_frame(conn, false, 2, out + at, n / 2);
+        peer_frame(conn, true, 0, out + at + n / 2, n - n / 2);
+    }
+}
+
+static void serve_compressed(peer_conn *conn)
+{
+    z_stream z = {0};
+    char text[256];
+
+    if (!peer_upgrade(conn) || deflateInit(&z, 9) != Z_OK)
+        return;
+    compressed(conn, &z, HELLO, 4096);
+    if (expect_frame(conn) && conn->number == 0) {
+        snprintf(text, sizeof text,
+                 "{\"op\":0,\"t\":\"READY\",\"s\":1,\"d\":{\"session_id\":\"abc\","
+                 "\"resume_gateway_url\":\"%s\"}}",
+                 w.url);
+        compressed(conn, &z, text, 7);
+        compressed(conn, &z, "{\"op\":0,\"t\":\"MESSAGE_CREATE\",\"s\":2,\"d\":{}}", 4096);
+        AWAIT(w.n_events == 2);
+    } else {
+        compressed(conn, &z, RESUMED, 4096);
+        compressed(conn, &z, "{\"op\":0,\"t\":\"MESSAGE_CREATE\",\"s\":10,\"d\":{}}", 3);
+        linger(conn);
+    }
+    deflateEnd(&z);
+}
+
+static void a_compressed_connection_is_resumed_with_a_fresh_context(void **state)
+{
+    start(serve_compressed);
+    AWAIT(w.states[DISCORD_GATEWAY_RESUMED] == 1 && w.n_events == 4);
+    assert_int_equal(w.seqs[1], 2);
+    assert_int_equal(w.seqs[3], 10);
+    assert_int_equal(w.states[DISCORD_GATEWAY_DISCONNECTED], 1);
+}
+
+static void serve_broken_compression_once(peer_conn *conn)
+{
+    if (conn->number > 0) {
+        serve_three_events(conn);
+        return;
+    }
+    if (peer_upgrade(conn))
+        peer_frame(conn, true, 2, HELLO, strlen(HELLO));
+    linger(conn);
+}
+
+static void broken_compression_closes_and_comes_back(void **state)
+{
+    start(serve_broken_compression_once);
+    AWAIT(w.states[DISCORD_GATEWAY_READY] == 1);
+    assert_string_equal(w.frames[0], "close 4000");
+    assert_int_equal(w.states[DISCORD_GATEWAY_DISCONNECTED], 1);
 }
 
 static void serve_drop_then_resume(peer_conn *conn)
@@ -538,6 +608,8 @@ int main(void)
         T(events_are_delivered_in_order_with_the_state_to_store),
         T(stopping_closes_with_4000),
         T(a_guild_of_two_megabytes_in_fragments_arrives_whole),
+        T(a_compressed_connection_is_resumed_with_a_fresh_context),
+        T(broken_compression_closes_and_comes_back),
         T(a_dropped_connection_is_resumed),
         T(a_refused_upgrade_is_told_and_tried_again),
         T(an_upgrade_that_is_never_answered_is_given_up),

@@ -9,8 +9,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "discord/text.h"
+#include "inflate.h"
+#include "message.h"
 #include "rest.h"
 #include "session.h"
 
@@ -140,6 +143,55 @@ static bool request_once(void)
     return ok;
 }
 
+/* A compressed payload that makes the buffer grow. */
+static bool inflate_once(void)
+{
+    static unsigned char sent[65536];
+    static char text[200000];
+    static size_t n_sent;
+    z_stream z = {0};
+    size_t size = 0;
+
+    if (!n_sent) { /* with memory, before anything is to fail */
+        long before = countdown;
+        countdown = -1;
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = (char)('a' + i % 7);
+        z.next_in = (unsigned char *)text;
+        z.avail_in = sizeof text;
+        z.next_out = sent;
+        z.avail_out = sizeof sent;
+        assert_int_equal(deflateInit(&z, 6), Z_OK);
+        assert_int_equal(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+        n_sent = sizeof sent - z.avail_out;
+        deflateEnd(&z);
+        countdown = before;
+    }
+    dinflate *d = dinflate_new(sizeof text);
+    bool ok = d && !dinflate_feed(d, sent, n_sent);
+    const char *payload = ok ? dinflate_payload(d, &size) : NULL;
+    ok = payload && size == sizeof text && memcmp(payload, text, size) == 0;
+    dinflate_free(d);
+    return ok;
+}
+
+/* A webhook's message put together, with all that it can have, and checked. */
+static bool payload_once(void)
+{
+    discord_file file = {"a.png", "image/png", "d", "x", 1};
+    discord_message m = {.content = "c",
+                         .embeds_json = "[{\"title\":\"t\"}]",
+                         .components_json = "[]",
+                         .attachments_json = "[{\"id\":\"5\"}]",
+                         .files = &file,
+                         .n_files = 1};
+    cJSON *payload = NULL;
+    discord_status status = dmessage_payload(&m, &payload);
+
+    cJSON_Delete(payload);
+    return status == DISCORD_OK;
+}
+
 static void try_with_each_failure(bool (*once)(void))
 {
     long n = 0;
@@ -166,6 +218,20 @@ static void a_session_bears_any_failing_allocation(void **state)
     cJSON_InitHooks(NULL);
 }
 
+static void a_payload_bears_any_failing_allocation(void **state)
+{
+    cJSON_Hooks hooks = {__wrap_malloc, free};
+
+    cJSON_InitHooks(&hooks);
+    try_with_each_failure(payload_once);
+    cJSON_InitHooks(NULL);
+}
+
+static void inflating_bears_any_failing_allocation(void **state)
+{
+    try_with_each_failure(inflate_once);
+}
+
 static void a_request_bears_any_failing_allocation(void **state)
 {
     try_with_each_failure(request_once);
@@ -180,6 +246,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_bears_any_failing_allocation),
+        cmocka_unit_test(a_payload_bears_any_failing_allocation),
+        cmocka_unit_test(inflating_bears_any_failing_allocation),
         cmocka_unit_test(a_request_bears_any_failing_allocation),
         cmocka_unit_test(splitting_bears_any_failing_allocation),
     };

@@ -46,7 +46,7 @@ typedef struct discord_resume_state {
 typedef struct discord_event {
     const char *name;  /* "MESSAGE_CREATE"; also READY and RESUMED */
     const cJSON *data; /* `d`; NULs and lone surrogates in strings became U+FFFD */
-    const char *raw;   /* the whole frame as received, `raw_size` bytes */
+    const char *raw;   /* the whole payload as text, inflated, `raw_size` bytes */
     size_t raw_size;
     uint64_t seq;
     int64_t received_at_ms; /* wall clock, ms since 1970, when its last byte was read */
@@ -81,6 +81,7 @@ typedef struct discord_gateway_options {
     size_t max_message;   /* 64 MiB: a larger frame closes the connection */
     uint32_t connect_timeout_ms;        /* 10000: until the server's hello */
     uint32_t max_backoff_ms;            /* 60000 */
+    int compress;                       /* 1: zlib-stream, about a fifth of the bytes */
     const char *ca_file;                /* copied; PEM added to the system's, or NULL */
     const discord_resume_state *resume; /* copied; NULL or "" session: start with an identify */
 
@@ -96,8 +97,8 @@ typedef struct discord_gateway_options {
 
 #define DISCORD_GATEWAY_OPTIONS_INIT                                                               \
     {                                                                                              \
-        NULL, 0, NULL, NULL, 0, 1, (size_t)64 << 20, 10000, 60000, NULL, NULL, NULL, NULL, NULL,   \
-            NULL,                                                                                  \
+        NULL, 0, NULL, NULL, 0, 1, (size_t)64 << 20, 10000, 60000, 1, NULL, NULL, NULL, NULL,      \
+            NULL, NULL,                                                                            \
         {                                                                                          \
             NULL, NULL                                                                             \
         }                                                                                          \
