@@ -27,7 +27,7 @@ import {
   type FeedEmbed,
   type Final,
 } from "../dev/demo/feed/feed";
-import { launch } from "../dev/demo/src/browser";
+import { launch, scrollThrough } from "../dev/demo/src/browser";
 import { serveStatic } from "../dev/demo/src/static";
 import { api } from "../schema/convex/_generated/api";
 import { Backend, deploySchema, ROOT } from "./harness";
@@ -370,6 +370,17 @@ export class Reader {
       .waitFor();
   }
 
+  /** All signals there are, newest first, as one who scrolls sees them. */
+  async all(): Promise<Row[]> {
+    const rows: Row[] = [];
+    await scrollThrough(this.page, async () => {
+      const seen = new Set(rows.map((row) => row.id));
+      rows.push(...(await this.rows()).filter((row) => !seen.has(row.id)));
+    });
+    return rows;
+  }
+
+  /** The signals in the document: what is far from the window is not. */
   async rows(): Promise<Row[]> {
     return await this.feed.or(this.empty).evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(

@@ -59,17 +59,17 @@ export class Dashboard {
     return self;
   }
 
-  /** All rows, newest first; loads the older pages. */
+  /** All rows, newest first; scrolls through them, which loads the older pages. */
   async rows(): Promise<Row[]> {
-    const older = this.page.locator(".older button");
-    const end = this.page
-      .locator(".older, .empty")
-      .filter({ hasText: /everything|No signals/ });
-    while ((await end.count()) === 0) {
-      if ((await older.count()) > 0)
-        await older.click({ timeout: 2000 }).catch(() => undefined); // it may vanish as it is clicked
-      else await this.page.waitForTimeout(20);
-    }
+    const rows = new Map<string, Row>();
+    await scrollThrough(this.page, async () => {
+      for (const row of await this.shown()) rows.set(row.messageId, row);
+    });
+    return [...rows.values()];
+  }
+
+  // Those that are in the document: what is far from the window is not.
+  private async shown(): Promise<Row[]> {
     return await this.page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
         (element) => ({
@@ -91,6 +91,41 @@ export class Dashboard {
       ]),
     );
   }
+}
+
+/** From the top of the feed to its end, `visit` at every step; then back to the top. */
+export async function scrollThrough(
+  page: Page,
+  visit: () => Promise<void>,
+): Promise<void> {
+  await scroll(page, "top");
+  for (let ended = false; !ended;) {
+    ended = await page.evaluate(
+      () =>
+        document.querySelector(".empty") !== null ||
+        (window.scrollY + window.innerHeight >=
+          document.documentElement.scrollHeight - 2 &&
+          /everything/.test(
+            document.querySelector(".older")?.textContent ?? "",
+          )),
+    );
+    await visit();
+    await scroll(page, "on");
+  }
+  await scroll(page, "top");
+}
+
+// Two frames later the list has followed.
+async function scroll(page: Page, to: "top" | "on"): Promise<void> {
+  await page.evaluate(
+    (to) =>
+      new Promise<void>((resolve) => {
+        if (to === "top") window.scrollTo(0, 0);
+        else window.scrollBy(0, Math.round(window.innerHeight * 0.8));
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve()));
+      }),
+    to,
+  );
 }
 
 interface PaintWindow {

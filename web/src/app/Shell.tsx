@@ -3,18 +3,27 @@
 // One order of elements for every screen; shell.css makes it a column at the
 // side of a wide one, and a bar above and below a narrow one.
 
-import { Suspense, type ReactNode } from "react";
+import { useQuery } from "convex/react";
+import { Suspense, useState, type ReactNode } from "react";
 import { useSignOut } from "../account/SessionEnd";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
 import { Icon } from "../ui/Icon";
 import { Mark } from "../ui/Notice";
 import { Segmented } from "../ui/Segmented";
 import { Connection } from "./Connection";
-import { href, Link, usePageScroll } from "./router";
+import { api } from "./api";
+import { href, Link, navigate, usePageScroll } from "./router";
 import { routes, type Found, type Route } from "./routes";
 import { useSession } from "./session";
 import { setTheme, THEMES, useTheme, type Theme } from "./theme";
-import { unreadWords, useTitle, useTitlePlace, useUnread } from "./title";
+import { Shortcuts, useShortcuts } from "./shortcuts";
+import {
+  unreadWords,
+  useTellUnread,
+  useTitle,
+  useTitlePlace,
+  useUnread,
+} from "./title";
 import "./shell.css";
 
 export function Shell(props: { found: Found | null; children: ReactNode }) {
@@ -36,6 +45,12 @@ export function Shell(props: { found: Found | null; children: ReactNode }) {
         <Navigation current={found?.route ?? null} />
         <UserMenu />
       </div>
+      {standing?.live && (
+        <ErrorBoundary refused={<></>}>
+          <Unread />
+        </ErrorBoundary>
+      )}
+      <Keys />
       <main id="main" tabIndex={-1}>
         <Titled key={page} title={found?.route.title ?? ""} />
         {children}
@@ -66,6 +81,33 @@ export function Page({ found, active }: { found: Found; active: boolean }) {
   );
 }
 
+// Apart from the rest of the frame: it ends with the access to what it counts.
+function Unread() {
+  const { community } = useSession();
+  useTellUnread(useQuery(api.feed.unread, { community })?.count ?? 0);
+  return null;
+}
+
+function Keys() {
+  const [open, setOpen] = useState(false);
+  const pages = useOpenRoutes();
+  useShortcuts(
+    "Pages",
+    pages.flatMap(({ path, nav }) =>
+      nav?.keys
+        ? [
+            {
+              keys: nav.keys,
+              label: nav.label,
+              run: () => navigate(href(path, {})),
+            },
+          ]
+        : [],
+    ),
+  );
+  return <Shortcuts open={open} setOpen={setOpen} />;
+}
+
 function Titled({ title }: { title: string }) {
   useTitle(title);
   return null;
@@ -87,11 +129,16 @@ function Skip() {
   );
 }
 
-function Navigation({ current }: { current: Route | null }) {
+// Those that this person can go to.
+function useOpenRoutes(): Route[] {
   const { me } = useSession();
-  const open = routes.filter(
+  return routes.filter(
     (route) => route.nav && (route.who !== "operator" || me.operator),
   );
+}
+
+function Navigation({ current }: { current: Route | null }) {
+  const open = useOpenRoutes();
   const main = open.filter((route) => route.nav!.group === "main");
   const operator = open.filter((route) => route.nav!.group === "operator");
   return (

@@ -9,6 +9,8 @@ export { api };
 export type Signal = FunctionReturnType<typeof api.feed.list>["page"][number];
 export type Embed = Signal["embeds"][number];
 export type Attachment = Signal["attachments"][number];
+export type Trade = NonNullable<Signal["trade"]>;
+export type Detail = NonNullable<FunctionReturnType<typeof api.feed.get>>;
 export type Me = FunctionReturnType<typeof api.feed.mine>;
 export type Standing = Me["communities"][number];
 export type Channel = FunctionReturnType<typeof api.feed.channels>[number];

@@ -20,7 +20,12 @@ export type Route = {
   // anyone: no session needed. person: signed in. member: may read the signals now.
   who: "anyone" | "person" | "member" | "operator";
   keep?: true; // goes on behind other pages, so that one comes back to it as it was
-  nav?: { label: string; icon: IconName; group: "main" | "operator" };
+  nav?: {
+    label: string;
+    icon: IconName;
+    group: "main" | "operator";
+    keys?: `g ${string}`; // leads there from everywhere
+  };
 };
 
 export type Found = {
@@ -36,6 +41,6 @@ export const routes: readonly Route[] = [
     page: FeedPage,
     who: "member",
     keep: true,
-    nav: { label: "Signals", icon: "pulse", group: "main" },
+    nav: { label: "Signals", icon: "pulse", group: "main", keys: "g f" },
   },
 ];

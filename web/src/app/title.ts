@@ -2,17 +2,26 @@
 
 import { useEffect, useSyncExternalStore } from "react";
 
-type Parts = { page: string; place: string; count: number };
+type Parts = {
+  page: string;
+  place: string;
+  count: number; // unread
+  reading: boolean; // what comes now is read as it comes
+};
 
-let parts: Parts = { page: "", place: "", count: 0 };
+let parts: Parts = { page: "", place: "", count: 0, reading: false };
 const listeners = new Set<() => void>();
 
 function set(changed: Partial<Parts>): void {
   parts = { ...parts, ...changed };
   const names = [parts.page, parts.place].filter((name) => name !== "");
-  const count = parts.count > 0 ? `(${unreadWords(parts.count)}) ` : "";
+  const count = shownCount() > 0 ? `(${unreadWords(shownCount())}) ` : "";
   document.title = count + (names.join(" · ") || "Signals");
-  for (const listener of listeners) listener();
+  for (const listener of [...listeners]) listener();
+}
+
+function shownCount(): number {
+  return parts.reading ? 0 : parts.count;
 }
 
 /** As many as are worth telling: "7", "99+". */
@@ -20,9 +29,11 @@ export function unreadWords(count: number): string {
   return count > 99 ? "99+" : String(count);
 }
 
-/** Names the page while it is shown; the shell names it until then. */
-export function useTitle(page: string): void {
-  useEffect(() => set({ page }), [page]);
+/** Names the page while it is shown; the shell names it until then. null: it is not shown. */
+export function useTitle(page: string | null): void {
+  useEffect(() => {
+    if (page !== null) set({ page });
+  }, [page]);
 }
 
 export function useTitlePlace(place: string): void {
@@ -37,12 +48,17 @@ export function useTellUnread(count: number): void {
   }, [count]);
 }
 
+/** Whoever reads along has nothing unread, though the mark follows a moment later. */
+export function useReadingNow(reading: boolean): void {
+  useEffect(() => {
+    set({ reading });
+    return () => set({ reading: false });
+  }, [reading]);
+}
+
 export function useUnread(): number {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => parts.count,
-  );
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, shownCount);
 }

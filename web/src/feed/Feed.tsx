@@ -1,9 +1,19 @@
 // Feed.tsx - the list itself: newest first, day by day, older on demand.
 
-import { Fragment, useEffect, useRef, useState } from "react";
+import {
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import type { Signal } from "../app/api";
+import { href, navigate } from "../app/router";
+import { useShortcuts } from "../app/shortcuts";
+import { useTimed } from "../ui/time";
+import { later, rowsOf, type Row } from "./rows";
 import { SignalItem } from "./SignalItem";
-import { dayOf, useTimed } from "../ui/time";
+import { VirtualFeed, type FeedHandle } from "./VirtualFeed";
 
 const NEAR_TOP_PX = 160;
 const SUMMARY_MS = 20_000;
@@ -12,11 +22,20 @@ export function Feed(props: {
   signals: Signal[];
   loaded: boolean;
   showChannel: boolean;
+  readTo: string | null; // the line between new and read is above it
   more: (() => void) | null;
   loadingMore: boolean;
+  active: boolean;
 }) {
-  const { signals, loaded, showChannel, more, loadingMore } = props;
+  const { signals, loaded, showChannel, readTo, active } = props;
   const today = useTimed((now) => new Date(now).setHours(0, 0, 0, 0));
+  const rows = useMemo(
+    () => rowsOf(signals, today, readTo),
+    [signals, today, readTo],
+  );
+  const atTop = useAtTop();
+  const list = useRef<FeedHandle>(null);
+  useSteps(rows, list, active);
   if (!loaded) return <Skeleton />;
   if (signals.length === 0)
     return (
@@ -26,29 +45,85 @@ export function Feed(props: {
     );
   return (
     <>
-      <NewAbove signals={signals} />
+      {active && <NewAbove signals={signals} atTop={atTop} />}
       <Summary signals={signals} />
-      <ol className="feed" aria-label="Signals, newest first">
-        {signals.map((signal, i) => {
-          const day = dayOf(signal.sentAt, today);
-          const before = signals[i - 1];
-          const first = !before || dayOf(before.sentAt, today) !== day;
-          return (
-            <Fragment key={signal._id}>
-              {first && (
-                <li className="day">
-                  <h2>{day}</h2>
-                </li>
-              )}
-              <li className="entry">
-                <SignalItem signal={signal} showChannel={showChannel} />
-              </li>
-            </Fragment>
-          );
-        })}
-      </ol>
-      <Older more={more} loading={loadingMore} />
+      <VirtualFeed
+        ref={list}
+        rows={rows}
+        anchored={!atTop}
+        render={(row) => {
+          switch (row.type) {
+            case "day":
+              return <h2>{row.label}</h2>;
+            case "new":
+              return <p className="new-line">New</p>;
+            case "signal":
+              return (
+                <SignalItem signal={row.signal} showChannel={showChannel} />
+              );
+            default:
+              return <Older more={props.more} loading={props.loadingMore} />;
+          }
+        }}
+      />
     </>
+  );
+}
+
+// Steps through the signals, each a stop for the focus.
+function useSteps(
+  rows: readonly Row[],
+  list: React.RefObject<FeedHandle | null>,
+  active: boolean,
+): void {
+  const wanted = useRef<string | null>(null);
+
+  function step(by: number) {
+    const ids = rows.filter((row) => row.type === "signal");
+    const at = ids.findIndex(({ key }) => key === current());
+    const next =
+      ids[at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1)];
+    if (next === undefined) return;
+    wanted.current = next.key;
+    list.current?.reveal(rows.indexOf(next));
+    if (!focusWanted()) requestAnimationFrame(focusWanted);
+  }
+
+  function focusWanted(): boolean {
+    const found = articleOf(wanted.current);
+    found?.focus({ preventScroll: true });
+    return found !== null;
+  }
+
+  useShortcuts(
+    "Signals",
+    [
+      { keys: "j", label: "Next signal", run: () => step(1) },
+      { keys: "k", label: "Previous signal", run: () => step(-1) },
+      {
+        keys: "o",
+        label: "Open the signal",
+        run: () => {
+          const messageId = current();
+          if (messageId !== null)
+            navigate(href("/signal/:messageId", { messageId }));
+        },
+      },
+      { keys: ".", label: "To the newest", run: toTop },
+    ],
+    active,
+  );
+}
+
+function current(): string | null {
+  const article =
+    document.activeElement?.closest<HTMLElement>("[data-message-id]");
+  return article?.dataset.messageId ?? null;
+}
+
+function articleOf(messageId: string | null): HTMLElement | null {
+  return document.querySelector(
+    `.feed [data-message-id="${CSS.escape(messageId ?? "")}"]`,
   );
 }
 
@@ -59,7 +134,7 @@ function Older(props: { more: (() => void) | null; loading: boolean }) {
     if (more === null || end.current === null) return;
     const near = new IntersectionObserver(
       ([entry]) => entry?.isIntersecting && more(),
-      { rootMargin: "800px" },
+      { rootMargin: "1200px" },
     );
     near.observe(end.current);
     return () => near.disconnect();
@@ -78,8 +153,7 @@ function Older(props: { more: (() => void) | null; loading: boolean }) {
 }
 
 /** Leads back to what arrived while the reader was further down. */
-function NewAbove({ signals }: { signals: Signal[] }) {
-  const atTop = useAtTop();
+function NewAbove({ signals, atTop }: { signals: Signal[]; atTop: boolean }) {
   const newest = signals[0]?.messageId ?? "0";
   const [seen, setSeen] = useState(newest);
   useEffect(() => {
@@ -96,23 +170,20 @@ function NewAbove({ signals }: { signals: Signal[] }) {
 }
 
 function toTop(): void {
+  // Not smoothly from afar: that would pass, and load, everything between.
+  const near = window.scrollY < 3 * window.innerHeight;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  window.scrollTo({ top: 0, behavior: calm ? "instant" : "smooth" });
+  window.scrollTo({ top: 0, behavior: near && !calm ? "smooth" : "instant" });
 }
 
-function useAtTop(): boolean {
-  const [atTop, setAtTop] = useState(() => window.scrollY < NEAR_TOP_PX);
-  useEffect(() => {
-    const look = () => setAtTop(window.scrollY < NEAR_TOP_PX);
-    window.addEventListener("scroll", look, { passive: true });
-    return () => window.removeEventListener("scroll", look);
-  }, []);
-  return atTop;
-}
-
-// Message ids are numbers too large for a number.
-function later(a: string, b: string): boolean {
-  return a.length !== b.length ? a.length > b.length : a > b;
+export function useAtTop(): boolean {
+  return useSyncExternalStore(
+    (changed) => {
+      window.addEventListener("scroll", changed, { passive: true });
+      return () => window.removeEventListener("scroll", changed);
+    },
+    () => window.scrollY < NEAR_TOP_PX,
+  );
 }
 
 /** For those who listen: how many came, now and then, never one by one. */

@@ -3,6 +3,7 @@
 import { memo, useState, type ReactNode } from "react";
 import { parse, type Block, type Inline } from "./markup";
 import { PointInTime } from "../ui/time";
+import { Text } from "./terms";
 
 export const Markup = memo(function Markup({ text }: { text: string }) {
   return <>{parse(text).map((block, i) => showBlock(block, i))}</>;
@@ -22,7 +23,9 @@ function showBlock(block: Block, key: number): ReactNode {
     case "codeBlock":
       return (
         <pre key={key} className="code-block" dir="ltr" tabIndex={0}>
-          <code>{block.text}</code>
+          <code>
+            <Text text={block.text} />
+          </code>
         </pre>
       );
     case "quote":
@@ -56,9 +59,13 @@ const ELEMENTS = {
 function showInline(node: Inline, key: number): ReactNode {
   switch (node.type) {
     case "text":
-      return node.text;
+      return <Text key={key} text={node.text} />;
     case "code":
-      return <code key={key}>{node.text}</code>;
+      return (
+        <code key={key}>
+          <Text text={node.text} />
+        </code>
+      );
     case "tag":
       return (
         <span key={key} className="tag">

@@ -65,6 +65,10 @@ export function clock(at: number): string {
   return dayTime.format(at);
 }
 
+export function exactTime(at: number): string {
+  return exact.format(at);
+}
+
 /** "today", "yesterday" or the day's name: heads a day of the feed. */
 export function dayOf(at: number, present: number): string {
   const days = dayNumber(present) - dayNumber(at);
