@@ -1,15 +1,17 @@
-// http.ts - what is reached by plain HTTP: the keys that people's tokens are checked with, and
-// where Discord sends a person back to.
+// http.ts - what is reached by plain HTTP: the keys that people's tokens are checked with, stored
+// files, and where Discord sends a person back to.
 
 import { httpRouter } from "convex/server";
 import { internal } from "./_generated/api";
 import { httpAction, type ActionCtx } from "./_generated/server";
 import { auth } from "./auth";
+import { addAttachmentRoutes } from "./model/attachmentRoutes";
 import * as OAuth from "./model/discordOAuth";
 import { digestOf, newSecret } from "./model/secrets";
 
 const http = httpRouter();
 auth.addHttpRoutes(http);
+addAttachmentRoutes(http);
 
 // Nothing here trusts the browser: the state says whose attempt it is, and the page that is
 // opened next must be its owner's.

@@ -301,6 +301,110 @@ export function attachments(start: () => Promise<Deployment>): void {
     }
   });
 
+  test("a stored file is served to whoever may read the feed, safely, and to nobody else", async () => {
+    const { deployment, world: w, fetcher } = await settings();
+    const email = "reader@files.example";
+    const community = w.community.slug;
+    const grant = { community, email, until: null, reason: "test" };
+    const token = await deployment.tokenOf(email, "signUp");
+    await deployment.run(internal.access.grant, grant);
+    const other = await deployment.tokenOf("elsewhere@files.example", "signUp");
+    const [id, picture, text, waits] = [newId(), newId(), newId(), newId()];
+    await w.record([
+      w.source.create(id, {
+        attachments: [
+          file(picture, "chart.png"),
+          file(text, '\u202egnp."Zürich".csv'),
+          file(waits),
+        ],
+      }),
+    ]);
+    const work = await fetcher.claim();
+    const at = (name: string) => work.find((one) => one.attachmentId === name)!;
+    const say = async (name: string, bytes: string, type: string) => {
+      const copy = await fetcher.upload(at(name), Buffer.from(bytes), type);
+      assert.ok(await fetcher.report(at(name), copy));
+    };
+    await say(picture, "0123456789", "image/png");
+    await say(text, "a,b\n", "text/plain; charset=utf-8");
+    const get = (name: string, headers: Record<string, string> = {}) =>
+      fetch(`${deployment.siteUrl}/attachments/${community}/${id}/${name}`, {
+        headers: { authorization: `Bearer ${token}`, ...headers },
+      });
+    const shown = await get(picture);
+    const etag = shown.headers.get("etag")!;
+    assert.equal(await shown.text(), "0123456789");
+    assert.deepEqual(
+      [
+        "content-type",
+        "content-disposition",
+        "x-content-type-options",
+        "content-security-policy",
+        "cache-control",
+        "access-control-allow-origin",
+      ].map((name) => shown.headers.get(name)),
+      [
+        "image/png",
+        "inline; filename=\"chart.png\"; filename*=UTF-8''chart.png",
+        "nosniff",
+        "default-src 'none'; sandbox",
+        "private, no-cache",
+        "http://127.0.0.1:5180",
+      ],
+    );
+    assert.equal(
+      (await get(text)).headers.get("content-disposition"),
+      "attachment; filename=\"gnp._Z_rich_.csv\"; filename*=UTF-8''gnp.%22Z%C3%BCrich%22.csv",
+    );
+    const part = await get(picture, { range: "bytes=2-4" });
+    assert.equal(part.status, 206);
+    assert.equal(part.headers.get("content-range"), "bytes 2-4/10");
+    assert.equal(await part.text(), "234");
+    assert.equal((await get(picture, { range: "bytes=99-" })).status, 416);
+    assert.equal((await get(picture, { "if-none-match": etag })).status, 304);
+
+    const refusals = async (name: string, headers: Record<string, string>) => {
+      const answer = await get(name, headers);
+      const { code, message } = (await answer.json()) as Record<string, string>;
+      return `${answer.status} ${code}: ${message}`;
+    };
+    assert.equal(
+      await refusals(waits, {}),
+      "404 not_found: This file is still being fetched",
+    );
+    await fetcher.report(at(waits), {
+      type: "refused",
+      reason: "it is a program",
+    });
+    assert.equal(
+      await refusals(waits, {}),
+      "404 not_found: This file is not kept: it is a program",
+    );
+    assert.match(await refusals("7", {}), /^404 not_found: There is no such/);
+    assert.match(
+      await refusals(picture, { authorization: `Bearer ${other}` }),
+      /^403 no_access/,
+    );
+    assert.match(
+      await refusals(picture, {
+        authorization: `Bearer ${await deployment.token("collector")}`,
+      }),
+      /^403 forbidden/,
+    );
+    assert.match(
+      await refusals(picture, { authorization: `Bearer ${token}x` }),
+      /^401 /,
+    );
+    const reason = "refund";
+    await deployment.run(internal.access.revoke, { community, email, reason });
+    assert.match(
+      await refusals(picture, { "if-none-match": etag }),
+      /^403 no_access/,
+    );
+    await w.record([w.source.remove(id)]);
+    await w.bot.drain();
+  });
+
   test("the sweep leaves young uploads alone", async () => {
     const { deployment, world: w, fetcher } = await settings();
     const before = await stored(deployment);

@@ -225,6 +225,17 @@ export const ROWS: Record<string, Row> = {
 };
 
 export const ROUTES: Record<string, Route> = {
+  "GET /attachments/*": {
+    for: "member",
+    path: ({ community, messageId }) =>
+      `/attachments/${community}/${messageId}/1`,
+    status: 404, // it has no files
+  },
+  "OPTIONS /attachments/*": {
+    for: "everybody",
+    path: () => "/attachments/",
+    status: 204,
+  },
   "GET /.well-known/jwks.json": {
     for: "everybody",
     path: () => "/.well-known/jwks.json",
