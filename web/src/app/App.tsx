@@ -1,12 +1,13 @@
 // App.tsx - which page this address means, and whether this person may see it.
 
 import { useConvexAuth, useQuery } from "convex/react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { NoAccess } from "../account/NoAccess";
 import { SessionEnd } from "../account/SessionEnd";
 import { SignIn } from "../account/SignIn";
 import { Confirms } from "../ui/Confirm";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
+import { forgetFiles } from "../ui/files";
 import { Toasts } from "../ui/Toast";
 import { api } from "./api";
 import { NotFound } from "./NotFound";
@@ -53,6 +54,7 @@ function ForPeople({ found }: { found: Found | null }) {
 function SignedIn({ found }: { found: Found | null }) {
   const { community } = useConfig();
   const me = useQuery(api.feed.mine, {});
+  useEffect(() => forgetFiles, []); // at sign-out
   if (me === undefined) return <Waiting />;
   const standing = me.communities.find((one) => one.slug === community);
   return (
