@@ -9,7 +9,7 @@ import type { Deployment } from "./deployment";
 import { newId, type Event, type Upsert } from "./source";
 import { World } from "./world";
 
-const HISTORIES = 6;
+const HISTORIES = 2;
 
 export function entry(base: string, over: Partial<Trade> = {}): Trade {
   const quote = "USDT";
@@ -148,7 +148,7 @@ export function trades(start: () => Promise<Deployment>): void {
     let count = 0;
     for (let seed = 1; seed <= HISTORIES; seed++) {
       const found: unknown[] = [];
-      const ids = Array.from({ length: 24 }, newId);
+      const ids = Array.from({ length: 36 }, newId);
       for (const turn of [0, 1]) {
         const world = await World.make(
           await start(),
@@ -171,7 +171,7 @@ export function trades(start: () => Promise<Deployment>): void {
       }
       assert.deepEqual(found[0], found[1], `seed ${seed}`);
     }
-    assert.ok(count > 4 * HISTORIES, `${count} links are too few to tell`);
+    assert.ok(count > 8 * HISTORIES, `${count} links are too few to tell`);
   });
 
   function history(world: World, ids: string[], next: () => number): Event[] {
@@ -179,14 +179,15 @@ export function trades(start: () => Promise<Deployment>): void {
     const events: Event[] = [];
     for (const [i, id] of ids.entries()) {
       const base = ["BTC", "ETH"][pick(2)]!;
-      const kinds = ["closed", "target_hit", "stop_moved"] as const;
+      const moved = "stop_moved" as const;
+      const kinds = ["closed", "target_hit", moved, moved, moved] as const;
       const reply = i > 0 && pick(3) === 0 ? ids[pick(i)] : undefined;
       const trade =
-        pick(3) === 0
+        pick(5) === 0
           ? entry(base, { side: pick(2) ? "long" : "short" })
-          : update(pick(4) ? base : null, kinds[pick(3)]!, { targets: [2] });
+          : update(pick(4) ? base : null, kinds[pick(5)]!, { targets: [2] });
       events.push(world.source.create(id, says(trade, reply)));
-      if (pick(4) === 0)
+      if (pick(8) === 0)
         events.push(world.source.edit(id, 500, says(entry(base), reply)));
       if (pick(8) === 0) events.push(world.source.remove(id));
     }
