@@ -1,7 +1,10 @@
 /* main.c - the collector: options, then the run. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "collector.h"
+#include "trade_readings.h"
 
 static const daemon_option options[] = {
     DAEMON_SETTINGS(collector_config, daemon),
@@ -30,21 +33,46 @@ static const daemon_option options[] = {
      offsetof(collector_config, repair_window_h), 1, 24 * 365},
     DAEMON_OPTIONS_END};
 
+static const daemon_command commands[] = {
+    {"parse", NULL, "read a message from standard input and print its trade as JSON, or null", 0,
+     true},
+    {NULL, NULL, NULL, 0, false}};
+
 static const daemon_program program = {
     .name = "collector",
     .version = COLLECTOR_VERSION,
     .summary = "records what the analysts of a source Discord guild write",
     .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=collector.pem \\\n"
-               "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/collector collector\n",
+               "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/collector collector\n"
+               "    echo 'BTC/USDT long 64k, tp 66k, sl 63k' | collector parse\n",
+    .commands = commands,
     .files = "    STATE_DIRECTORY/outbox.db  events accepted and not yet in the backend, and the\n"
              "                               gateway session (SQLite)\n",
 };
+
+/* What signals:record would get of a message; what is behind 64 KB is not read. */
+static int parse(void)
+{
+    enum { MOST = 65536 };
+    char *text = calloc(1, MOST), *json = NULL;
+    size_t size = text ? fread(text, 1, MOST, stdin) : 0;
+    int r = !text || ferror(stdin) ? -1 : trade_readings_print(text, size, &json);
+    if (r < 0)
+        fputs("collector: the message cannot be read\n", stderr);
+    else if (printf("%s\n", json ? json : "null") < 0 || fflush(stdout) != 0)
+        r = -1;
+    convex_text_free(json, NULL);
+    free(text);
+    return r < 0 ? DAEMON_EXIT_FAILED : DAEMON_EXIT_DONE;
+}
 
 int main(int argc, char **argv)
 {
     collector_config config = {0};
     collector *self = NULL;
 
+    if (argc == 2 && strcmp(argv[1], commands[0].name) == 0) /* needs no setting at all */
+        return parse();
     daemon_init(argc, argv, &program, options, &config);
     int status = DAEMON_EXIT_FAILED;
     if (collector_open(&self, &config) == 0)

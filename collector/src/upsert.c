@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "trade_readings.h"
 
 enum {
     TYPE_REPLY = 19,
@@ -83,6 +84,8 @@ void upsert_done(upsert *self)
         free(p);
     }
     self->memory = NULL;
+    trade_readings_free(self->trades);
+    self->trades = NULL;
 }
 
 /* ---- author and times ---- */
@@ -516,4 +519,6 @@ void upsert_set_body(upsert *self, const cJSON *message, bool author_known, bool
         set_embeds(self, upsert_field(body, "embeds"), is_bot || forward);
     set_stickers(self, upsert_field(body, "sticker_items"));
     set_poll(self, upsert_field(body, "poll"));
+    if (!self->failed && trade_readings_new(&self->event.as.upsert, &self->trades) != 0)
+        self->failed = true;
 }

@@ -25,6 +25,7 @@ typedef struct upsert {
     double sent_at, edited_at, ends_at;
     char avatar_url[256];
     struct upsert_piece *memory;
+    struct trade_readings *trades;
     bool failed; /* no memory */
 } upsert;
 

@@ -1,0 +1,462 @@
+/* trade.c - see trade.h. From the fields and the news of a message to its trade, or to none.
+ * Invariant: a result contradicts itself nowhere; each span is of a value that it has. */
+#include "trade.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trade_fields.h"
+#include "trade_items.h"
+#include "trade_news.h"
+
+/* What each kind of doubt leaves of the confidence; the README tells what it means. */
+static const double CERTAIN = 0.97, TOLD_IN_PART = 0.9, INFERRED = 0.8, UNSURE = 0.7,
+                    CONTRADICTED = 0.5, LEAST = 0.3;
+
+typedef struct verdict {
+    const item_list *list;
+    trade_fields fields;
+    trade_news news;
+    trade *out;
+    int symbol; /* index of its item, or -1 */
+    bool several;
+    bool guessed; /* a value rests on the other numbers */
+    size_t asks, hedges, adverts, recaps, words;
+} verdict;
+
+/* ---- writing ---- */
+
+static void add_span(trade *out, trade_field field, const item *from, const item *to)
+{
+    if (out->n_spans == TRADE_SPANS_MAX || from->first->part != to->last->part)
+        return;
+    out->spans[out->n_spans++] =
+        (trade_span){field, from->first->part, from->first->start, to->last->end};
+}
+
+static void doubt(trade *out, double left)
+{
+    out->confidence *= left;
+}
+
+static void put_value(verdict *self, trade_field field, char *to, const item *value)
+{
+    memcpy(to, value->value, TRADE_NUMBER_SIZE);
+    add_span(self->out, field, value, value);
+    self->guessed = self->guessed || value->guessed;
+}
+
+static void put_symbol(verdict *self)
+{
+    trade *out = self->out;
+    if (self->symbol < 0)
+        return;
+    const item *named = &self->list->items[self->symbol];
+    const trade_symbol *s = &self->list->symbols[named->symbol - 1];
+    memcpy(out->base, s->base, sizeof s->base);
+    memcpy(out->quote, s->quote, sizeof s->quote);
+    strcpy(out->symbol, s->base);
+    if (s->quote[0]) {
+        strcat(out->symbol, "/");
+        strcat(out->symbol, s->quote);
+    }
+    add_span(out, TRADE_FIELD_SYMBOL, named, named);
+    doubt(out, s->rank == RANK_BARE ? 0.95 : 1);
+    doubt(out, self->several ? INFERRED : 1);
+}
+
+/* ---- sides ---- */
+
+typedef struct bounds {
+    double low, high;
+    bool any;
+} bounds;
+
+static bounds bounds_of(const field_values *field)
+{
+    bounds b = {0};
+    for (size_t i = 0; i < field->count; i++) {
+        double x = field->items[i]->size;
+        b.low = !b.any || x < b.low ? x : b.low;
+        b.high = !b.any || x > b.high ? x : b.high;
+        b.any = true;
+    }
+    return b;
+}
+
+/* What the order of entry, targets and stop says, if all of it says the same. */
+static trade_side side_of_levels(const verdict *self)
+{
+    bounds entry = bounds_of(&self->fields.entry), target = bounds_of(&self->fields.target),
+           stop = bounds_of(&self->fields.stop);
+    double low = entry.any ? entry.low : stop.low, high = entry.any ? entry.high : stop.high;
+    if (!target.any || !stop.any)
+        return TRADE_NO_SIDE;
+    if (target.low > high && (!entry.any || stop.high < low))
+        return TRADE_LONG;
+    if (target.high < low && (!entry.any || stop.low > high))
+        return TRADE_SHORT;
+    return TRADE_NO_SIDE;
+}
+
+static void put_side(verdict *self)
+{
+    trade_fields *f = &self->fields;
+    trade *out = self->out;
+    trade_side by_levels = side_of_levels(self);
+    bool tie = f->long_side && f->short_side && f->long_weight == f->short_weight;
+    const item *said = f->long_weight > f->short_weight ? f->long_side : f->short_side;
+    trade_side side = !said ? TRADE_NO_SIDE : said == f->long_side ? TRADE_LONG : TRADE_SHORT;
+    if (tie && by_levels != TRADE_NO_SIDE) {
+        side = by_levels;
+        said = side == TRADE_LONG ? f->long_side : f->short_side;
+        doubt(out, UNSURE);
+    } else if (tie) {
+        doubt(out, CONTRADICTED);
+        return;
+    }
+    if (side == TRADE_NO_SIDE && by_levels != TRADE_NO_SIDE && f->entry.count > 0) {
+        out->side = by_levels;
+        doubt(out, INFERRED);
+        return;
+    }
+    if (side == TRADE_NO_SIDE)
+        return;
+    if (by_levels != TRADE_NO_SIDE && by_levels != side && self->news.type == TRADE_NO_EVENT) {
+        doubt(out, CONTRADICTED); /* a word against all the numbers: neither is sure */
+        return;
+    }
+    out->side = side;
+    add_span(out, TRADE_FIELD_SIDE, said, said);
+}
+
+/* ---- levels ---- */
+
+/* Prices of one trade are not far from each other. */
+static bool is_coherent(const field_values *field, double times)
+{
+    bounds b = bounds_of(field);
+    return !b.any || (b.low > 0 && b.high / b.low <= times);
+}
+
+static bool is_near(const bounds *a, const bounds *b, double times)
+{
+    return !a->any || !b->any || (a->low / b->high <= times && b->low / a->high <= times);
+}
+
+static void drop(verdict *self, field_values *field)
+{
+    field->count = 0;
+    doubt(self->out, CONTRADICTED);
+}
+
+/* Values that cannot belong together are left out. */
+static void check_levels(verdict *self)
+{
+    trade_fields *f = &self->fields;
+    field_values *all[] = {&f->entry, &f->target, &f->stop};
+    for (size_t i = 0; i < 3; i++) {
+        if (all[i]->unread) {
+            all[i]->count = 0;
+            doubt(self->out, CONTRADICTED);
+        }
+        if (all[i]->mended)
+            doubt(self->out, TOLD_IN_PART);
+    }
+    if (!is_coherent(&f->entry, 4))
+        drop(self, &f->entry);
+    if (!is_coherent(&f->target, 100))
+        drop(self, &f->target);
+    bounds entry = bounds_of(&f->entry), target = bounds_of(&f->target), stop = bounds_of(&f->stop);
+    if (!is_near(&entry, &stop, 10))
+        drop(self, &f->stop);
+    if (!is_near(&entry, &target, 50))
+        drop(self, &f->target);
+    else if (!entry.any && !is_near(&stop, &target, 50))
+        drop(self, &f->target);
+}
+
+/* Is the news of an entry's text about this entry, not advice on it? */
+static bool tells_of_itself(const verdict *self)
+{
+    trade_event type = self->news.type;
+    return type == TRADE_CLOSED || type == TRADE_CANCELLED || type == TRADE_STOP_HIT ||
+           type == TRADE_TARGET_HIT;
+}
+
+/* With the side known: targets beyond the entry, the stop before it. */
+static void check_sides(verdict *self)
+{
+    trade_fields *f = &self->fields;
+    bounds entry = bounds_of(&f->entry), target = bounds_of(&f->target), stop = bounds_of(&f->stop);
+    bool moved = tells_of_itself(self); /* with a target reached, the stop follows */
+    trade_side side = self->out->side;
+    for (size_t i = 0; i < f->target.count; i++)
+        moved = moved || f->target.hit[i];
+    if (entry.any && target.any &&
+        (side == TRADE_LONG    ? target.low <= entry.low
+         : side == TRADE_SHORT ? target.high >= entry.high
+                               : target.low <= entry.high && target.high >= entry.low))
+        drop(self, &f->target);
+    if (entry.any && stop.any && !moved &&
+        (side == TRADE_LONG    ? stop.low >= entry.high
+         : side == TRADE_SHORT ? stop.high <= entry.low
+                               : false))
+        drop(self, &f->stop);
+    if (!entry.any && stop.any && target.any && !moved &&
+        (side == TRADE_LONG ? stop.high >= target.low
+                            : side == TRADE_SHORT && stop.low <= target.high))
+        drop(self, &f->stop);
+}
+
+static void put_levels(verdict *self)
+{
+    trade_fields *f = &self->fields;
+    trade *out = self->out;
+    size_t entries = f->entry.count <= TRADE_ENTRIES_MAX ? f->entry.count : 0;
+    for (size_t i = 0; i < entries; i++)
+        put_value(self, TRADE_FIELD_ENTRY, out->entries[out->n_entries++], f->entry.items[i]);
+    out->entries_are_range = entries == 2 && f->entry.links[1] == '-';
+    for (size_t i = 0; i < f->target.count; i++)
+        put_value(self, TRADE_FIELD_TARGET, out->targets[out->n_targets++], f->target.items[i]);
+    if (f->stop.count > 0)
+        put_value(self, TRADE_FIELD_STOP, out->stop, f->stop.items[0]);
+    doubt(out, f->entry.implied ? 0.95 : 1);
+    doubt(out, out->n_entries == 0 && out->order != TRADE_MARKET ? TOLD_IN_PART : 1);
+    doubt(out, out->n_targets == 0 ? TOLD_IN_PART : 1);
+    doubt(out, out->stop[0] == '\0' ? 0.95 : 1);
+    doubt(out, out->side == TRADE_NO_SIDE ? UNSURE : 1);
+}
+
+static void put_terms(verdict *self)
+{
+    trade_fields *f = &self->fields;
+    trade *out = self->out;
+    if (f->leverage[0]) {
+        const item *to = f->leverage[1] ? f->leverage[1] : f->leverage[0];
+        out->leverage_min = f->leverage[0]->size < to->size ? f->leverage[0]->size : to->size;
+        out->leverage_max = f->leverage[0]->size < to->size ? to->size : f->leverage[0]->size;
+        add_span(out, TRADE_FIELD_LEVERAGE, f->leverage[0], to);
+        out->margin = f->mode;
+    }
+    if (f->order && (f->kind != TRADE_MARKET || f->entry.count == 0 || f->entry.implied)) {
+        out->order = f->kind;
+        add_span(out, TRADE_FIELD_ORDER, f->order, f->order);
+    }
+}
+
+/* ---- updates ---- */
+
+static void put_percent(trade *out, const item *percent, bool loss)
+{
+    char *to = out->update.percent;
+    if (loss && strlen(percent->value) + 2 <= sizeof out->update.percent)
+        *to++ = '-';
+    strcpy(to, percent->value);
+    add_span(out, TRADE_FIELD_PERCENT, percent, percent);
+}
+
+static void put_update(verdict *self)
+{
+    const trade_news *news = &self->news;
+    trade *out = self->out;
+    trade_update *update = &out->update;
+    update->type = news->type;
+    memcpy(update->targets, news->targets, sizeof update->targets);
+    update->n_targets = news->n_targets;
+    update->all = news->all;
+    add_span(out, TRADE_FIELD_UPDATE, news->said, news->said_to);
+    if (news->price)
+        put_value(self, TRADE_FIELD_PRICE, update->price, news->price);
+    if (news->percent && news->percent->readable)
+        put_percent(out, news->percent, news->loss);
+}
+
+/* In an entry's own text: targets that are ticked off. */
+static void put_ticks(verdict *self)
+{
+    const field_values *target = &self->fields.target;
+    trade_update *update = &self->out->update;
+    for (size_t i = 0; i < target->count && i < TRADE_TARGETS_MAX; i++)
+        if (target->hit[i])
+            update->targets[update->n_targets++] = (uint8_t)(i + 1);
+    if (update->n_targets == 0)
+        return;
+    update->type = TRADE_TARGET_HIT;
+    update->all = false;
+    size_t last = update->targets[update->n_targets - 1] - 1u;
+    add_span(self->out, TRADE_FIELD_UPDATE, target->items[last], target->items[last]);
+}
+
+/* ---- what kind it is ---- */
+
+static void count_words(verdict *self)
+{
+    for (size_t i = 0; i < self->list->count; i++) {
+        const item *one = &self->list->items[i];
+        if (one->kind != ITEM_WORD)
+            continue;
+        self->words++;
+        self->hedges += one->sense == SENSE_MAYBE;
+        self->adverts += one->sense == SENSE_ADVERT;
+        self->recaps += one->sense == SENSE_RECAP;
+        self->asks += one->asked;
+    }
+}
+
+/* Levels by label, enough of them to be no remark. */
+static bool is_whole_entry(const verdict *self)
+{
+    const trade_fields *f = &self->fields;
+    bool entry = f->entry.count > 0 || f->kind == TRADE_MARKET;
+    bool target = f->target.count > 0, stop = f->stop.count > 0;
+    bool side = f->long_side || f->short_side;
+    if (self->symbol < 0 || self->several)
+        return self->symbol >= 0 && entry && target && stop;
+    if (entry && target && stop)
+        return true;
+    return side && ((entry && (target || stop)) || (target && stop));
+}
+
+/* "PEPE long now 0.00001182": a side, a symbol, a price, and little else. */
+static bool is_short_call(const verdict *self)
+{
+    const trade_fields *f = &self->fields;
+    const item *side = f->long_weight > f->short_weight ? f->long_side : f->short_side;
+    int weight = f->long_weight > f->short_weight ? f->long_weight : f->short_weight;
+    bool price =
+        f->entry.count > 0 || f->kind == TRADE_MARKET || f->target.count > 0 || f->stop.count > 0;
+    return side && price && self->symbol >= 0 && !self->several && weight >= 6 && self->asks == 0 &&
+           self->hedges == 0 && self->recaps == 0 && self->adverts == 0 && self->words <= 24;
+}
+
+static bool is_entry(const verdict *self)
+{
+    const trade_fields *f = &self->fields;
+    bool news = self->news.type != TRADE_NO_EVENT;
+    bool full = (f->entry.count > 0 || f->kind == TRADE_MARKET) && f->target.count > 0 &&
+                (f->stop.count > 0 || f->target.count > 1);
+    if (!is_whole_entry(self))
+        return !news && is_short_call(self);
+    if (news && !full)
+        return false;
+    if (self->asks > self->words / 3 || (self->recaps > 2 && !f->stop.count))
+        return false;
+    return full || (self->hedges < 3 && self->words <= 150);
+}
+
+/* News in few words, or about a symbol, is about a trade; else it is talk. */
+static bool is_update(const verdict *self)
+{
+    const trade_news *news = &self->news;
+    if (news->type == TRADE_NO_EVENT || self->recaps > 1 || self->adverts > 1)
+        return false;
+    if (self->symbol < 0 && self->several)
+        return false; /* of several trades */
+    if (self->hedges > 1 && news->loose)
+        return false;
+    if (!news->loose)
+        return self->words <= 120;
+    if (self->symbol >= 0)
+        return self->words <= 40;
+    return self->words <= 8 || (news->price && self->words <= 30);
+}
+
+static void read_entry(verdict *self)
+{
+    trade *out = self->out;
+    out->kind = TRADE_ENTRY;
+    check_levels(self);
+    put_symbol(self);
+    put_side(self);
+    check_sides(self);
+    put_terms(self);
+    put_levels(self);
+    doubt(out, self->guessed ? TOLD_IN_PART : 1);
+    doubt(out, self->hedges > 1 ? INFERRED : 1);
+    doubt(out, self->adverts > 1 ? INFERRED : 1);
+    if (self->news.type == TRADE_TARGET_HIT)
+        self->news.price = NULL; /* it stands among the targets */
+    if (tells_of_itself(self))
+        put_update(self);
+    else
+        put_ticks(self);
+}
+
+static void read_update(verdict *self)
+{
+    trade *out = self->out;
+    out->kind = TRADE_UPDATE;
+    put_symbol(self);
+    put_side(self);
+    put_terms(self);
+    out->order = TRADE_NO_ORDER;
+    put_update(self);
+    doubt(out, self->news.loose ? INFERRED : 1);
+    doubt(out, self->symbol < 0 ? TOLD_IN_PART : 1);
+    doubt(out, self->hedges > 0 ? INFERRED : 1);
+}
+
+static void judge(const item_list *list, trade *out)
+{
+    verdict self = {.list = list, .out = out};
+    self.symbol = trade_symbol_choose(list, &self.several);
+    trade_fields_read(list, &self.fields);
+    trade_news_read(list, &self.news);
+    count_words(&self);
+    *out = (trade){.kind = TRADE_NONE, .confidence = CERTAIN};
+    if (is_entry(&self))
+        read_entry(&self);
+    else if (is_update(&self))
+        read_update(&self);
+    if (out->kind == TRADE_NONE || out->confidence < LEAST ||
+        (out->kind == TRADE_ENTRY && out->n_entries + out->n_targets == 0 && !out->stop[0] &&
+         out->order != TRADE_MARKET))
+        *out = (trade){.kind = TRADE_NONE};
+}
+
+static void read_all(item_list *list, const token *tokens, size_t n, bool quoted, trade *ret)
+{
+    bool several;
+    trade_items_read(list, tokens, n, quoted);
+    int symbol = trade_symbol_choose(list, &several);
+    double least =
+        symbol < 0 ? 0 : trade_symbol_least(list->symbols[list->items[symbol].symbol - 1].base);
+    trade_items_value(list, least);
+    judge(list, ret);
+}
+
+int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
+{
+    size_t size = 0;
+    bool quotes = false;
+    for (size_t i = 0; i < n_parts && size < TRADE_TEXT_MAX; i++)
+        size += parts[i].size;
+    size = size < TRADE_TEXT_MAX ? size : TRADE_TEXT_MAX;
+    size_t room = trade_text_tokens(size, n_parts);
+    size_t bytes =
+        room * (sizeof(token) + sizeof(item) + sizeof(trade_symbol)) + 2 * size + n_parts;
+    char *memory = malloc(bytes + 1);
+    if (!memory)
+        return -ENOMEM;
+    item_list list = {.items = (item *)(void *)memory};
+    token *tokens = (token *)(void *)((char *)list.items + room * sizeof(item));
+    list.symbols = (trade_symbol *)(void *)((char *)tokens + room * sizeof(token));
+    char *pool = (char *)list.symbols + room * sizeof(trade_symbol);
+    size_t n = trade_text_read(parts, n_parts, tokens, pool);
+    for (size_t i = 0; i < n; i++)
+        quotes = quotes || tokens[i].quoted;
+    read_all(&list, tokens, n, false, ret);
+    if (ret->kind == TRADE_NONE && quotes)
+        read_all(&list, tokens, n, true, ret);
+    free(memory);
+    return 0;
+}
+
+const char *trade_field_name(trade_field field)
+{
+    static const char *const names[] = {"symbol", "side", "leverage", "order", "entry",
+                                        "target", "stop", "update",   "price", "percent"};
+    return names[field];
+}

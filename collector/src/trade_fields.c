@@ -1,0 +1,445 @@
+/* trade_fields.c - see trade_fields.h. Owns nothing.
+ * A label claims the prices that follow it, until another label, the end of its list, or a word
+ * that says that the sentence is about something else. */
+#include "trade_fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum scope {
+    SCOPE_NONE,
+    SCOPE_ENTRY,
+    SCOPE_IMPLIED, /* behind a side: "SOL long 148.2" */
+    SCOPE_TARGET,
+    SCOPE_STOP,
+    SCOPE_LEVERAGE,
+    SCOPE_OTHER
+} scope;
+
+typedef struct scan {
+    const item_list *list;
+    trade_fields *out;
+    size_t at;
+    scope scope;
+    size_t count;     /* values since the label */
+    size_t foreign;   /* words since the label that say nothing */
+    size_t nth;       /* the number in its list that a value is expected to have */
+    bool fresh;       /* a line began since the last value */
+    bool blank;       /* and it is empty so far */
+    bool dropped;     /* on a condition, until the sentence ends */
+    bool buys, sells; /* a price was said behind the word */
+    bool between;     /* "and" is "to" */
+    const item *label;
+    const item *last_value;
+    char link;
+    int on_line; /* words so far */
+} scan;
+
+static const item *ahead(const scan *self, size_t n)
+{
+    return self->at + n < self->list->count ? &self->list->items[self->at + n] : NULL;
+}
+
+static bool is_mark(const item *i, const char *marks)
+{
+    return i && i->kind == ITEM_MARK && strchr(marks, i->mark);
+}
+
+static field_values *values_of(scan *self)
+{
+    switch (self->scope) {
+    case SCOPE_ENTRY:
+    case SCOPE_IMPLIED:
+        return &self->out->entry;
+    case SCOPE_TARGET:
+        return &self->out->target;
+    case SCOPE_STOP:
+        return &self->out->stop;
+    default:
+        return NULL;
+    }
+}
+
+static void open_scope(scan *self, scope to, const item *label)
+{
+    if (to != SCOPE_TARGET || self->scope != SCOPE_TARGET)
+        self->nth = 0;
+    self->scope = to;
+    self->count = self->foreign = 0;
+    self->link = ',';
+    self->label = label;
+    self->last_value = NULL;
+    self->between = false;
+}
+
+/* ---- sides ---- */
+
+/* How much a mention says: alone with a symbol or few words it is the call itself. */
+static int weight_of(const scan *self, const item *side)
+{
+    enum { REACH = 14 };
+    const item *begin = self->list->items, *end = begin + self->list->count;
+    int weight = side->sense == SENSE_LONG || side->sense == SENSE_SHORT ? 2 : 1;
+    int words = 0;
+    for (const item *i = side; i > begin && i[-1].kind != ITEM_LINE && side - i < REACH;) {
+        i--;
+        words += i->kind == ITEM_WORD && i->sense == SENSE_NONE;
+        weight += i->kind == ITEM_SYMBOL && side - i < 5 ? 4 : 0;
+        weight += item_is(i, SENSE_SIDE) && side - i < 4 ? 4 : 0;
+        weight -= item_is(i, SENSE_NOT) && side - i < 3 ? 4 : 0;
+    }
+    for (const item *i = side; i + 1 < end && i[1].kind != ITEM_LINE && i - side < REACH;) {
+        i++;
+        words += i->kind == ITEM_WORD && i->sense == SENSE_NONE;
+        weight += i->kind == ITEM_SYMBOL && i - side < 5 ? 4 : 0;
+    }
+    return weight + (words < 3 ? 2 : 0) - (side->asked ? 4 : 0);
+}
+
+static void note_side(scan *self, const item *side)
+{
+    trade_fields *out = self->out;
+    bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
+    int weight = weight_of(self, side);
+    if (buys && weight > out->long_weight) {
+        out->long_side = side;
+        out->long_weight = weight;
+    } else if (!buys && weight > out->short_weight) {
+        out->short_side = side;
+        out->short_weight = weight;
+    }
+}
+
+/* "Buy 0.012, sell 0.015 / 0.018": the later word is no side but where to sell. */
+static void on_side(scan *self, const item *side)
+{
+    bool counter =
+        (side->sense == SENSE_SELL && self->buys) || (side->sense == SENSE_BUY && self->sells);
+    const item *next = ahead(self, 1);
+    if (counter && next &&
+        (item_is_price(next) || is_mark(next, ":-$") || item_is(next, SENSE_PLAIN))) {
+        open_scope(self, SCOPE_TARGET, side);
+        return;
+    }
+    note_side(self, side);
+    if (self->out->entry.count > 0)
+        return;
+    if (side->sense == SENSE_BUY || side->sense == SENSE_SELL || self->scope != SCOPE_ENTRY ||
+        self->count > 0) {
+        open_scope(self, SCOPE_IMPLIED, side);
+        self->buys = self->buys || side->sense == SENSE_BUY;
+        self->sells = self->sells || side->sense == SENSE_SELL;
+    }
+}
+
+/* ---- numbers ---- */
+
+static bool small_integer(const item *i)
+{
+    const char *text = i->first->text;
+    size_t len = strlen(text);
+    return i->kind == ITEM_NUMBER && i->unit == UNIT_NONE && i->first == i->last && len <= 2 &&
+           strspn(text, "0123456789") == len && atoi(text) >= 1 && atoi(text) <= 20;
+}
+
+static bool begins_line(const scan *self)
+{
+    for (size_t i = self->at; i-- > 0;) {
+        const item *one = &self->list->items[i];
+        if (one->kind == ITEM_LINE)
+            return true;
+        if (one->kind != ITEM_MARK)
+            return false;
+    }
+    return true;
+}
+
+/* Is this "1" the first of a list, "TP1", "target 1 reached", and no price? */
+static bool is_index(const scan *self, const item *number)
+{
+    if (!small_integer(number))
+        return false;
+    const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
+    const item *next = ahead(self, 1), *after = ahead(self, 2);
+    bool labelled = before && (item_is(before, SENSE_TARGET) || item_is(before, SENSE_ENTRY) ||
+                               item_is(before, SENSE_STOP) || is_mark(before, "#"));
+    const item *outer = is_mark(before, "(") && self->at > 1 ? before - 1 : NULL;
+    if (outer && item_is(outer, SENSE_TARGET) && is_mark(next, ")"))
+        return true;
+    bool glued = before && before->kind == ITEM_WORD && !number->first->spaced;
+    size_t value = (size_t)atoi(number->first->text);
+    if (glued && labelled)
+        return true;
+    if (!next || next->kind == ITEM_LINE)
+        return false;
+    if (is_mark(next, ")") && (labelled || begins_line(self) || value == self->nth + 1) &&
+        !is_mark(before, "("))
+        return true;
+    if (is_mark(next, "):=*") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$-:(")))
+        return labelled || value == self->nth + 1 || begins_line(self);
+    if (is_mark(next, ".-|") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$")) &&
+        (labelled || begins_line(self) || value == self->nth + 1) && after->first->spaced)
+        return labelled || value == self->nth + 1;
+    if (item_is_price(next) && (labelled || begins_line(self)))
+        return value == self->nth + 1 && !small_integer(next);
+    if (is_mark(next, "$") && labelled)
+        return value == self->nth + 1;
+    return labelled && (item_is(next, SENSE_HIT) || is_mark(next, "V") || item_is(next, SENSE_AND));
+}
+
+static void push(scan *self, const item *number)
+{
+    field_values *field = values_of(self);
+    bool fresh_label = self->count == 0;
+    if (number->first->struck && field->count > 0 && self->scope != SCOPE_TARGET)
+        return;
+    if (self->scope == SCOPE_STOP && field->count > 0) {
+        if (!field->items[0]->first->struck) {
+            self->scope = SCOPE_NONE; /* the first counts; a second is a comment */
+            return;
+        }
+        field->count = 0;
+    }
+    if (!number->readable || field->count == FIELD_VALUES_MAX) {
+        field->unread = true;
+        return;
+    }
+    field->links[field->count] = fresh_label ? ',' : self->link;
+    field->hit[field->count] = false;
+    field->items[field->count++] = number;
+    field->implied = self->scope == SCOPE_IMPLIED;
+    field->mended = field->mended || (self->label && self->label->near);
+    self->count++;
+    self->nth++;
+    self->foreign = 0;
+    self->link = ' ';
+    self->fresh = false;
+    self->last_value = number;
+    self->out->has_levels =
+        self->out->has_levels || self->scope == SCOPE_TARGET || self->scope == SCOPE_STOP;
+}
+
+/* After a value, a price on a later line goes on with a list only if it begins the line. */
+static bool goes_on(const scan *self)
+{
+    if (self->count == 0)
+        return true;
+    if (self->fresh)
+        return self->on_line == 0;
+    return self->link != ' ' || self->scope == SCOPE_TARGET || self->scope == SCOPE_ENTRY;
+}
+
+static void on_number(scan *self, const item *number)
+{
+    trade_fields *out = self->out;
+    if (number->unit == UNIT_TIMES || (self->scope == SCOPE_LEVERAGE && item_is_price(number))) {
+        bool labelled = self->scope == SCOPE_LEVERAGE;
+        bool range = out->leverage[0] && !out->leverage[1] &&
+                     (self->link == '-' || (labelled && self->count == 1));
+        if (number->readable && number->size >= 1 && number->size <= 200) {
+            if (range && number > out->leverage[0] && number - out->leverage[0] < 4)
+                out->leverage[1] = number;
+            else if (!out->leverage[0] || (labelled && self->count == 0))
+                out->leverage[0] = number, out->leverage[1] = NULL;
+            self->count += labelled;
+        }
+        self->link = ' ';
+        return;
+    }
+    if (number->unit == UNIT_ORDINAL) {
+        self->nth = number->first->text[0] ? (size_t)atoi(number->first->text) - 1 : 0;
+        self->fresh = false;
+        return;
+    }
+    if (!item_is_price(number) || self->dropped)
+        return;
+    if (is_index(self, number)) {
+        self->nth = (size_t)atoi(number->first->text) - 1;
+        self->fresh = false;
+        return;
+    }
+    if (!values_of(self))
+        return;
+    if (goes_on(self))
+        push(self, number);
+    else
+        self->scope = SCOPE_NONE;
+}
+
+/* ---- words and marks ---- */
+
+static void on_label(scan *self, const item *word, scope to)
+{
+    const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
+    if (self->dropped)
+        return;
+    /* "buy stop 2345" is an order, "SL to entry" no entry */
+    if (to == SCOPE_STOP && before && (item_is(before, SENSE_BUY) || item_is(before, SENSE_SELL)))
+        to = SCOPE_IMPLIED;
+    if (to == SCOPE_ENTRY && self->scope == SCOPE_STOP && self->count == 0 && !self->fresh)
+        return;
+    open_scope(self, to, word);
+    self->fresh = false;
+}
+
+static void on_market(scan *self, const item *word)
+{
+    bool near = (self->scope == SCOPE_ENTRY || self->scope == SCOPE_IMPLIED) && self->foreign == 0;
+    const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
+    const item *next = ahead(self, 1);
+    bool at_side = (next && item_is_side(next)) || (before && item_is_side(before));
+    if ((near || at_side) && !self->out->order && !self->dropped && self->count == 0) {
+        self->out->order = word;
+        self->out->kind = TRADE_MARKET;
+    }
+}
+
+static void on_limit(scan *self, const item *word)
+{
+    if (self->out->order || self->dropped)
+        return;
+    self->out->order = word;
+    self->out->kind = TRADE_LIMIT;
+    if (strncmp(word->first->text, "buy", 3) == 0 || strncmp(word->first->text, "sell", 4) == 0)
+        open_scope(self, SCOPE_IMPLIED, word);
+}
+
+static void on_margin(scan *self, const item *word, trade_margin mode)
+{
+    if (self->out->margin)
+        return;
+    self->out->margin = word;
+    self->out->mode = mode;
+}
+
+static void on_other_word(scan *self, const item *word)
+{
+    bool between = item_is(word, SENSE_BETWEEN);
+    if (between || item_is(word, SENSE_TO)) {
+        self->link = self->count > 0 ? '-' : self->link;
+        self->between = self->between || between;
+        return;
+    }
+    if (item_is(word, SENSE_AND)) {
+        self->link = self->link == '-' || self->between ? '-' : ',';
+        return;
+    }
+    if (item_is(word, SENSE_PLAIN) || item_is(word, SENSE_NTH) || item_is(word, SENSE_ALL))
+        return;
+    if (item_is(word, SENSE_CLOSED) && self->scope == SCOPE_STOP && self->count == 0)
+        return; /* "daily close 3226" */
+    if (self->count > 0 && !(self->scope == SCOPE_TARGET && item_is(word, SENSE_HIT)))
+        self->scope = SCOPE_NONE;
+    else if (++self->foreign > (self->scope == SCOPE_IMPLIED ? 1u : 3u))
+        self->scope = SCOPE_NONE;
+}
+
+static void on_word(scan *self, const item *word)
+{
+    switch ((trade_sense)word->sense) {
+    case SENSE_ENTRY:
+        return on_label(self, word, SCOPE_ENTRY);
+    case SENSE_TARGET:
+        return on_label(self, word, SCOPE_TARGET);
+    case SENSE_STOP:
+        return on_label(self, word, SCOPE_STOP);
+    case SENSE_LEVERAGE:
+        if (self->count == 0 || self->scope != SCOPE_LEVERAGE)
+            open_scope(self, SCOPE_LEVERAGE, word);
+        return;
+    case SENSE_OTHER:
+    case SENSE_PROFIT:
+    case SENSE_LOSS:
+        open_scope(self, SCOPE_OTHER, word);
+        return;
+    case SENSE_LONG:
+    case SENSE_SHORT:
+    case SENSE_BUY:
+    case SENSE_SELL:
+        return on_side(self, word);
+    case SENSE_MARKET:
+        return on_market(self, word);
+    case SENSE_LIMIT:
+        return on_limit(self, word);
+    case SENSE_CROSS:
+        return on_margin(self, word, TRADE_CROSS);
+    case SENSE_ISOLATED:
+        return on_margin(self, word, TRADE_ISOLATED);
+    case SENSE_WHEN:
+        self->dropped = self->on_line > 0 || self->scope == SCOPE_NONE;
+        return;
+    default:
+        on_other_word(self, word);
+    }
+}
+
+static void on_mark(scan *self, const item *mark)
+{
+    field_values *field = values_of(self);
+    const item *next = ahead(self, 1);
+    switch (mark->mark) {
+    case '-':
+    case '~':
+        self->link = '-';
+        break;
+    case MARK_CHECK:
+    case MARK_CROSS:
+        if (field && field->count > 0 && self->last_value && !self->fresh &&
+            mark->mark == MARK_CHECK &&
+            !(next && (item_is(next, SENSE_TARGET) || next->kind == ITEM_NUMBER)))
+            field->hit[field->count - 1] = true;
+        break;
+    case '.':
+    case ';':
+        self->dropped = false;
+        break;
+    case MARK_TARGET:
+    case MARK_STOP:
+        if (next && (item_is_price(next) || next->unit == UNIT_ORDINAL))
+            open_scope(self, mark->mark == MARK_TARGET ? SCOPE_TARGET : SCOPE_STOP, NULL);
+        break;
+    default:
+        if (strchr("/,|&>+", mark->mark))
+            self->link = ',';
+    }
+}
+
+static void on_line(scan *self)
+{
+    bool single = self->scope == SCOPE_STOP || self->scope == SCOPE_LEVERAGE;
+    if ((single && self->count > 0) || self->scope == SCOPE_OTHER ||
+        (self->blank && self->count > 0))
+        self->scope = SCOPE_NONE;
+    if (self->scope == SCOPE_IMPLIED && self->count > 0)
+        self->scope = SCOPE_NONE;
+    self->fresh = self->blank = true;
+    self->dropped = false;
+    self->on_line = 0;
+    if (self->count > 0)
+        self->link = ',';
+}
+
+void trade_fields_read(const item_list *list, trade_fields *ret)
+{
+    scan self = {.list = list, .out = ret, .link = ',', .fresh = true};
+    memset(ret, 0, sizeof *ret);
+    ret->long_weight = ret->short_weight = 0;
+    for (; self.at < list->count; self.at++) {
+        const item *one = &list->items[self.at];
+        if (one->kind == ITEM_LINE) {
+            on_line(&self);
+            continue;
+        }
+        self.blank = false;
+        if (one->kind == ITEM_WORD) {
+            on_word(&self, one);
+            self.on_line++;
+        } else if (one->kind == ITEM_NUMBER) {
+            on_number(&self, one);
+        } else if (one->kind == ITEM_MARK) {
+            on_mark(&self, one);
+        } else if (self.count > 0) {
+            self.scope = SCOPE_NONE; /* a symbol */
+        }
+    }
+}

@@ -1,0 +1,365 @@
+/* trade_items.c - see trade_items.h. Owns nothing.
+ * Invariant: items are in the order of their tokens, and no token is in two. */
+#include "trade_items.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- words ---- */
+
+static bool joins(const token *t)
+{
+    return t->kind == TOKEN_MARK && !t->spaced && (t->mark == '-' || t->mark == '.');
+}
+
+/* The longest phrase that begins at tokens[*at]; a hyphen or point within is a space. */
+static const trade_phrase *phrase_at(const token *tokens, size_t n, size_t *at)
+{
+    char text[TRADE_PHRASE_SIZE];
+    const trade_phrase *found = NULL;
+    size_t len = 0, i = *at, begin = *at;
+    for (int words = 0; words < TRADE_PHRASE_WORDS && i < n; words++) {
+        if (words > 0 && i + 1 < n && joins(&tokens[i]) && tokens[i + 1].kind == TOKEN_WORD)
+            i++;
+        if (tokens[i].kind != TOKEN_WORD)
+            break;
+        int more = snprintf(text + len, sizeof text - len, "%s%s", len ? " " : "", tokens[i].text);
+        len += (size_t)more;
+        if (len >= sizeof text)
+            break;
+        i++;
+        const trade_phrase *phrase = trade_phrase_find(text);
+        if (phrase) {
+            found = phrase;
+            *at = i;
+        }
+    }
+    if (!found)
+        *at = begin + 1;
+    return found;
+}
+
+/* A label is followed by a colon, a dash or a number; a slip of one is only then one. */
+static bool begins_value(const token *tokens, size_t n, size_t at)
+{
+    return at < n && (tokens[at].kind == TOKEN_NUMBER ||
+                      (tokens[at].kind == TOKEN_MARK && strchr(":-=", tokens[at].mark)));
+}
+
+/* "5-fach", "10倍": the number before is how often. */
+static void multiply(item_list *self)
+{
+    size_t last = self->count - 1;
+    if (last > 0 && self->items[last - 1].kind == ITEM_MARK && self->items[last - 1].mark == '-')
+        last--;
+    if (last > 0 && self->items[last - 1].kind == ITEM_NUMBER &&
+        self->items[last - 1].unit == UNIT_NONE)
+        self->items[last - 1].unit = UNIT_TIMES;
+}
+
+static void add_word(item_list *self, const token *tokens, size_t n, size_t *at)
+{
+    const token *first = &tokens[*at];
+    const trade_phrase *phrase = phrase_at(tokens, n, at);
+    item *i = &self->items[self->count++];
+    *i = (item){.kind = ITEM_WORD, .first = first, .last = &tokens[*at - 1]};
+    if (!phrase && begins_value(tokens, n, *at) && (phrase = trade_phrase_near(first->text)))
+        i->near = true;
+    if (phrase) {
+        i->sense = (uint8_t)phrase->sense;
+        i->nth = phrase->value;
+        i->comma = phrase->comma;
+    }
+    if (phrase && phrase->sense == SENSE_TIMES)
+        multiply(self);
+    if (phrase && phrase->sense != SENSE_PLAIN && phrase->sense != SENSE_AND &&
+        phrase->sense != SENSE_TO) {
+        self->comma = self->comma || phrase->comma;
+        self->english = self->english || !phrase->comma;
+    }
+}
+
+static void add_symbol(item_list *self, trade_symbol symbol, const token *first, const token *last)
+{
+    self->symbols[self->n_symbols++] = symbol;
+    self->items[self->count++] = (item){
+        .kind = ITEM_SYMBOL, .first = first, .last = last, .symbol = (uint32_t)self->n_symbols};
+}
+
+static void add_one(item_list *self, const token *tokens, size_t n, size_t *at)
+{
+    static const uint8_t kinds[] = {
+        [TOKEN_LINE] = ITEM_LINE, [TOKEN_NUMBER] = ITEM_NUMBER, [TOKEN_MARK] = ITEM_MARK};
+    const token *t = &tokens[*at];
+    size_t end = *at;
+    trade_symbol symbol = trade_symbol_read(tokens, n, &end);
+    if (symbol.rank > RANK_WORD) {
+        add_symbol(self, symbol, t, &tokens[end - 1]);
+        *at = end;
+    } else if (t->kind == TOKEN_WORD) {
+        add_word(self, tokens, n, at);
+        if (symbol.rank != RANK_NONE) {
+            self->symbols[self->n_symbols++] = symbol;
+            self->items[self->count - 1].symbol = (uint32_t)self->n_symbols;
+        }
+    } else {
+        self->items[self->count++] =
+            (item){.kind = kinds[t->kind], .unit = t->unit, .mark = t->mark, .first = t, .last = t};
+        ++*at;
+    }
+}
+
+/* ---- symbols that need their neighbours ---- */
+
+static const item *beyond_marks(const item_list *self, size_t at, int step)
+{
+    for (size_t i = at + (size_t)step; i < self->count; i += (size_t)step)
+        if (self->items[i].kind != ITEM_MARK)
+            return &self->items[i];
+    return NULL;
+}
+
+static bool wants_name(const item *label)
+{
+    return label && item_is(label, SENSE_PAIR);
+}
+
+static void settle_symbols(item_list *self)
+{
+    bool known = false, small = false;
+    for (size_t i = 0; i < self->count; i++) {
+        const item *one = &self->items[i];
+        known = known || one->kind == ITEM_SYMBOL;
+        small =
+            small || (one->kind == ITEM_WORD && !one->first->upper && strlen(one->first->text) > 2);
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        item *one = &self->items[i];
+        if (one->symbol == 0)
+            continue;
+        const item *before = beyond_marks(self, i, -1), *after = beyond_marks(self, i, 1);
+        bool named = wants_name(before) && self->symbols[one->symbol - 1].rank != RANK_NONE;
+        bool beside = (before && item_is_side(before)) || (after && item_is_side(after));
+        bool begins = i == 0 || (before && before->kind == ITEM_LINE);
+        if (named) {
+            one->kind = ITEM_SYMBOL;
+            self->symbols[one->symbol - 1].rank = RANK_PAIR;
+        } else if (one->kind == ITEM_WORD && !known && small && one->first->upper &&
+                   self->symbols[one->symbol - 1].rank == RANK_WORD) {
+            one->kind = ITEM_SYMBOL;
+            self->symbols[one->symbol - 1].rank = RANK_BARE;
+        } else if (one->kind == ITEM_WORD && !known && beside && !item_is_side(one) &&
+                   (one->first->upper || one->sense == SENSE_NONE || begins)) {
+            one->kind = ITEM_SYMBOL;
+            self->symbols[one->symbol - 1].rank = RANK_BARE;
+        }
+    }
+}
+
+static void mark_questions(item_list *self)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        item *one = &self->items[i];
+        if (one->kind == ITEM_LINE)
+            begin = i + 1;
+        if (one->kind == ITEM_MARK && one->mark == '?') {
+            for (size_t k = begin; k <= i; k++)
+                self->items[k].asked = true;
+            begin = i + 1;
+        }
+    }
+}
+
+void trade_items_read(item_list *self, const token *tokens, size_t n, bool quoted)
+{
+    self->count = self->n_symbols = 0;
+    self->english = self->comma = false;
+    for (size_t at = 0; at < n;) {
+        if (tokens[at].quoted && !quoted && tokens[at].kind != TOKEN_LINE)
+            at++;
+        else
+            add_one(self, tokens, n, &at);
+    }
+    settle_symbols(self);
+    mark_questions(self);
+}
+
+/* ---- numbers ---- */
+
+static bool all_digits(const char *text, size_t least, size_t most)
+{
+    size_t len = strlen(text);
+    return len >= least && len <= most && strspn(text, "0123456789") == len;
+}
+
+/* "64 010": a group of three follows. */
+static bool may_follow(const item *head, const item *tail)
+{
+    const char *text = tail->first->text;
+    return tail->kind == ITEM_NUMBER && tail->first->spaced && tail->unit != UNIT_OTHER &&
+           tail->unit != UNIT_ORDINAL && tail->unit != UNIT_TIMES && !tail->first->sign &&
+           tail->first->start == head->last->end + 1 && tail->first->part == head->first->part &&
+           strspn(text, "0123456789") == 3 && strchr(text, ' ') == NULL &&
+           (text[3] == '\0' || strlen(text + 4) != 3);
+}
+
+static bool may_lead(const item *i)
+{
+    return i->kind == ITEM_NUMBER && i->unit == UNIT_NONE && !i->first->sign &&
+           all_digits(i->first->text, 1, 3) && i->first->text[0] != '0';
+}
+
+/* Is every price of the message two numbers, the second of three digits? */
+static bool all_are_pairs(const item_list *self)
+{
+    size_t pairs = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        const item *one = &self->items[i];
+        bool leads = i + 1 < self->count && may_lead(one) && may_follow(one, one + 1);
+        if (leads) {
+            pairs++;
+            i++;
+        } else if (item_is_price(one) && strlen(one->first->text) > 2) {
+            return false;
+        }
+    }
+    return pairs >= 2;
+}
+
+/* Does anything say that this message groups digits by spaces? */
+static bool groups_by_spaces(const item_list *self)
+{
+    if (all_are_pairs(self))
+        return true;
+    for (size_t i = 0; i + 1 < self->count; i++) {
+        const item *head = &self->items[i], *tail = &self->items[i + 1];
+        if (!may_lead(head) || !may_follow(head, tail))
+            continue;
+        const char *text = tail->first->text;
+        if (text[0] == '0' && text[3] == '\0')
+            return true;
+        if (text[3] == ',' && strlen(head->first->text) < 3)
+            return true;
+    }
+    return false;
+}
+
+/* The digits of both go into the pool of the first: they lie behind one another there. */
+static void join_groups(item_list *self)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        item *to = &self->items[kept];
+        *to = self->items[i];
+        bool joined = may_lead(to);
+        char digits[TRADE_NUMBER_SIZE];
+        snprintf(digits, sizeof digits, "%s", to->first->text);
+        while (joined && i + 1 < self->count && may_follow(to, &self->items[i + 1]) &&
+               strchr(digits, ',') == NULL && strchr(digits, '.') == NULL) {
+            const item *tail = &self->items[++i];
+            size_t len = strlen(digits);
+            snprintf(digits + len, sizeof digits - len, " %s", tail->first->text);
+            to->last = tail->last;
+            to->unit = tail->unit;
+        }
+        if (to->last != to->first && to->kind == ITEM_NUMBER)
+            snprintf(to->value, sizeof to->value, "%s", digits);
+        kept++;
+    }
+    self->count = kept;
+}
+
+/* Until a number is read, its value holds the digits that were joined. */
+static const char *digits_of(const item *i)
+{
+    return i->value[0] ? i->value : i->first->text;
+}
+
+static const item *next_number(const item_list *self, size_t at)
+{
+    for (size_t i = at + 1; i < self->count && i < at + 4; i++) {
+        const item *one = &self->items[i];
+        if (one->kind == ITEM_NUMBER)
+            return one;
+        bool separates = (one->kind == ITEM_MARK && strchr("-/,~|$>", one->mark)) ||
+                         item_is(one, SENSE_TO) || item_is(one, SENSE_AND);
+        if (!separates)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* "43-43.5k": the first has the second's unit if they are near each other. */
+static void spread_units(item_list *self)
+{
+    for (size_t i = self->count; i-- > 0;) {
+        item *one = &self->items[i];
+        const item *next =
+            one->kind == ITEM_NUMBER && one->unit == UNIT_NONE ? next_number(self, i) : NULL;
+        if (!next || (next->unit != UNIT_THOUSAND && next->unit != UNIT_MILLION))
+            continue;
+        double a = strtod(digits_of(one), NULL), b = strtod(digits_of(next), NULL);
+        if (a > b / 2 && a < b * 2)
+            one->unit = next->unit;
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static trade_locale locale_of(const item_list *self, double least)
+{
+    enum { LOOKED_AT = 64 };
+    double sizes[LOOKED_AT];
+    size_t n = 0;
+    int dot = 0, comma = 0;
+    trade_locale locale = {.least = least}, none = {.style = STYLE_UNKNOWN};
+    for (size_t i = 0; i < self->count; i++) {
+        const item *one = &self->items[i];
+        char value[TRADE_NUMBER_SIZE];
+        bool guessed = false;
+        if (one->kind != ITEM_NUMBER || one->unit == UNIT_OTHER)
+            continue;
+        trade_number_vote(digits_of(one), &dot, &comma);
+        if (item_is_price(one) && n < LOOKED_AT && trade_number_is_plain(digits_of(one)) &&
+            trade_number_read(digits_of(one), (token_unit)one->unit, &none, value, &guessed) &&
+            (strlen(digits_of(one)) > 2 || one->unit != UNIT_NONE))
+            sizes[n++] = strtod(value, NULL);
+    }
+    qsort(sizes, n, sizeof *sizes, by_size);
+    locale.price = n > 0 ? sizes[n / 2] : least > 0 ? 0 : 0;
+    locale.sure = dot != comma;
+    if (dot != comma)
+        locale.style = dot > comma ? STYLE_DOT : STYLE_COMMA;
+    else if (dot == 0 && self->comma && !self->english)
+        locale.style = STYLE_COMMA;
+    else if (dot == 0 && self->english && !self->comma)
+        locale.style = STYLE_DOT;
+    return locale;
+}
+
+void trade_items_value(item_list *self, double least)
+{
+    if (groups_by_spaces(self))
+        join_groups(self);
+    spread_units(self);
+    trade_locale locale = locale_of(self, least);
+    for (size_t i = 0; i < self->count; i++) {
+        item *one = &self->items[i];
+        char value[TRADE_NUMBER_SIZE];
+        if (one->kind != ITEM_NUMBER || one->unit == UNIT_OTHER)
+            continue;
+        one->readable =
+            trade_number_read(digits_of(one), (token_unit)one->unit, &locale, value, &one->guessed);
+        if (one->readable)
+            memcpy(one->value, value, sizeof value);
+        else
+            one->value[0] = '\0';
+        one->size = one->readable ? strtod(value, NULL) : 0;
+    }
+}

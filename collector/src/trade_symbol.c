@@ -1,0 +1,349 @@
+/* trade_symbol.c - names of what is traded. Owns nothing; the tables are in strcmp order. */
+#include <stdio.h>
+#include <string.h>
+
+#include "trade_items.h"
+
+static const char *const quotes[] = {"aud", "bnb",  "brl", "btc",   "busd", "cad",  "chf",
+                                     "dai", "eth",  "eur", "fdusd", "gbp",  "inr",  "jpy",
+                                     "krw", "ngn",  "nzd", "perp",  "rub",  "sol",  "swap",
+                                     "try", "tusd", "uah", "usd",   "usdc", "usde", "usdt"};
+
+/* What closes a joined name whatever stands before it. */
+static const char *const any_quotes[] = {"usdtperp", "usdcperp", "usdperp", "fdusd", "usdtp",
+                                         "usdt",     "usdc",     "busd",    "perp",  "usd"};
+
+static const char *const money[] = {"aud", "cad", "chf", "cnh", "eur", "gbp", "jpy", "mxn", "nok",
+                                    "nzd", "sek", "sgd", "try", "usd", "xag", "xau", "zar"};
+
+static const char *const stable[] = {"aeusd", "busd",  "crvusd", "fdusd", "gusd", "lusd",
+                                     "pyusd", "rlusd", "susd",   "tusd",  "usd",  "usdc",
+                                     "usdd",  "usde",  "usdp",   "usds",  "usdt", "ust"};
+
+/* Known names. A capital first letter: also a word, so it needs a side beside it. */
+static const char *const coins[] = {
+    "1000bonk", "1000floki", "1000pepe", "1000sats", "1000shib", "1inch", "aave",  "Ach",
+    "ada",      "agix",      "Agld",     "Ai",       "Akt",      "algo",  "Alice", "Alpha",
+    "Alt",      "Ankr",      "Ape",      "api3",     "Apt",      "Ar",    "arb",   "Ark",
+    "arkm",     "Astr",      "atom",     "Auction",  "Audio",    "avax",  "axs",   "Badger",
+    "Bake",     "Bal",       "Banana",   "Band",     "Bat",      "bch",   "Beam",  "bera",
+    "bgb",      "bico",      "Blur",     "bnb",      "Bome",     "bonk",  "brett", "bsv",
+    "btc",      "Cake",      "Celo",     "cfx",      "Chr",      "chz",   "ckb",   "Comp",
+    "Core",     "coti",      "cro",      "crv",      "ctsi",     "cvx",   "Dash",  "dexe",
+    "dgb",      "dodo",      "doge",     "Dot",      "dydx",     "dym",   "egld",  "eigen",
+    "ena",      "ens",       "enj",      "eos",      "Etc",      "eth",   "ethfi", "ethw",
+    "fartcoin", "fet",       "fida",     "fil",      "floki",    "Flow",  "Flux",  "ftm",
+    "ftt",      "Fun",       "fxs",      "gala",     "Gas",      "glm",   "glmr",  "gmt",
+    "gmx",      "grt",       "hbar",     "Hfi",      "High",     "hnt",   "Hook",  "Hot",
+    "Hype",     "icp",       "icx",      "Id",       "imx",      "inj",   "Io",    "iost",
+    "iota",     "iotx",      "Jasmy",    "Joe",      "jto",      "jup",   "kas",   "kava",
+    "kda",      "klay",      "knc",      "ksm",      "Layer",    "ldo",   "Link",  "Lit",
+    "lpt",      "lqty",      "lrc",      "ltc",      "luna",     "lunc",  "Magic", "mana",
+    "manta",    "Mask",      "matic",    "Me",       "Meme",     "mina",  "mkr",   "Move",
+    "mtl",      "Near",      "neiro",    "neo",      "nfp",      "Not",   "Ocean", "Om",
+    "Omg",      "ondo",      "One",      "ong",      "ont",      "Op",    "ordi",  "Orca",
+    "paxg",     "pendle",    "pengu",    "People",   "pepe",     "Perp",  "Pixel", "pnut",
+    "Pol",      "polyx",     "Portal",   "Prime",    "pyth",     "qnt",   "qtum",  "Rad",
+    "Rare",     "Ray",       "rdnt",     "Render",   "rez",      "rlc",   "rndr",  "Ron",
+    "Rose",     "rsr",       "rune",     "rvn",      "Safe",     "Sand",  "Sats",  "sei",
+    "shib",     "skl",       "slp",      "snt",      "snx",      "sol",   "Spell", "Ssv",
+    "stg",      "storj",     "strk",     "stx",      "sui",      "Sun",   "Super", "sushi",
+    "sxp",      "syn",       "tao",      "theta",    "tia",      "tlm",   "Ton",   "trb",
+    "Trump",    "trx",       "Turbo",    "twt",      "uma",      "uni",   "Usual", "vet",
+    "Virtual",  "W",         "wbtc",     "Waves",    "waxp",     "wif",   "Win",   "wld",
+    "Woo",      "xai",       "xag",      "xau",      "xbt",      "xem",   "xlm",   "xmr",
+    "xrp",      "xtz",       "xvg",      "yfi",      "yfii",     "ygg",   "zec",   "Zen",
+    "zil",      "zk",        "zro",      "zrx"};
+
+static const struct {
+    const char *word, *base, *quote;
+} names[] = {{"bitcoin", "BTC", ""},      {"btcusd", "BTC", "USD"},   {"ethereum", "ETH", ""},
+             {"ether", "ETH", ""},        {"solana", "SOL", ""},      {"dogecoin", "DOGE", ""},
+             {"cardano", "ADA", ""},      {"litecoin", "LTC", ""},    {"ripple", "XRP", ""},
+             {"gold", "XAU", "USD"},      {"silver", "XAG", "USD"},   {"xbt", "BTC", ""},
+             {"биткоин", "BTC", ""},      {"биткойн", "BTC", ""},     {"эфир", "ETH", ""},
+             {"эфириум", "ETH", ""},      {"золото", "XAU", "USD"},   {"altin", "XAU", "USD"},
+             {"oro", "XAU", "USD"},       {"us30", "US30", ""},       {"nas100", "NAS100", ""},
+             {"us100", "US100", ""},      {"ustec", "USTEC", ""},     {"spx500", "SPX500", ""},
+             {"us500", "US500", ""},      {"ger40", "GER40", ""},     {"ger30", "GER30", ""},
+             {"de40", "DE40", ""},        {"uk100", "UK100", ""},     {"jp225", "JP225", ""},
+             {"usoil", "USOIL", ""},      {"ukoil", "UKOIL", ""},     {"xauusd", "XAU", "USD"},
+             {"btcusdt", "BTC", "USDT"},  {"ethusdt", "ETH", "USDT"}, {"비트코인", "BTC", ""},
+             {"ビットコイン", "BTC", ""}, {"比特币", "BTC", ""},      {"以太坊", "ETH", ""},
+             {"بيتكوين", "BTC", ""},      {"الذهب", "XAU", "USD"},    {"ذهب", "XAU", "USD"}};
+
+/* Capitals that are no symbol though no dictionary here has them. */
+static const char *const no_symbols[] = {
+    "ai",    "alert", "ama",   "ath",    "bos",  "boom",   "breaking", "btfd", "cet",  "ceo",
+    "cex",   "chart", "choch", "copy",   "cpi",  "crypto", "day",      "dex",  "dyor", "easy",
+    "ema",   "est",   "etf",   "fed",    "fomc", "fomo",   "free",     "fud",  "fvg",  "gm",
+    "gmt",   "gn",    "go",    "good",   "guys", "happy",  "hello",    "hi",   "hodl", "hot",
+    "htf",   "huge",  "id",    "in",     "it",   "its",    "just",     "kyc",  "lets", "lfg",
+    "lol",   "ltf",   "macd",  "me",     "mtf",  "nfa",    "nfp",      "nft",  "nice", "not",
+    "ny",    "ob",    "ok",    "omg",    "one",  "our",    "pa",       "pls",  "pnl",  "poc",
+    "ppi",   "rekt",  "rr",    "rsi",    "sec",  "so",     "soon",     "spot", "ta",   "team",
+    "time",  "top",   "uk",    "up",     "us",   "usa",    "utc",      "very", "win",  "fun",
+    "super", "safe",  "move",  "people", "gas",  "comp",   "vwap",     "we",   "wow",  "wtf",
+    "yes",   "you",   "your"};
+
+static bool in(const char *word, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(word, list[i]) == 0)
+            return true;
+    return false;
+}
+
+#define IN(word, list) in(word, list, sizeof(list) / sizeof *(list))
+
+typedef enum knowledge { UNKNOWN, WORD_TOO, KNOWN } knowledge;
+
+static int by_letters(const void *key, const void *element)
+{
+    const char *word = key, *coin = *(const char *const *)element;
+    char first = coin[0] >= 'A' && coin[0] <= 'Z' ? (char)(coin[0] + 32) : coin[0];
+    return word[0] != first ? (unsigned char)word[0] - (unsigned char)first
+                            : strcmp(word + 1, coin + 1);
+}
+
+static knowledge known(const char *word)
+{
+    const char *const *coin = NULL;
+    for (size_t i = 0; !coin && i < sizeof coins / sizeof *coins; i++)
+        if (by_letters(word, &coins[i]) == 0)
+            coin = &coins[i];
+    return !coin ? UNKNOWN : (*coin)[0] >= 'A' && (*coin)[0] <= 'Z' ? WORD_TOO : KNOWN;
+}
+
+static bool is_name(const char *word, size_t least)
+{
+    size_t len = strlen(word);
+    return len >= least && len <= 12 &&
+           strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789") == len &&
+           strspn(word, "0123456789") < len;
+}
+
+static trade_symbol made(symbol_rank rank, const char *base, size_t len, const char *quote)
+{
+    trade_symbol s = {.rank = rank};
+    size_t n = 0;
+    for (; n < len && n + 1 < sizeof s.base; n++)
+        s.base[n] = base[n] >= 'a' && base[n] <= 'z' ? (char)(base[n] - 32) : base[n];
+    if (strcmp(s.base, "XBT") == 0)
+        memcpy(s.base, "BTC", 4);
+    if (strncmp(quote, "usdt", 4) == 0)
+        quote = "usdt";
+    else if (strncmp(quote, "usdc", 4) == 0)
+        quote = "usdc";
+    else if (strcmp(quote, "usdperp") == 0)
+        quote = "usd";
+    if (strcmp(quote, "perp") == 0 || strcmp(quote, "swap") == 0)
+        quote = "";
+    for (n = 0; quote[n] && n + 1 < sizeof s.quote; n++)
+        s.quote[n] = (char)(quote[n] - 32);
+    return s;
+}
+
+/* "btcusdt", "xauusd", "ethbtc" */
+static trade_symbol joined(const token *word)
+{
+    trade_symbol none = {.rank = RANK_NONE};
+    const char *text = word->text;
+    size_t len = strlen(text);
+    char base[16] = "";
+    if (len > 20 || IN(text, stable) || strcmp(text, "perp") == 0)
+        return none;
+    for (size_t i = 0; i < sizeof any_quotes / sizeof *any_quotes; i++) {
+        size_t tail = strlen(any_quotes[i]);
+        if (len < tail + 1 || strcmp(text + len - tail, any_quotes[i]) != 0)
+            continue;
+        snprintf(base, sizeof base, "%.*s", (int)(len - tail), text);
+        bool dollar = strstr(any_quotes[i], "usd") != NULL;
+        if (!is_name(base, 1) || IN(base, stable) || (!dollar && known(base) == UNKNOWN) ||
+            (strcmp(any_quotes[i], "usd") == 0 && !word->upper && known(base) == UNKNOWN &&
+             !IN(base, money)))
+            return none;
+        return made(RANK_PAIR, text, len - tail, any_quotes[i]);
+    }
+    for (size_t i = 0; i < sizeof quotes / sizeof *quotes; i++) {
+        size_t tail = strlen(quotes[i]);
+        if (len < tail + 2 || strcmp(text + len - tail, quotes[i]) != 0)
+            continue;
+        snprintf(base, sizeof base, "%.*s", (int)(len - tail), text);
+        bool fiat = IN(base, money) && IN(quotes[i], money);
+        if (fiat || (known(base) == KNOWN && len - tail >= 2 && known(text) == UNKNOWN &&
+                     (word->upper || tail > 3)))
+            return made(RANK_PAIR, text, len - tail, quotes[i]);
+    }
+    return none;
+}
+
+static bool is_mark(const token *t, char mark)
+{
+    return t->kind == TOKEN_MARK && t->mark == mark;
+}
+
+/* What trails a pair: ".P", "-PERP", ":USDT", "-SWAP". */
+static size_t skip_tail(const token *tokens, size_t n, size_t at)
+{
+    static const char *const tails[] = {"p", "perp", "perpetual", "swap", "usdt", "usdc", "pm"};
+    while (at + 1 < n && tokens[at].kind == TOKEN_MARK && strchr(".-:_", tokens[at].mark) &&
+           !tokens[at].spaced && tokens[at + 1].kind == TOKEN_WORD && !tokens[at + 1].spaced &&
+           IN(tokens[at + 1].text, tails))
+        at += 2;
+    return at;
+}
+
+/* "btc/usdt", "BTC - PERP", "BTC_USDT" */
+static trade_symbol split(const token *tokens, size_t n, size_t *at)
+{
+    trade_symbol none = {.rank = RANK_NONE};
+    const token *base = &tokens[*at];
+    size_t second = *at + 1;
+    bool slash = second < n && is_mark(&tokens[second], '/');
+    bool dash = second < n && (is_mark(&tokens[second], '-') || is_mark(&tokens[second], '_')) &&
+                !tokens[second].spaced;
+    second += slash || dash;
+    if (second >= n || tokens[second].kind != TOKEN_WORD || !IN(tokens[second].text, quotes))
+        return none;
+    const char *quote = tokens[second].text;
+    bool adjacent = !slash && !dash && tokens[second].start == base->end + 1 &&
+                    !tokens[second].spaced; /* an underscore was dropped */
+    if ((!slash && !dash && !adjacent) || (dash && tokens[second].spaced) ||
+        IN(base->text, stable) || strcmp(base->text, quote) == 0 || !is_name(base->text, 1))
+        return none;
+    if (!slash && strstr(quote, "usd") == NULL && known(base->text) == UNKNOWN)
+        return none;
+    *at = skip_tail(tokens, n, second + 1);
+    return made(RANK_PAIR, base->text, strlen(base->text), quote);
+}
+
+static trade_symbol alone(const token *word, bool cash, bool tag)
+{
+    trade_symbol none = {.rank = RANK_NONE};
+    const char *text = word->text;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i].word) == 0) {
+            trade_symbol s = {.rank = cash || tag ? RANK_TAG : RANK_BARE};
+            strcpy(s.base, names[i].base);
+            strcpy(s.quote, names[i].quote);
+            return s;
+        }
+    knowledge k = known(text);
+    const trade_phrase *phrase = trade_phrase_find(text);
+    bool plain_word = phrase && k != KNOWN;
+    if (!is_name(text, 1) || IN(text, stable))
+        return none;
+    if (cash && is_name(text, 1) && (k != UNKNOWN || !phrase))
+        return made(RANK_TAG, text, strlen(text), "");
+    if (tag && (k == KNOWN || (word->upper && !phrase && !IN(text, no_symbols)) || k == WORD_TOO))
+        return made(RANK_TAG, text, strlen(text), "");
+    if (k == KNOWN && strlen(text) >= 2)
+        return made(strlen(text) > 2 || word->upper ? RANK_BARE : RANK_MAYBE, text, strlen(text),
+                    "");
+    if (k == WORD_TOO)
+        return made(word->upper && !phrase && !IN(text, no_symbols) ? RANK_BARE
+                    : word->upper && !IN(text, no_symbols)          ? RANK_WORD
+                                                                    : RANK_MAYBE,
+                    text, strlen(text), "");
+    if (word->upper && is_name(text, 2) && !plain_word && !IN(text, no_symbols))
+        return made(RANK_MAYBE, text, strlen(text), "");
+    return none;
+}
+
+trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
+{
+    trade_symbol s = {.rank = RANK_NONE};
+    size_t i = *at;
+    bool sign = tokens[i].kind == TOKEN_MARK && (tokens[i].mark == '$' || tokens[i].mark == '#');
+    bool cash = sign && tokens[i].mark == '$';
+    if (sign && (++i >= n || tokens[i].spaced))
+        return s;
+    if (tokens[i].kind != TOKEN_WORD)
+        return s;
+    s = split(tokens, n, &i);
+    if (s.rank == RANK_NONE) {
+        s = joined(&tokens[i]);
+        if (s.rank == RANK_NONE)
+            s = alone(&tokens[i], cash, sign && !cash);
+        if (s.rank != RANK_NONE)
+            i = skip_tail(tokens, n, i + 1);
+    }
+    if (s.rank != RANK_NONE)
+        *at = i;
+    return s;
+}
+
+double trade_symbol_least(const char *base)
+{
+    static const struct {
+        const char *base;
+        double least;
+    } floors[] = {{"BTC", 1000}, {"ETH", 80}, {"XAU", 500}, {"PAXG", 500}, {"US30", 5000}};
+    for (size_t i = 0; i < sizeof floors / sizeof *floors; i++)
+        if (strcmp(base, floors[i].base) == 0)
+            return floors[i].least;
+    return 0;
+}
+
+/* Does a side stand beside it, on its line? */
+static bool beside_side(const item_list *list, size_t at)
+{
+    enum { REACH = 3 };
+    for (int step = -1; step <= 1; step += 2)
+        for (size_t i = at + (size_t)step, n = 0; i < list->count && n < REACH; i += (size_t)step) {
+            const item *one = &list->items[i];
+            if (one->kind == ITEM_LINE || one->kind == ITEM_NUMBER || one->kind == ITEM_SYMBOL)
+                break;
+            if (item_is_side(one))
+                return true;
+            n += one->kind != ITEM_MARK;
+        }
+    return false;
+}
+
+static const trade_symbol *symbol_at(const item_list *list, size_t i)
+{
+    const item *one = &list->items[i];
+    return one->kind == ITEM_SYMBOL ? &list->symbols[one->symbol - 1] : NULL;
+}
+
+static symbol_rank best_rank(const item_list *list)
+{
+    symbol_rank best = RANK_NONE;
+    for (size_t i = 0; i < list->count; i++) {
+        const trade_symbol *s = symbol_at(list, i);
+        if (s && s->rank > best)
+            best = s->rank;
+    }
+    return best;
+}
+
+int trade_symbol_choose(const item_list *list, bool *several)
+{
+    symbol_rank best = best_rank(list);
+    int chosen = -1;
+    bool chosen_beside = false, clash = false;
+    *several = false;
+    for (size_t i = 0; i < list->count; i++) {
+        const trade_symbol *s = symbol_at(list, i);
+        if (!s || s->rank != best)
+            continue;
+        bool beside = beside_side(list, i);
+        const trade_symbol *held = chosen < 0 ? NULL : symbol_at(list, (size_t)chosen);
+        if (!held || (beside && !chosen_beside && strcmp(held->base, s->base) != 0)) {
+            *several = *several || held;
+            clash = clash && !held;
+            chosen = (int)i;
+            chosen_beside = beside;
+        } else if (strcmp(held->base, s->base) != 0) {
+            *several = true;
+            clash = clash || beside == chosen_beside;
+        } else {
+            chosen_beside = chosen_beside || beside;
+            if (held->quote[0] == '\0' && s->quote[0])
+                chosen = (int)i;
+        }
+    }
+    return clash ? -1 : chosen;
+}

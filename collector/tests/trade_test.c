@@ -1,0 +1,144 @@
+/* trade_test.c - what is read out of the messages in trades/, field by field, and small rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "trade_case.h"
+#include "trade_words.h"
+
+static void compare(const trade_case *c, void *user)
+{
+    int *wrong = user;
+    trade found;
+    assert_int_equal(trade_parse(c->parts, c->n_parts, &found), 0);
+    *wrong += case_compare(c, &found) > 0;
+}
+
+/* Prints which field of which message differs. */
+static void check_file(const char *path, int least)
+{
+    int wrong = 0, count = case_each(path, compare, &wrong);
+    assert_true(count >= least);
+    assert_int_equal(wrong, 0);
+}
+
+static void labelled_messages_are_read(void **state)
+{
+    check_file("tests/trades/premium.txt", 30);
+}
+
+static void one_liners_are_read(void **state)
+{
+    check_file("tests/trades/oneline.txt", 15);
+}
+
+static void messages_of_bots_are_read(void **state)
+{
+    check_file("tests/trades/bots.txt", 15);
+}
+
+static void many_languages_are_read(void **state)
+{
+    check_file("tests/trades/languages.txt", 25);
+}
+
+static void numbers_of_every_style_are_exact(void **state)
+{
+    check_file("tests/trades/numbers.txt", 20);
+}
+
+static void updates_are_told_from_entries(void **state)
+{
+    check_file("tests/trades/updates.txt", 30);
+}
+
+static void talk_news_and_advertising_are_no_trades(void **state)
+{
+    check_file("tests/trades/talk.txt", 30);
+}
+
+static void the_words_are_in_order_and_folded(void **state)
+{
+    for (size_t i = 0; i < trade_phrase_count; i++) {
+        const char *text = trade_phrases[i].text;
+        assert_true(i == 0 || strcmp(trade_phrases[i - 1].text, text) < 0);
+        assert_ptr_equal(trade_phrase_find(text), &trade_phrases[i]);
+        assert_true(strlen(text) < TRADE_PHRASE_SIZE);
+        for (const char *p = text; *p; p++)
+            assert_false(*p >= 'A' && *p <= 'Z');
+    }
+    assert_null(trade_phrase_find("no such word"));
+}
+
+static void a_slip_of_the_keyboard_is_mended_a_different_word_is_not(void **state)
+{
+    static const char *const slips[] = {"enrty",  "entyr",   "tragets",
+                                        "targts", "leverge", "stoploos"};
+    static const char *const others[] = {"every", "tarot", "lever", "gentry", "ent", "stop"};
+    for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+        assert_non_null(trade_phrase_near(slips[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_null(trade_phrase_near(others[i]));
+}
+
+static void spans_are_slices_as_javascript_makes_them(void **state)
+{
+    static const char text[] =
+        "\xF0\x9F\x9A\x80\xF0\x9F\x9A\x80 BTC/USDT long 64,120 sl 63k tp 66k";
+    trade_part part = {"content", text, strlen(text), false};
+    trade found;
+    assert_int_equal(trade_parse(&part, 1, &found), 0);
+    assert_int_equal(found.n_spans, 5);
+    assert_int_equal(found.spans[0].field, TRADE_FIELD_SYMBOL);
+    assert_int_equal(found.spans[0].start, 5); /* a rocket has two units */
+    assert_int_equal(found.spans[0].end, 13);
+    assert_int_equal(found.spans[2].field, TRADE_FIELD_ENTRY);
+    assert_int_equal(found.spans[2].start, 19);
+    assert_int_equal(found.spans[2].end, 25);
+}
+
+static void spans_of_an_embed_name_its_parts(void **state)
+{
+    const trade_part parts[] = {{"embeds[0].title", "BTC/USDT LONG", 13, false},
+                                {"embeds[0].fields[0].name", "Entry", 5, true},
+                                {"embeds[0].fields[0].value", "64000", 5, false},
+                                {"embeds[0].fields[1].name", "Stop", 4, true},
+                                {"embeds[0].fields[1].value", "63000", 5, false}};
+    trade found;
+    assert_int_equal(trade_parse(parts, 5, &found), 0);
+    assert_int_equal(found.kind, TRADE_ENTRY);
+    assert_int_equal(found.spans[2].part, 2);
+    assert_int_equal(found.spans[3].part, 4);
+}
+
+static void nothing_is_no_trade(void **state)
+{
+    trade_part part = {"content", "", 0, false};
+    trade found;
+    assert_int_equal(trade_parse(&part, 1, &found), 0);
+    assert_int_equal(found.kind, TRADE_NONE);
+    assert_int_equal(trade_parse(&part, 0, &found), 0);
+    assert_int_equal(found.kind, TRADE_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labelled_messages_are_read),
+        cmocka_unit_test(one_liners_are_read),
+        cmocka_unit_test(messages_of_bots_are_read),
+        cmocka_unit_test(many_languages_are_read),
+        cmocka_unit_test(numbers_of_every_style_are_exact),
+        cmocka_unit_test(updates_are_told_from_entries),
+        cmocka_unit_test(talk_news_and_advertising_are_no_trades),
+        cmocka_unit_test(the_words_are_in_order_and_folded),
+        cmocka_unit_test(a_slip_of_the_keyboard_is_mended_a_different_word_is_not),
+        cmocka_unit_test(spans_are_slices_as_javascript_makes_them),
+        cmocka_unit_test(spans_of_an_embed_name_its_parts),
+        cmocka_unit_test(nothing_is_no_trade),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
