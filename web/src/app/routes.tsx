@@ -3,7 +3,7 @@
 // A page is code of its own, loaded when it is first shown; only the feed, where everybody
 // lands, comes at once. To add one: a row here, and a component that takes PageProps.
 
-import type { ComponentType } from "react";
+import { lazy, type ComponentType } from "react";
 import { FeedPage } from "../feed/FeedPage";
 import type { IconName } from "../ui/Icon";
 
@@ -42,5 +42,13 @@ export const routes: readonly Route[] = [
     who: "member",
     keep: true,
     nav: { label: "Signals", icon: "pulse", group: "main", keys: "g f" },
+  },
+  {
+    path: "/signal/:messageId",
+    title: "Signal",
+    page: lazy(async () => ({
+      default: (await import("../signal/SignalPage")).SignalPage,
+    })),
+    who: "member",
   },
 ];

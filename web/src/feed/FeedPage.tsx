@@ -8,15 +8,16 @@ import { href, Link, navigate } from "../app/router";
 import type { PageProps } from "../app/routes";
 import { useCommunity, useConfig } from "../app/session";
 import { useShortcuts } from "../app/shortcuts";
-import { useChoice } from "../app/storage";
 import { useTitle } from "../app/title";
 import { Button } from "../ui/Button";
 import { Checkbox } from "../ui/Field";
 import { Time } from "../ui/time";
 import { Feed, useAtTop } from "./Feed";
 import { Found, SEARCH_ID, SearchField, useSettled } from "./Search";
+import { useAlerts } from "./alerts";
 import { useSightings } from "./sightings";
 import { useFeed, type FeedState, type Filter } from "./useFeed";
+import { usePreferences } from "./usePreferences";
 import { useReading } from "./useReading";
 import "./feed.css";
 
@@ -27,13 +28,15 @@ export function FeedPage({ query, active }: PageProps) {
   const symbols = useQuery(api.feed.symbols, { community: slug });
   const channel = channels?.find(({ id }) => id === query.get("channel"));
   const symbol = query.get("pair");
-  const [hideDeleted, setHideDeleted] = useChoice("hide-deleted", true);
+  const [preferences, setPreferences] = usePreferences();
+  const hideDeleted = preferences?.hideDeleted ?? true;
   const [text, setText] = useState("");
   const asked = useSettled(text);
   const filter = { channelId: channel?.id ?? null, symbol, hideDeleted };
   const feed = useFeed(slug, filter);
   const { signals, loaded, paused } = feed;
   useSightings(slug, feed.live, loaded, sampling);
+  useAlerts(feed.live, loaded, preferences);
   const searching = asked !== "";
   const readTo = useReading({
     community: slug,
@@ -53,7 +56,10 @@ export function FeedPage({ query, active }: PageProps) {
         <h1 dir="auto">{channel?.name ?? "All signals"}</h1>
         <Age feed={feed} />
         <PauseButton feed={feed} />
-        <Options hideDeleted={hideDeleted} setHideDeleted={setHideDeleted} />
+        <Options
+          hideDeleted={hideDeleted}
+          setHideDeleted={(hide) => setPreferences({ hideDeleted: hide })}
+        />
       </div>
       <div className="feed-filters">
         <Channels

@@ -1,0 +1,248 @@
+// SignalPage.tsx - one signal with all that is known of it: its trade, what became of it, its
+// text with what was read where, and when each hop had it.
+
+import { useQuery } from "convex/react";
+import { useState } from "react";
+import { api, type Detail, type Signal, type Trade } from "../app/api";
+import { href, Link } from "../app/router";
+import type { PageProps } from "../app/routes";
+import { useCommunity } from "../app/session";
+import { useTitle } from "../app/title";
+import { Side } from "../feed/TradeCard";
+import { SignalItem, addressOf } from "../feed/SignalItem";
+import {
+  confidenceText,
+  leverageText,
+  updateText,
+  updateTone,
+} from "../feed/trade";
+import { plain } from "../feed/markup";
+import { Badge } from "../ui/Badge";
+import { Button } from "../ui/Button";
+import { useCopy } from "../ui/CopyText";
+import { EmptyState } from "../ui/EmptyState";
+import { Icon } from "../ui/Icon";
+import { Panel, PanelWaiting } from "../ui/Panel";
+import { Segmented } from "../ui/Segmented";
+import { Time, whenElsewhere } from "../ui/time";
+import { Hops } from "./Hops";
+import { LadderPicture, LadderTable } from "./Ladder";
+import { Reading } from "./Reading";
+import "./signal.css";
+
+export function SignalPage({ params }: PageProps) {
+  const { slug } = useCommunity();
+  const detail = useQuery(api.feed.get, {
+    community: slug,
+    messageId: params.messageId!,
+  });
+  useTitle(detail ? titleOf(detail.signal) : "Signal");
+  if (detail === undefined)
+    return (
+      <div className="page narrow">
+        <PanelWaiting />
+      </div>
+    );
+  if (detail === null)
+    return (
+      <EmptyState title="There is no such signal">
+        <p>It may never have been captured, or the link is incomplete.</p>
+        <Link className="button" to={href("/", {})}>
+          Go to the signals
+        </Link>
+      </EmptyState>
+    );
+  return <Shown detail={detail} />;
+}
+
+function titleOf({ trade, state, author }: Signal): string {
+  if (state === "deleted") return "Deleted signal";
+  if (trade?.symbol === undefined) return `Signal of ${author.name}`;
+  return trade.side === undefined
+    ? trade.symbol
+    : `${trade.symbol} ${trade.side}`;
+}
+
+function Shown({ detail }: { detail: Detail }) {
+  const { signal, entry, updates } = detail;
+  const trade = signal.trade;
+  const of = entry?.signal.trade ?? trade;
+  return (
+    <div className="page narrow signal-page">
+      <Head signal={signal} />
+      {signal.state === "deleted" ? (
+        <p className="gone">
+          This signal was deleted{" "}
+          <Time at={signal.sourceAt} words={whenElsewhere} />. What it said is
+          not kept.
+        </p>
+      ) : (
+        <>
+          {entry && <EntryLink entry={entry} />}
+          {of?.kind === "entry" && (
+            <TradePanel trade={of} updates={updates} own={of === trade} />
+          )}
+          {(updates.length > 0 || of?.kind === "entry") && (
+            <Updates updates={updates} current={signal.messageId} />
+          )}
+          <TextPanel signal={signal} />
+        </>
+      )}
+      <Panel title="On its way">
+        <Hops detail={detail} />
+      </Panel>
+    </div>
+  );
+}
+
+function Head({ signal }: { signal: Signal }) {
+  const copy = useCopy();
+  const { trade, messageId } = signal;
+  return (
+    <header className="signal-page-head">
+      <Link className="back" to={href("/", {})}>
+        <Icon name="back" /> Signals
+      </Link>
+      <div className="page-head">
+        <h1>
+          {trade && <Side trade={trade} />} {trade?.symbol ?? "Signal"}
+          {trade && leverageText(trade) && (
+            <span className="trade-more"> {leverageText(trade)}</span>
+          )}
+        </h1>
+        <Button
+          icon="link"
+          size="small"
+          onClick={() => copy(addressOf(messageId), "Link")}
+        >
+          Copy link
+        </Button>
+      </div>
+      {signal.state === "live" && (
+        <p className="signal-by">
+          {signal.author.name} in{" "}
+          <span className="channel">{signal.channel.name}</span>,{" "}
+          <Time at={signal.sentAt} words={whenElsewhere} />
+          {signal.editedAt !== null && (
+            <>
+              , edited <Time at={signal.editedAt} words={whenElsewhere} />
+            </>
+          )}
+        </p>
+      )}
+    </header>
+  );
+}
+
+function EntryLink({ entry }: { entry: NonNullable<Detail["entry"]> }) {
+  const { messageId, trade, author } = entry.signal;
+  return (
+    <p className="entry-link">
+      An update of{" "}
+      <Link to={href("/signal/:messageId", { messageId })}>
+        {trade?.symbol ?? "a signal"} by {author.name}
+      </Link>
+      , {foundText(entry.found)}.
+    </p>
+  );
+}
+
+function foundText(found: "reply" | "symbol"): string {
+  return found === "reply"
+    ? "which it answers"
+    : "the only open trade of this pair in the channel";
+}
+
+function TradePanel(props: {
+  trade: Trade;
+  updates: Detail["updates"];
+  own: boolean; // not of the entry that this is an update of
+}) {
+  const { trade, updates, own } = props;
+  const said = updateText(trade);
+  return (
+    <Panel
+      title={own ? "Trade" : "The trade it is about"}
+      lead={confidenceText(trade.confidence)}
+      actions={said && <Badge tone={updateTone(trade)}>{said}</Badge>}
+    >
+      <div className="ladder">
+        <LadderPicture trade={trade} updates={updates} />
+        <LadderTable trade={trade} updates={updates} />
+      </div>
+    </Panel>
+  );
+}
+
+function Updates(props: { updates: Detail["updates"]; current: string }) {
+  const { updates, current } = props;
+  return (
+    <Panel title="What became of it">
+      {updates.length === 0 ? (
+        <p className="hint">Nothing has been said of it yet.</p>
+      ) : (
+        <ol className="updates">
+          {updates.map(({ signal, found }) => (
+            <li
+              key={signal._id}
+              aria-current={signal.messageId === current || undefined}
+            >
+              <Time at={signal.sentAt} words={whenElsewhere} />
+              <div>
+                <UpdateWords signal={signal} />
+                <p className="hint">
+                  {found === "reply"
+                    ? "Answers the signal"
+                    : "Linked by its pair: no other trade of it was open"}
+                </p>
+              </div>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Panel>
+  );
+}
+
+function UpdateWords({ signal }: { signal: Signal }) {
+  const { trade, messageId, content, embeds } = signal;
+  const said = trade && updateText(trade);
+  const words = plain(content) || embeds[0]?.title || "a picture or a file";
+  return (
+    <p>
+      {said && <Badge tone={updateTone(trade)}>{said}</Badge>}{" "}
+      <Link to={href("/signal/:messageId", { messageId })} dir="auto">
+        {words.length > 120 ? `${words.slice(0, 119)}…` : words}
+      </Link>
+    </p>
+  );
+}
+
+function TextPanel({ signal }: { signal: Signal }) {
+  const read = signal.trade !== undefined && signal.trade.spans.length > 0;
+  const [as, setAs] = useState<"posted" | "read">("posted");
+  return (
+    <Panel
+      title="Original text"
+      actions={
+        read && (
+          <Segmented
+            label="Show the text"
+            options={[
+              { value: "posted", label: "As posted" },
+              { value: "read", label: "As read" },
+            ]}
+            value={as}
+            onChange={setAs}
+          />
+        )
+      }
+    >
+      {read && as === "read" ? (
+        <Reading signal={signal} />
+      ) : (
+        <SignalItem signal={signal} showChannel={false} />
+      )}
+    </Panel>
+  );
+}
