@@ -1,18 +1,22 @@
-/* rest.c - requests on a libcurl thread.
+/* rest.c - requests on libcurl, driven by a thread of its own or by a host loop.
  * Owns one multi handle, the scheduler and every request from discord_rest_send() to its
- * callback. Everything except the fields under `lock` belongs to the thread.
+ * callback. Everything except the fields under `lock` belongs to whoever drives it.
+ * One epoll fd, the same for life, holds libcurl's sockets and what wakes the loop.
  * Invariants: each accepted request ends with exactly one callback; the scheduler decides
  * when a request leaves, the table in retry_of() whether it leaves again. */
 #include "rest.h"
 
 #include <errno.h>
-#include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "error.h"
@@ -22,10 +26,9 @@
 #define FAILED_ATTEMPTS 4 /* of 5xx, timeouts and broken connections; 429 does not count */
 #define BACKOFF_BASE_MS 250
 #define BACKOFF_CAP_MS  8000
-#define IDLE_HANDLES    8
 #define MAX_WAIT_MS     60000
 
-static int64_t now_ms(void)
+int64_t drest_now(void)
 {
     struct timespec ts;
 
@@ -42,140 +45,7 @@ static uint32_t random32(void *user)
     return value;
 }
 
-/* -- one exchange -- */
-
-static size_t on_header(char *line, size_t one, size_t n, void *user)
-{
-    drest_job *job = user;
-
-    danswer_header(&job->facts, line, n);
-    return n;
-}
-
-static size_t on_body(char *data, size_t one, size_t n, void *user)
-{
-    drest_job *job = user;
-
-    return dresult_append(job->result, data, n, job->rest->options.max_body) ? n : 0;
-}
-
-static void give_handle(discord_rest *rest, drest_job *job)
-{
-    if (!job->easy)
-        return;
-    curl_easy_reset(job->easy);
-    if (rest->n_idle < IDLE_HANDLES)
-        rest->idle[rest->n_idle++] = job->easy;
-    else
-        curl_easy_cleanup(job->easy);
-    job->easy = NULL;
-    curl_slist_free_all(job->headers);
-    job->headers = NULL;
-    curl_mime_free(job->mime);
-    job->mime = NULL;
-}
-
-static bool add_header(drest_job *job, const char *line)
-{
-    struct curl_slist *list = curl_slist_append(job->headers, line);
-
-    if (list)
-        job->headers = list;
-    return list != NULL;
-}
-
-static bool add_headers(discord_rest *rest, drest_job *job)
-{
-    bool ok = add_header(job, "Expect:") && add_header(job, "Accept: application/json");
-
-    if (!(job->flags & DISCORD_NO_AUTH))
-        ok = ok && add_header(job, rest->authorization);
-    if (job->reason)
-        ok = ok && add_header(job, job->reason);
-    if (!job->n_files)
-        ok = ok && add_header(job, job->json ? "Content-Type: application/json" : "Content-Type:");
-    return ok;
-}
-
-static bool add_part(drest_job *job, const char *name, const char *type, const char *filename,
-                     const void *data, size_t size)
-{
-    curl_mimepart *part = curl_mime_addpart(job->mime);
-
-    return part && curl_mime_name(part, name) == CURLE_OK &&
-           curl_mime_type(part, type) == CURLE_OK &&
-           (!filename || curl_mime_filename(part, filename) == CURLE_OK) &&
-           curl_mime_data(part, data, size) == CURLE_OK;
-}
-
-static bool add_mime(drest_job *job)
-{
-    bool ok = (job->mime = curl_mime_init(job->easy)) != NULL;
-
-    for (size_t i = 0; ok && i < job->n_files; i++) {
-        char name[32];
-        const discord_file *f = &job->files[i];
-        snprintf(name, sizeof name, "files[%zu]", i);
-        ok = add_part(job, name, f->content_type, f->filename, f->data, f->size);
-    }
-    if (ok && job->json)
-        ok = add_part(job, "payload_json", "application/json", NULL, job->json, strlen(job->json));
-    return ok && curl_easy_setopt(job->easy, CURLOPT_MIMEPOST, job->mime) == CURLE_OK;
-}
-
-static bool set_method(drest_job *job)
-{
-    bool body = job->json || strcmp(job->method, "POST") == 0 || strcmp(job->method, "PUT") == 0 ||
-                strcmp(job->method, "PATCH") == 0;
-    CURL *easy = job->easy;
-    bool ok = true;
-
-    if (job->n_files)
-        ok = add_mime(job);
-    else if (body)
-        ok = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, job->json ? job->json : "") == CURLE_OK;
-    else
-        ok = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-    return ok && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, job->method) == CURLE_OK;
-}
-
-static bool set_options(discord_rest *rest, drest_job *job)
-{
-    CURL *easy = job->easy;
-    const discord_rest_options *o = &rest->options;
-    int64_t left = job->entry.deadline - now_ms();
-    long timeout_ms = left < 1                       ? 1
-                      : left < o->attempt_timeout_ms ? (long)left
-                                                     : (long)o->attempt_timeout_ms;
-    CURLcode r = CURLE_OK;
-
-#define SET(option, value) (r = r != CURLE_OK ? r : curl_easy_setopt(easy, option, value))
-    SET(CURLOPT_URL, job->url);
-    SET(CURLOPT_PRIVATE, (void *)job);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_TCP_NODELAY, 1L);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_timeout_ms);
-    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
-    SET(CURLOPT_USERAGENT, rest->user_agent);
-    SET(CURLOPT_ACCEPT_ENCODING, "");
-    SET(CURLOPT_HTTPHEADER, job->headers);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, (void *)job);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, (void *)job);
-    if (rest->loopback)
-        SET(CURLOPT_NOPROXY, "*");
-    /* libcurl sends a request again by itself when a kept connection turns out dead. */
-    if (!job->repeatable) {
-        SET(CURLOPT_FRESH_CONNECT, 1L);
-        SET(CURLOPT_FORBID_REUSE, 1L);
-    }
-#undef SET
-    return r == CURLE_OK;
-}
+/* -- on the way -- */
 
 static void finish(discord_rest *rest, drest_job *job, const discord_error *error);
 
@@ -183,20 +53,15 @@ static void launch(discord_rest *rest, drest_job *job)
 {
     discord_error error;
 
-    job->easy = rest->n_idle ? rest->idle[--rest->n_idle] : curl_easy_init();
-    danswer_init(&job->facts);
-    dresult_clear(job->result);
-    bool ok = job->easy && add_headers(rest, job) && set_method(job) && set_options(rest, job) &&
-              curl_multi_add_handle(rest->multi, job->easy) == CURLM_OK;
-    if (ok) {
+    if (dexchange_begin(rest, job)) {
         job->next_active = rest->active;
         rest->active = job;
         job->attempts++;
         return;
     }
-    give_handle(rest, job);
+    dexchange_end(rest, job);
     derror_set(&error, DISCORD_ENOMEM, "out of memory for a request");
-    dbk_answer(rest->buckets, &job->entry, NULL, now_ms());
+    dbk_answer(rest->buckets, &job->entry, NULL, drest_now());
     dbk_done(rest->buckets, &job->entry);
     finish(rest, job, &error);
 }
@@ -216,7 +81,7 @@ static void finish(discord_rest *rest, drest_job *job, const discord_error *erro
     result->http_status = error->http_status;
     result->attempts = job->attempts;
     result->limited_ms = job->entry.limited_ms;
-    result->elapsed_ms = now_ms() - job->queued_at;
+    result->elapsed_ms = drest_now() - job->queued_at;
     if (job->gone_is_success && error->status == DISCORD_ENOTFOUND && error->code == 10008) {
         memset(&result->error, 0, sizeof result->error);
         result->error.http_status = error->http_status;
@@ -310,13 +175,13 @@ static void judge(drest_job *job, CURLcode code, discord_error *ret)
 
 static void completed(discord_rest *rest, drest_job *job, CURLcode code)
 {
-    int64_t now = now_ms();
+    int64_t now = drest_now();
     int64_t again_at;
     discord_error error;
 
     judge(job, code, &error);
     curl_multi_remove_handle(rest->multi, job->easy);
-    give_handle(rest, job);
+    dexchange_end(rest, job);
     for (drest_job **at = &rest->active; *at; at = &(*at)->next_active)
         if (*at == job) {
             *at = job->next_active;
@@ -364,7 +229,7 @@ static bool take_inbox(discord_rest *rest)
 
     while (job) {
         drest_job *next = job->next_inbox;
-        if (!dbk_add(rest->buckets, &job->entry, job->route, job->major, now_ms())) {
+        if (!dbk_add(rest->buckets, &job->entry, job->route, job->major, drest_now())) {
             discord_error error;
             derror_set(&error, DISCORD_ENOMEM, "out of memory for a request");
             finish(rest, job, &error);
@@ -381,9 +246,9 @@ static void schedule(discord_rest *rest)
 
     if (rest->refused)
         end_queued(rest, DISCORD_EAUTH, "Discord refused the token");
-    while ((entry = dbk_expired(rest->buckets, now_ms(), &wait_ms)))
+    while ((entry = dbk_expired(rest->buckets, drest_now(), &wait_ms)))
         expired(rest, drest_job_of(entry), wait_ms);
-    while ((entry = dbk_next(rest->buckets, now_ms())))
+    while ((entry = dbk_next(rest->buckets, drest_now())))
         launch(rest, drest_job_of(entry));
 }
 
@@ -411,27 +276,106 @@ static void end_all(discord_rest *rest)
         rest->active = job->next_active;
         job->maybe_applied = true;
         curl_multi_remove_handle(rest->multi, job->easy);
-        give_handle(rest, job);
-        dbk_answer(rest->buckets, &job->entry, NULL, now_ms());
+        dexchange_end(rest, job);
+        dbk_answer(rest->buckets, &job->entry, NULL, drest_now());
         dbk_done(rest->buckets, &job->entry);
         finish(rest, job, &error);
     }
     end_queued(rest, DISCORD_ECLOSED, "stopped");
 }
 
+/* -- libcurl's sockets and timer -- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *unused)
+{
+    discord_rest *rest = user;
+    struct epoll_event event = {.data.fd = fd};
+
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(rest->epoll_fd, EPOLL_CTL_DEL, fd, &event);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? (unsigned)EPOLLIN : 0) |
+                   (what & CURL_POLL_OUT ? (unsigned)EPOLLOUT : 0);
+    if (epoll_ctl(rest->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
+        epoll_ctl(rest->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    return -1; /* ends every transfer, which are then tried again */
+}
+
+static int on_timer(CURLM *multi, long ms, void *user)
+{
+    discord_rest *rest = user;
+
+    rest->curl_due = ms < 0 ? DBK_NEVER : drest_now() + ms;
+    return 0;
+}
+
+static void drain_wakes(const discord_rest *rest)
+{
+    uint64_t count;
+
+    while (read(rest->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
+static void wake(const discord_rest *rest)
+{
+    uint64_t one = 1;
+
+    while (write(rest->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+/* Gives libcurl what happened on its sockets, and the time. */
+static void move(discord_rest *rest)
+{
+    struct epoll_event events[16];
+    int n = epoll_wait(rest->epoll_fd, events, 16, 0);
+    int running;
+
+    for (int i = 0; i < n; i++) {
+        unsigned is = events[i].events;
+        int what = (is & EPOLLIN ? CURL_CSELECT_IN : 0) | (is & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (is & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        if (events[i].data.fd == rest->wake_fd)
+            drain_wakes(rest);
+        else
+            curl_multi_socket_action(rest->multi, events[i].data.fd, what, &running);
+    }
+    if (rest->curl_due <= drest_now()) {
+        rest->curl_due = DBK_NEVER;
+        curl_multi_socket_action(rest->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+/* One turn, without waiting. False: it was told to stop. */
+static bool turn(discord_rest *rest)
+{
+    move(rest); /* before the inbox is looked at: a wake that is drained is a request seen */
+    if (take_inbox(rest))
+        return false;
+    collect(rest);
+    schedule(rest);
+    return true;
+}
+
+int discord_rest_timeout_ms(const discord_rest *rest)
+{
+    int64_t now = drest_now();
+    int64_t due = dbk_due(rest->buckets, now);
+    int64_t wait = (due < rest->curl_due ? due : rest->curl_due) - now;
+
+    return wait < 0 ? 0 : wait > MAX_WAIT_MS ? MAX_WAIT_MS : (int)wait;
+}
+
 static void *run(void *user)
 {
     discord_rest *rest = user;
-    int running;
 
-    while (!take_inbox(rest)) {
-        schedule(rest);
-        curl_multi_perform(rest->multi, &running);
-        collect(rest);
-        schedule(rest);
-        int64_t wait = dbk_due(rest->buckets, now_ms()) - now_ms();
-        wait = wait < 0 ? 0 : wait > MAX_WAIT_MS ? MAX_WAIT_MS : wait;
-        curl_multi_poll(rest->multi, NULL, 0, (int)wait, NULL);
+    while (turn(rest)) {
+        struct pollfd fd = {.fd = rest->epoll_fd, .events = POLLIN};
+        poll(&fd, 1, discord_rest_timeout_ms(rest));
     }
     end_all(rest);
     return NULL;
@@ -466,6 +410,10 @@ static void release(discord_rest *rest)
     while (rest->n_idle)
         curl_easy_cleanup(rest->idle[--rest->n_idle]);
     curl_multi_cleanup(rest->multi);
+    if (rest->wake_fd >= 0)
+        close(rest->wake_fd);
+    if (rest->epoll_fd >= 0)
+        close(rest->epoll_fd);
     dbk_free(rest->buckets);
     if (rest->authorization)
         explicit_bzero(rest->authorization, strlen(rest->authorization));
@@ -475,6 +423,28 @@ static void release(discord_rest *rest)
     pthread_mutex_destroy(&rest->lock);
     free(rest);
     curl_global_cleanup();
+}
+
+/* The one fd of a host loop, under which all others are. */
+static bool open_fds(discord_rest *rest)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    rest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    rest->wake_fd = event.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    rest->curl_due = DBK_NEVER;
+    return rest->epoll_fd >= 0 && rest->wake_fd >= 0 &&
+           epoll_ctl(rest->epoll_fd, EPOLL_CTL_ADD, rest->wake_fd, &event) == 0;
+}
+
+static bool set_up_multi(discord_rest *rest)
+{
+    CURLM *multi = rest->multi = curl_multi_init();
+
+    return multi && curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, rest) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, rest) == CURLM_OK;
 }
 
 static bool fill(discord_rest *rest, const discord_rest_options *o)
@@ -488,10 +458,10 @@ static bool fill(discord_rest *rest, const discord_rest_options *o)
     rest->authorization = malloc(n);
     rest->api_url = strdup(o->api_url);
     rest->user_agent = strdup(o->user_agent);
-    rest->multi = curl_multi_init();
     rest->buckets = dbk_new(random32, NULL);
-    if (!rest->authorization || !rest->api_url || !rest->user_agent || !rest->multi ||
-        !rest->buckets)
+    bool fds = open_fds(rest); /* made or not: release() closes them */
+    if (!rest->authorization || !rest->api_url || !rest->user_agent || !rest->buckets || !fds ||
+        !set_up_multi(rest))
         return false;
     snprintf(rest->authorization, n, "Authorization: Bot %s", o->token);
     return true;
@@ -508,7 +478,9 @@ discord_status discord_rest_new(const discord_rest_options *options, discord_res
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(rest = calloc(1, sizeof *rest)))
         return derror_set(reterr, DISCORD_ENOMEM, "out of memory");
     pthread_mutex_init(&rest->lock, NULL);
-    if (!fill(rest, options) || pthread_create(&rest->thread, NULL, run, rest) != 0) {
+    rest->hosted = options->host_loop != 0;
+    if (!fill(rest, options) ||
+        (!rest->hosted && pthread_create(&rest->thread, NULL, run, rest) != 0)) {
         release(rest);
         return derror_set(reterr, DISCORD_ENOMEM, "out of memory");
     }
@@ -523,9 +495,31 @@ void discord_rest_free(discord_rest *rest)
     pthread_mutex_lock(&rest->lock);
     rest->stop = true;
     pthread_mutex_unlock(&rest->lock);
-    curl_multi_wakeup(rest->multi);
-    pthread_join(rest->thread, NULL);
+    if (rest->hosted) {
+        take_inbox(rest);
+        end_all(rest);
+    } else {
+        wake(rest);
+        pthread_join(rest->thread, NULL);
+    }
     release(rest);
+}
+
+int discord_rest_fd(const discord_rest *rest)
+{
+    return rest->epoll_fd;
+}
+
+discord_status discord_rest_process(discord_rest *rest)
+{
+    if (!rest->hosted)
+        return DISCORD_EINVAL;
+    if (rest->busy)
+        return DISCORD_OK; /* from a callback */
+    rest->busy = true;
+    turn(rest);
+    rest->busy = false;
+    return DISCORD_OK;
 }
 
 discord_status drest_submit(discord_rest *rest, drest_job *job)
@@ -540,7 +534,7 @@ discord_status drest_submit(discord_rest *rest, drest_job *job)
     else if (rest->n_queued >= rest->options.max_queued)
         status = DISCORD_EBUSY;
     if (status == DISCORD_OK) {
-        job->queued_at = now_ms();
+        job->queued_at = drest_now();
         job->entry.deadline =
             job->queued_at + (job->deadline_ms ? job->deadline_ms : rest->options.deadline_ms);
         rest->n_queued++;
@@ -549,7 +543,7 @@ discord_status drest_submit(discord_rest *rest, drest_job *job)
     }
     pthread_mutex_unlock(&rest->lock);
     if (status == DISCORD_OK)
-        curl_multi_wakeup(rest->multi);
+        wake(rest);
     else
         drest_job_free(job);
     return status;
@@ -570,7 +564,7 @@ discord_status discord_rest_call(discord_rest *rest, const discord_request *requ
     discord_wait *wait;
     discord_status status;
 
-    if (pthread_equal(pthread_self(), rest->thread))
+    if (rest->hosted || pthread_equal(pthread_self(), rest->thread))
         return DISCORD_EINVAL;
     wait = discord_wait_new();
     if (!wait)

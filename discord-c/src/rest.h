@@ -1,5 +1,5 @@
-/* rest.h - the inside of discord_rest, shared by rest.c (the thread) and request.c (copying
- * and checking what is asked). */
+/* rest.h - the inside of discord_rest, shared by rest.c (the loop), exchange.c (libcurl's
+ * handles) and request.c (copying and checking what is asked). */
 #ifndef DISCORD_SRC_REST_H
 #define DISCORD_SRC_REST_H
 
@@ -57,7 +57,12 @@ struct discord_rest {
     unsigned n_idle;
     drest_job *active;
     dbk *buckets;
-    pthread_t thread;
+    int epoll_fd;
+    int wake_fd;
+    int64_t curl_due; /* when libcurl wants to run without a socket */
+    bool hosted;      /* driven by discord_rest_process() */
+    bool busy;        /* in it */
+    pthread_t thread; /* else */
 
     pthread_mutex_t lock;
     drest_job *inbox;
@@ -71,6 +76,14 @@ static inline drest_job *drest_job_of(dbk_entry *entry)
 {
     return (drest_job *)(void *)entry;
 }
+
+/* Milliseconds, monotonic. */
+int64_t drest_now(void);
+
+/* Sends the job; false without memory, what was begun then waits for dexchange_end(). */
+bool dexchange_begin(discord_rest *rest, drest_job *job);
+/* Gives back what the job holds of libcurl; its handle must not be in the multi any more. */
+void dexchange_end(discord_rest *rest, drest_job *job);
 
 /* Checks and copies; *ret is owned. OK, EINVAL or ENOMEM. */
 discord_status drest_job_new(discord_rest *rest, const discord_request *request,

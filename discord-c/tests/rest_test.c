@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +318,99 @@ static void nobody_listening_is_a_network_failure(void **state)
     discord_rest_free(rest);
 }
 
+/* -- in a host loop -- */
+
+typedef struct hosted {
+    discord_rest *rest;
+    unsigned done;
+    discord_status status[4];
+} hosted;
+
+static void on_hosted(const discord_result *result, void *user)
+{
+    hosted *h = user;
+
+    h->status[h->done++] = result->error.status;
+    if (result->error.status != DISCORD_ECLOSED) /* from here it does nothing */
+        assert_int_equal(discord_rest_process(h->rest), DISCORD_OK);
+}
+
+static discord_rest *new_hosted(hosted *h)
+{
+    discord_rest_options o = DISCORD_REST_OPTIONS_INIT;
+    char url[64];
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/api/v10", peer_port(w.peer));
+    o.api_url = url;
+    o.token = "t";
+    o.host_loop = 1;
+    assert_int_equal(discord_rest_new(&o, &h->rest, NULL), DISCORD_OK);
+    return h->rest;
+}
+
+static void drive(hosted *h, unsigned done)
+{
+    int fd = discord_rest_fd(h->rest);
+
+    for (unsigned turns = 0; h->done < done; turns++) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        assert_true(turns < 10000);
+        assert_int_equal(discord_rest_process(h->rest), DISCORD_OK);
+        if (h->done < done)
+            poll(&p, 1, discord_rest_timeout_ms(h->rest));
+        assert_int_equal(discord_rest_fd(h->rest), fd);
+    }
+}
+
+static void a_host_loop_drives_it_on_its_own_thread(void **state)
+{
+    START({"429 Too Many Requests", "Retry-After: 0.05\r\n", "{\"retry_after\":0.05}"},
+          {"200 OK", "", "{}"}, {"404 Not Found", "", "{\"code\":10003}"});
+    hosted h = {0};
+    const discord_result *none = NULL;
+    discord_request request = {.method = "GET", .route = "/x", .path = "/x"};
+    discord_rest *rest = new_hosted(&h);
+
+    assert_int_equal(discord_rest_call(rest, &request, &none), DISCORD_EINVAL);
+    assert_int_equal(discord_rest_get_current_user(rest, on_hosted, &h), DISCORD_OK);
+    drive(&h, 1);
+    assert_int_equal(h.status[0], DISCORD_OK);
+    assert_int_equal(discord_rest_get_channel(rest, CHANNEL, on_hosted, &h), DISCORD_OK);
+    drive(&h, 2);
+    assert_int_equal(h.status[1], DISCORD_ENOTFOUND);
+    assert_int_equal(discord_rest_get_channel(rest, CHANNEL, on_hosted, &h), DISCORD_OK);
+    discord_rest_free(rest);
+    assert_int_equal(h.done, 3);
+    assert_int_equal(h.status[2], DISCORD_ECLOSED);
+    assert_int_equal(discord_rest_process(w.rest), DISCORD_EINVAL); /* it has a thread */
+}
+
+static void *send_from_afar(void *user)
+{
+    hosted *h = user;
+
+    assert_int_equal(discord_rest_get_current_user(h->rest, on_hosted, h), DISCORD_OK);
+    return NULL;
+}
+
+static void another_threads_request_wakes_the_host_loop(void **state)
+{
+    START({"200 OK", "", "{}"});
+    hosted h = {0};
+    pthread_t thread;
+    discord_rest *rest = new_hosted(&h);
+    struct pollfd p = {.fd = discord_rest_fd(rest), .events = POLLIN};
+
+    assert_int_equal(discord_rest_process(rest), DISCORD_OK);
+    assert_int_equal(discord_rest_timeout_ms(rest), 60000);
+    assert_int_equal(pthread_create(&thread, NULL, send_from_afar, &h), 0);
+    assert_int_equal(poll(&p, 1, 30000), 1);
+    pthread_join(thread, NULL);
+    drive(&h, 1);
+    assert_int_equal(h.status[0], DISCORD_OK);
+    discord_rest_free(rest);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, canned_setup, canned_teardown)
@@ -339,6 +434,8 @@ int main(void)
         T(bad_arguments_are_refused_before_anything_is_sent),
         T(freeing_ends_every_request_once),
         T(a_full_queue_is_told),
+        T(a_host_loop_drives_it_on_its_own_thread),
+        T(another_threads_request_wakes_the_host_loop),
         T(nobody_listening_is_a_network_failure),
     };
 

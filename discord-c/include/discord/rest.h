@@ -1,9 +1,12 @@
 /* discord/rest.h - Discord's REST API with its rate limits kept.
  *
- * One object is one bot token, one thread and one pool of connections.
- * Thread-safe. Callbacks run on the object's thread, one at a time, with no lock
- * held, and may call anything here except discord_rest_call(), discord_wait_result()
- * and discord_rest_free().
+ * One object is one bot token, one pool of connections and either
+ *  - a thread of its own, or
+ *  - with options.host_loop a place in the program's loop: wait until discord_rest_fd() is
+ *    readable or discord_rest_timeout_ms() has passed, then call discord_rest_process().
+ * Thread-safe. Callbacks run on the object's thread, or inside discord_rest_process(), one at a
+ * time, with no lock held, and may call anything here except discord_rest_call(),
+ * discord_wait_result() and discord_rest_free().
  *
  * Order: requests of one method, route and major parameter (a lane) are sent and answered
  * one after the other, in the order they were queued. Lanes run side by side; those that
@@ -37,6 +40,7 @@ typedef struct discord_rest_options {
     uint32_t deadline_ms;        /* 120000: a request with its waits and repeats */
     uint32_t max_queued;         /* 4096: above it discord_rest_send() gives EBUSY */
     size_t max_body;             /* 32 MiB: a larger answer is DISCORD_ESERVER */
+    int host_loop;               /* 1: no thread, driven by discord_rest_process() */
     /* Called once, on the object's thread, when Discord refuses the token. */
     void (*on_refused)(const discord_error *error, void *user);
     void *user;
@@ -46,7 +50,7 @@ typedef struct discord_rest_options {
 #define DISCORD_REST_OPTIONS_INIT                                                                  \
     {                                                                                              \
         "https://discord.com/api/v10", NULL, "DiscordBot (https://discord-c.invalid, 0.1.0)",      \
-            5000, 15000, 120000, 4096, 32u << 20, NULL, NULL,                                      \
+            5000, 15000, 120000, 4096, 32u << 20, 0, NULL, NULL,                                   \
         {                                                                                          \
             NULL, NULL                                                                             \
         }                                                                                          \
@@ -60,6 +64,15 @@ DISCORD_API discord_status discord_rest_new(const discord_rest_options *options,
 /* Ends every unanswered request with DISCORD_ECLOSED (its callback runs before this
  * returns), then joins the thread. Not from a callback. NULL is fine. */
 DISCORD_API void discord_rest_free(discord_rest *rest);
+
+/* ---- driving: host loop (one thread at a time) ---- */
+
+DISCORD_API int discord_rest_fd(const discord_rest *rest); /* same for life; wait for POLLIN */
+/* Milliseconds until discord_rest_process() wants to run without the fd; a minute at most. */
+DISCORD_API int discord_rest_timeout_ms(const discord_rest *rest);
+/* Does what there is to do, never blocks; inside a callback it does nothing. Call it once after
+ * discord_rest_new() too. Returns OK, or EINVAL when the object has a thread. */
+DISCORD_API discord_status discord_rest_process(discord_rest *rest);
 
 typedef struct discord_file {
     const char *filename;
@@ -116,7 +129,8 @@ DISCORD_API discord_status discord_rest_send(discord_rest *rest, const discord_r
                                              discord_done_fn *on_done, void *user);
 
 /* The same, blocking. *ret is owned (discord_result_unref) and set whenever the request was
- * accepted; the status returned is then (*ret)->error.status. Not from a callback: EINVAL. */
+ * accepted; the status returned is then (*ret)->error.status. Not from a callback, nor with a host
+ * loop: EINVAL. */
 DISCORD_API discord_status discord_rest_call(discord_rest *rest, const discord_request *request,
                                              const discord_result **ret);
 
