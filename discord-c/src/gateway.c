@@ -1,17 +1,23 @@
-/* gateway.c - the gateway session on a libwebsockets thread.
- * Owns one lws context, the link in use and those still closing. Everything
- * except the fields under `lock` belongs to the thread; the context itself may be woken
- * from any thread while `awake` is set.
+/* gateway.c - the gateway session on libwebsockets, driven by a thread or by a host loop.
+ * Owns one lws context, the link in use and those still closing. Everything except the
+ * fields under `lock` belongs to whoever drives it; it may be woken from any thread while
+ * `awake` is set.
+ * libwebsockets lends its poll loop to nobody, so a host loop watches the links' sockets in an
+ * epoll of ours, and looks in often while one is being made or closed.
  * Invariant: on_batch_end follows every turn that delivered an event. */
 #include "discord/gateway.h"
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "json.h"
@@ -21,6 +27,7 @@
 
 #define STOP_LINGER_MS 1000 /* for the close frame, at the end */
 #define LINKS          8    /* one in use, the others closing */
+#define UNSETTLED_MS   10   /* how often a host loop looks in while a link is made or closed */
 
 /* The question for the identify budget outlives the gateway when Discord is slow. */
 typedef struct question {
@@ -42,12 +49,17 @@ struct discord_gateway {
     bool held;
     bool ended;
     int64_t end_by;
+    bool over; /* the last callback has run */
+    bool busy; /* in discord_gateway_process() */
+    int epoll_fd;
+    int wake_fd; /* of a host loop */
     pthread_t thread;
     question *question;
 
     pthread_mutex_t lock;
     bool started;
-    bool awake; /* the context may be woken */
+    bool hosted; /* driven by discord_gateway_process() */
+    bool awake;  /* there is a loop to be woken */
     bool stop;
     bool hold;
     const discord_result *answer; /* of the question, owned */
@@ -81,8 +93,12 @@ static uint32_t random32(void *user)
 
 static void wake(discord_gateway *gw)
 {
-    if (gw->awake)
+    uint64_t one = 1;
+
+    if (gw->awake && !gw->hosted)
         lws_cancel_service(gw->context);
+    while (gw->awake && gw->hosted && write(gw->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
 }
 
 static void pump(discord_gateway *gw);
@@ -372,33 +388,152 @@ static bool finished(const discord_gateway *gw)
     return gw->ended && (!any_link(gw) || gw->end_by <= now_ms());
 }
 
-static void *run(void *user)
+static void begin(discord_gateway *gw)
 {
-    discord_gateway *gw = user;
-    discord_gateway_status stopped = {DISCORD_GATEWAY_STOPPED, 0, 0, 0, "stopped"};
-
     dgw_start(gw->session, now_ms());
     pump(gw);
-    while (!finished(gw)) {
-        arm(gw);
-        lws_service(gw->context, 0);
-        end_batch(gw);
-        drain(gw);
-        if (dgw_due(gw->session) <= now_ms())
-            dgw_tick(gw->session, now_ms());
-        pump(gw);
-        steer(gw);
-        sweep(gw);
-    }
+}
+
+/* wait_ms as lws_service() has it: 0 until something happens, -1 not at all. */
+static void turn(discord_gateway *gw, int wait_ms)
+{
+    lws_service(gw->context, wait_ms);
+    end_batch(gw);
+    drain(gw);
+    if (dgw_due(gw->session) <= now_ms())
+        dgw_tick(gw->session, now_ms());
+    pump(gw);
+    steer(gw);
+    sweep(gw);
+}
+
+static void end(discord_gateway *gw)
+{
+    discord_gateway_status stopped = {DISCORD_GATEWAY_STOPPED, 0, 0, 0, "stopped"};
+
     pthread_mutex_lock(&gw->lock);
     gw->awake = false;
     pthread_mutex_unlock(&gw->lock);
     lws_sul_cancel(&gw->timer);
     lws_context_destroy(gw->context);
     sweep(gw);
+    gw->over = true;
     if (gw->options.on_state)
         gw->options.on_state(&stopped, gw->options.user);
+}
+
+static void *run(void *user)
+{
+    discord_gateway *gw = user;
+
+    begin(gw);
+    while (!finished(gw)) {
+        arm(gw);
+        turn(gw, 0);
+    }
+    end(gw);
     return NULL;
+}
+
+/* -- in a host loop -- */
+
+/* Has the links' sockets watched for what they wait for. A socket that is closed leaves the
+ * epoll by itself, and a new one may have its number. */
+static void watch(const discord_gateway *gw)
+{
+    for (unsigned i = 0; i < LINKS; i++) {
+        int fd = gw->links[i] ? dlink_fd(gw->links[i]) : -1;
+        if (fd < 0)
+            continue;
+        struct epoll_event event = {.events = dlink_events(gw->links[i]), .data.fd = fd};
+        if (epoll_ctl(gw->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0)
+            epoll_ctl(gw->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    }
+}
+
+static void drain_wakes(const discord_gateway *gw)
+{
+    uint64_t count;
+
+    while (read(gw->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
+static bool all_settled(const discord_gateway *gw)
+{
+    for (unsigned i = 0; i < LINKS; i++)
+        if (gw->links[i] && !dlink_is_settled(gw->links[i]))
+            return false;
+    return true;
+}
+
+int discord_gateway_fd(const discord_gateway *gateway)
+{
+    return gateway->epoll_fd;
+}
+
+int discord_gateway_timeout_ms(const discord_gateway *gw)
+{
+    if (gw->over)
+        return -1;
+    if (!gw->context || !lws_service_adjust_timeout(gw->context, 1000, 0))
+        return 0; /* to be begun; or TLS holds what was read already */
+    int64_t due = gw->ended ? gw->end_by : dgw_due(gw->session);
+    int64_t wait = due == DGW_NEVER ? INT32_MAX : due - now_ms();
+    if (!all_settled(gw) && wait > UNSETTLED_MS)
+        wait = UNSETTLED_MS;
+    return wait < 0 ? 0 : wait >= INT32_MAX ? -1 : (int)wait;
+}
+
+/* The first call: from here on there is no thread. */
+static discord_status host(discord_gateway *gw)
+{
+    pthread_mutex_lock(&gw->lock);
+    bool threaded = gw->started && !gw->hosted;
+    if (!threaded)
+        gw->started = gw->hosted = true;
+    pthread_mutex_unlock(&gw->lock);
+    if (threaded)
+        return DISCORD_EINVAL;
+    if (gw->context)
+        return DISCORD_OK;
+    gw->context = dlink_context_new(gw->ca_file, gw->options.connect_timeout_ms / 1000 + 1);
+    if (!gw->context)
+        return DISCORD_ENOMEM;
+    pthread_mutex_lock(&gw->lock);
+    gw->awake = true;
+    pthread_mutex_unlock(&gw->lock);
+    begin(gw);
+    return DISCORD_OK;
+}
+
+discord_status discord_gateway_process(discord_gateway *gw)
+{
+    if (gw->busy)
+        return DISCORD_OK; /* from a callback */
+    if (gw->over)
+        return DISCORD_ECLOSED;
+    gw->busy = true;
+    discord_status status = host(gw);
+    if (status == DISCORD_OK) {
+        drain_wakes(gw);
+        turn(gw, -1);
+        if (finished(gw))
+            end(gw);
+        else
+            watch(gw);
+    }
+    gw->busy = false;
+    return status != DISCORD_OK ? status : gw->over ? DISCORD_ECLOSED : DISCORD_OK;
+}
+
+/* Closes, and runs the last callbacks here. */
+static void end_hosted(discord_gateway *gw)
+{
+    while (gw->context && discord_gateway_process(gw) == DISCORD_OK) {
+        struct pollfd fd = {.fd = gw->epoll_fd, .events = POLLIN};
+        poll(&fd, 1, discord_gateway_timeout_ms(gw));
+    }
 }
 
 /* -- the public face -- */
@@ -423,6 +558,16 @@ static discord_status check(const discord_gateway_options *o, discord_error *ret
     return DISCORD_OK;
 }
 
+static bool open_fds(discord_gateway *gw)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    gw->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    gw->wake_fd = event.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return gw->epoll_fd >= 0 && gw->wake_fd >= 0 &&
+           epoll_ctl(gw->epoll_fd, EPOLL_CTL_ADD, gw->wake_fd, &event) == 0;
+}
+
 static bool fill(discord_gateway *gw, const discord_gateway_options *o)
 {
     dgw_config config = {
@@ -445,7 +590,8 @@ static bool fill(discord_gateway *gw, const discord_gateway_options *o)
     gw->session = dgw_new(&config);
     gw->question = calloc(1, sizeof *gw->question);
     gw->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
-    if (!gw->session || !gw->question || (o->ca_file && !gw->ca_file))
+    bool fds = open_fds(gw); /* made or not: release() closes them */
+    if (!gw->session || !gw->question || (o->ca_file && !gw->ca_file) || !fds)
         return false;
     dgw_resume_state(gw->session, &gw->state);
     gw->options.token = gw->options.url = gw->options.ca_file = NULL;
@@ -460,6 +606,10 @@ static void release(discord_gateway *gw)
 {
     dgw_free(gw->session);
     free(gw->ca_file);
+    if (gw->wake_fd >= 0)
+        close(gw->wake_fd);
+    if (gw->epoll_fd >= 0)
+        close(gw->epoll_fd);
     pthread_mutex_destroy(&gw->lock);
     free(gw);
 }
@@ -521,7 +671,9 @@ void discord_gateway_free(discord_gateway *gw)
     if (!gw)
         return;
     discord_gateway_stop(gw);
-    if (gw->started)
+    if (gw->hosted)
+        end_hosted(gw);
+    else if (gw->started)
         pthread_join(gw->thread, NULL);
     pthread_mutex_lock(&gw->question->lock);
     gw->question->gateway = NULL;

@@ -9,6 +9,7 @@
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "inflate.h"
 
@@ -23,8 +24,9 @@ struct dlink {
     struct lws *wsi;          /* NULL: destroyed */
     bool open;
     bool paused;
-    int close_code; /* to be sent, 0: none */
-    char *text;     /* the message so far */
+    bool wants_write; /* a chance to write was asked for */
+    int close_code;   /* to be sent, 0: none */
+    char *text;       /* the message so far */
     size_t size;
     size_t space;
     dinflate *inflate; /* NULL: nothing is compressed */
@@ -127,6 +129,7 @@ static int writable(dlink *link)
     const dlink_owner *owner = link->owner;
     size_t size;
 
+    link->wants_write = false;
     if (link->close_code) {
         lws_close_reason(link->wsi, (enum lws_close_status)link->close_code, NULL, 0);
         return -1;
@@ -283,8 +286,10 @@ void dlink_close(dlink *link, int code)
 
 void dlink_want_frame(dlink *link)
 {
-    if (link->open && link->wsi)
-        lws_callback_on_writable(link->wsi);
+    if (!link->open || !link->wsi)
+        return;
+    link->wants_write = true;
+    lws_callback_on_writable(link->wsi);
 }
 
 void dlink_pause(dlink *link, bool pause)
@@ -298,6 +303,23 @@ void dlink_pause(dlink *link, bool pause)
 bool dlink_is_open(const dlink *link)
 {
     return link->open;
+}
+
+int dlink_fd(const dlink *link)
+{
+    return link->wsi ? lws_get_socket_fd(link->wsi) : -1;
+}
+
+unsigned dlink_events(const dlink *link)
+{
+    bool writes = link->wants_write || (link->open && link->wsi && lws_partial_buffered(link->wsi));
+
+    return (link->paused ? 0 : (unsigned)EPOLLIN) | (writes ? (unsigned)EPOLLOUT : 0);
+}
+
+bool dlink_is_settled(const dlink *link)
+{
+    return link->open && link->wsi && !link->close_code;
 }
 
 bool dlink_is_gone(const dlink *link)

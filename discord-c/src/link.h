@@ -42,6 +42,12 @@ void dlink_close(dlink *link, int code);
 void dlink_want_frame(dlink *link);
 void dlink_pause(dlink *link, bool pause);
 bool dlink_is_open(const dlink *link);
+/* Its socket, -1: none. */
+int dlink_fd(const dlink *link);
+/* What it waits for on its socket, as epoll says it. */
+unsigned dlink_events(const dlink *link);
+/* Open and not closing: it needs service for nothing but dlink_events(). */
+bool dlink_is_settled(const dlink *link);
 /* No socket any more: may be freed. */
 bool dlink_is_gone(const dlink *link);
 void dlink_free(dlink *link);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +102,7 @@ static void on_state(const discord_gateway_status *status, void *user)
     changed();
 }
 
-static void start_at(const char *url, uint32_t timeout_ms, size_t max_message)
+static void make(const char *url, uint32_t timeout_ms, size_t max_message)
 {
     discord_gateway_options o = DISCORD_GATEWAY_OPTIONS_INIT;
 
@@ -114,6 +115,11 @@ static void start_at(const char *url, uint32_t timeout_ms, size_t max_message)
     o.on_batch_end = on_batch_end;
     o.on_state = on_state;
     assert_int_equal(discord_gateway_new(&o, &w.gateway, NULL), DISCORD_OK);
+}
+
+static void start_at(const char *url, uint32_t timeout_ms, size_t max_message)
+{
+    make(url, timeout_ms, max_message);
     assert_int_equal(discord_gateway_start(w.gateway), DISCORD_OK);
 }
 
@@ -601,6 +607,114 @@ static void bad_options_are_refused(void **state)
     assert_null(w.gateway);
 }
 
+/* -- in a host loop -- */
+
+static bool holds(bool (*condition)(void))
+{
+    pthread_mutex_lock(&w.lock);
+    bool ok = condition();
+    pthread_mutex_unlock(&w.lock);
+    return ok;
+}
+
+/* Runs the loop until the condition holds; what it is driven by is the fd and the timeout alone. */
+static void drive_until(bool (*condition)(void))
+{
+    int fd = discord_gateway_fd(w.gateway);
+    unsigned turns = 0;
+
+    while (!holds(condition)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ms = discord_gateway_timeout_ms(w.gateway);
+        assert_true(++turns < 20000);
+        poll(&p, 1, ms < 0 || ms > 1000 ? 1000 : ms);
+        assert_int_equal(discord_gateway_process(w.gateway), DISCORD_OK);
+        assert_int_equal(discord_gateway_fd(w.gateway), fd);
+    }
+}
+
+static void host_with(peer_script *script)
+{
+    w.peer = peer_start(script, NULL);
+    pthread_mutex_lock(&w.lock);
+    snprintf(w.url, sizeof w.url, "ws://127.0.0.1:%d", peer_port(w.peer));
+    pthread_mutex_unlock(&w.lock);
+    make(w.url, 10000, 64 << 20);
+}
+
+static bool four_events(void)
+{
+    return w.n_events == 4;
+}
+
+static bool three_events(void)
+{
+    return w.n_events == 3;
+}
+
+static void a_host_loop_lives_through_a_drop_and_a_resume(void **state)
+{
+    host_with(serve_compressed);
+    assert_int_equal(discord_gateway_timeout_ms(w.gateway), 0); /* wants to begin */
+    drive_until(four_events);
+    assert_int_equal(w.states[DISCORD_GATEWAY_READY], 1);
+    assert_int_equal(w.states[DISCORD_GATEWAY_RESUMED], 1);
+    assert_int_equal(discord_gateway_start(w.gateway), DISCORD_EINVAL);
+}
+
+static bool greatest_came(void)
+{
+    return w.n_events == 3 && w.greatest == 2 << 20;
+}
+
+static void a_host_loop_reads_two_megabytes_in_fragments(void **state)
+{
+    host_with(serve_large);
+    drive_until(greatest_came);
+}
+
+static void *stop_from_afar(void *user)
+{
+    discord_gateway_stop(w.gateway);
+    return NULL;
+}
+
+static void stopping_wakes_the_host_loop_and_ends_it(void **state)
+{
+    discord_status status = DISCORD_OK;
+    pthread_t thread;
+
+    host_with(serve_three_events);
+    drive_until(three_events);
+    struct pollfd p = {.fd = discord_gateway_fd(w.gateway), .events = POLLIN};
+    while (poll(&p, 1, 0) == 1) /* what is left of the start */
+        assert_int_equal(discord_gateway_process(w.gateway), DISCORD_OK);
+    assert_int_equal(pthread_create(&thread, NULL, stop_from_afar, NULL), 0);
+    assert_int_equal(poll(&p, 1, 30000), 1);
+    pthread_join(thread, NULL);
+    for (unsigned turns = 0; status == DISCORD_OK; turns++) {
+        assert_true(turns < 20000);
+        status = discord_gateway_process(w.gateway);
+        if (status == DISCORD_OK)
+            poll(&p, 1, discord_gateway_timeout_ms(w.gateway));
+    }
+    assert_int_equal(status, DISCORD_ECLOSED);
+    assert_int_equal(w.states[DISCORD_GATEWAY_STOPPED], 1);
+    assert_int_equal(discord_gateway_process(w.gateway), DISCORD_ECLOSED);
+    assert_int_equal(discord_gateway_timeout_ms(w.gateway), -1);
+    AWAIT(w.n_frames >= 2);
+    assert_string_equal(w.frames[1], "close 4000");
+}
+
+static void freeing_a_hosted_gateway_ends_it(void **state)
+{
+    host_with(serve_three_events);
+    drive_until(three_events);
+    discord_gateway_free(w.gateway);
+    w.gateway = NULL;
+    assert_int_equal(w.states[DISCORD_GATEWAY_STOPPED], 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -622,6 +736,10 @@ int main(void)
         T(unanswered_heartbeats_end_in_a_resume),
         T(the_address_is_asked_over_rest),
         T(bad_options_are_refused),
+        T(a_host_loop_lives_through_a_drop_and_a_resume),
+        T(a_host_loop_reads_two_megabytes_in_fragments),
+        T(stopping_wakes_the_host_loop_and_ends_it),
+        T(freeing_a_hosted_gateway_ends_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,12 @@
 /* discord/gateway.h - one live gateway session (v10, JSON).
  *
- * Owns a thread, on which every callback runs, one at a time, with no lock held.
- * Callbacks may call anything here except discord_gateway_free(); while one runs no
- * heartbeat is sent, so none should take more than some seconds. Names are
- * resolved on that thread, blocking.
+ * Two ways to drive it, chosen by which is called first:
+ *  - discord_gateway_start(): a thread of its own;
+ *  - a host loop with three calls: wait until discord_gateway_fd() is readable or
+ *    discord_gateway_timeout_ms() has passed, then call discord_gateway_process().
+ * Every callback runs there, one at a time, with no lock held. Callbacks may call anything here
+ * except discord_gateway_free(); while one runs no heartbeat is sent, so none should take more
+ * than some seconds. Names are resolved there too, blocking.
  *
  * Delivery: each dispatch as it was received; one that was not kept (see on_batch_end) comes
  * again, and Discord itself may repeat one, so programs must bear an event twice. Across a
@@ -108,14 +111,25 @@ typedef struct discord_gateway_options {
 DISCORD_API discord_status discord_gateway_new(const discord_gateway_options *options,
                                                discord_gateway **ret, discord_error *reterr);
 
-/* Starts the thread; once. Returns OK, EINVAL (started before) or ENOMEM. */
+/* Starts the thread; once. Returns OK, EINVAL (it is driven already) or ENOMEM. */
 DISCORD_API discord_status discord_gateway_start(discord_gateway *gateway);
+
+/* ---- driving: host loop (one thread at a time) ---- */
+
+DISCORD_API int discord_gateway_fd(const discord_gateway *gateway); /* same for life; POLLIN */
+/* Milliseconds until discord_gateway_process() wants to run without the fd; -1: none. */
+DISCORD_API int discord_gateway_timeout_ms(const discord_gateway *gateway);
+/* Does what there is to do, never blocks but for the resolving of a name. The first call begins;
+ * inside a callback it does nothing. Returns OK; ECLOSED: stopped, the last callback has run;
+ * EINVAL: it has a thread; ENOMEM: it could not begin, call it again. */
+DISCORD_API discord_status discord_gateway_process(discord_gateway *gateway);
 
 /* Asks it to end: closes with 4000, so that the session can be resumed by the next process.
  * From any thread, any time; does not wait. */
 DISCORD_API void discord_gateway_stop(discord_gateway *gateway);
 
-/* Stops, joins the thread, frees. Not from a callback. NULL is fine. */
+/* Stops, joins the thread or runs the last callbacks here, frees. Not from a callback. NULL is
+ * fine. */
 DISCORD_API void discord_gateway_free(discord_gateway *gateway);
 
 /* Stop reading (1) and go on (0), from any thread: for a program whose own queue is full.
