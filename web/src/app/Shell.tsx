@@ -225,7 +225,7 @@ function UserMenu() {
       <button
         className="user-button"
         popoverTarget="user-menu"
-        aria-label="Your menu"
+        aria-label={`Your menu, ${me.email}`}
       >
         <span className="user-initial" aria-hidden="true">
           {initial.toUpperCase()}

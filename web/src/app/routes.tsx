@@ -5,6 +5,7 @@
 
 import { lazy, type ComponentType } from "react";
 import { FeedPage } from "../feed/FeedPage";
+import { operatorRoutes } from "../operator/routes";
 import type { IconName } from "../ui/Icon";
 
 export type PageProps = {
@@ -51,4 +52,5 @@ export const routes: readonly Route[] = [
     })),
     who: "member",
   },
+  ...operatorRoutes,
 ];
