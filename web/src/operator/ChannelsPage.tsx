@@ -254,7 +254,7 @@ function Plans(props: { community: string; edit: (plan: Plan) => void }) {
 
   return (
     <Table
-      caption="Plans"
+      caption="Mapped products"
       rows={plans}
       rowKey={({ source, product }) => `${source}/${product}`}
       empty="No product is mapped yet."

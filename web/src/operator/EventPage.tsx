@@ -192,7 +192,7 @@ function Attempts({ id }: { id: Id }) {
   const event = useQuery(api.events.get, { id });
   return (
     <Table
-      caption="Attempts"
+      caption="Every attempt"
       rows={event?.attempts}
       rowKey={({ at, by }) => `${at} ${by}`}
       columns={[

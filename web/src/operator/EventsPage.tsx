@@ -158,7 +158,7 @@ function Events(props: { community: string; query: URLSearchParams }) {
   return (
     <>
       <Table<Event>
-        caption="Events"
+        caption="Events found"
         rows={status === "LoadingFirstPage" ? undefined : results}
         rowKey={(event) => event.id}
         empty={

@@ -137,7 +137,7 @@ function Access(whom: Whom) {
       </div>
       {entitlements.length > 0 && (
         <Table
-          caption="Entitlements"
+          caption="What they were given"
           rows={entitlements}
           rowKey={(row) => row.id}
           columns={[
@@ -353,7 +353,7 @@ function Roles(whom: Whom) {
     value === null ? "not seen yet" : value ? "has it" : "has it not";
   return (
     <Table
-      caption="Roles"
+      caption="Every role"
       rows={person?.roles}
       rowKey={(role) => role.id}
       empty={
@@ -389,7 +389,7 @@ function Purchases(whom: Whom) {
   const person = useQuery(api.people.get, whom);
   return (
     <Table
-      caption="Purchases"
+      caption="All purchases"
       rows={person?.purchases}
       rowKey={(row) => row.id}
       empty="They bought nothing with this address."
