@@ -25,18 +25,23 @@ static void on_event(const discord_event *event, void *user)
     fflush(stdout);
 }
 
+/* A new file in the place of the old one: a kill leaves one of the two whole. */
 static int on_batch_end(void *user)
 {
     app *self = user;
     discord_resume_state state;
-    FILE *file = self->state_file ? fopen(self->state_file, "w") : NULL;
+    char fresh[4096];
 
+    if (!self->state_file)
+        return 0;
+    snprintf(fresh, sizeof fresh, "%s.new", self->state_file);
+    FILE *file = fopen(fresh, "w");
     if (!file)
-        return self->state_file ? -1 : 0;
+        return -1;
     discord_gateway_resume_state(self->gateway, &state);
     fprintf(file, "%s %s %llu\n", state.session_id, state.resume_gateway_url,
             (unsigned long long)state.seq);
-    return fclose(file);
+    return fclose(file) == 0 ? rename(fresh, self->state_file) : -1;
 }
 
 static void on_state(const discord_gateway_status *status, void *user)

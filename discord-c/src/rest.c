@@ -456,6 +456,8 @@ static bool fill(discord_rest *rest, const discord_rest_options *o)
     rest->inbox_tail = &rest->inbox;
     rest->loopback = is_loopback(o->api_url);
     rest->authorization = malloc(n);
+    if (rest->authorization)
+        snprintf(rest->authorization, n, "Authorization: Bot %s", o->token);
     rest->api_url = strdup(o->api_url);
     rest->user_agent = strdup(o->user_agent);
     rest->buckets = dbk_new(random32, NULL);
@@ -463,7 +465,6 @@ static bool fill(discord_rest *rest, const discord_rest_options *o)
     if (!rest->authorization || !rest->api_url || !rest->user_agent || !rest->buckets || !fds ||
         !set_up_multi(rest))
         return false;
-    snprintf(rest->authorization, n, "Authorization: Bot %s", o->token);
     return true;
 }
 
@@ -475,8 +476,13 @@ discord_status discord_rest_new(const discord_rest_options *options, discord_res
 
     if (status != DISCORD_OK)
         return status;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(rest = calloc(1, sizeof *rest)))
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return derror_set(reterr, DISCORD_ENOMEM, "out of memory");
+    rest = calloc(1, sizeof *rest);
+    if (!rest) {
+        curl_global_cleanup();
+        return derror_set(reterr, DISCORD_ENOMEM, "out of memory");
+    }
     pthread_mutex_init(&rest->lock, NULL);
     rest->hosted = options->host_loop != 0;
     if (!fill(rest, options) ||

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "discord/gateway.h"
 #include "discord/text.h"
 #include "inflate.h"
 #include "message.h"
@@ -110,6 +111,32 @@ static bool split_once(void)
     assert_true(status == DISCORD_OK || parts.n == 0);
     discord_parts_done(&parts);
     return status == DISCORD_OK;
+}
+
+/* Both objects made and freed, without a thread. */
+static bool objects_once(void)
+{
+    discord_rest_options ro = DISCORD_REST_OPTIONS_INIT;
+    discord_gateway_options go = DISCORD_GATEWAY_OPTIONS_INIT;
+    discord_resume_state state = {.session_id = "s", .seq = 1};
+    discord_rest *rest = NULL;
+    discord_gateway *gateway = NULL;
+
+    ro.token = go.token = "t";
+    ro.host_loop = 1;
+    ro.api_url = "http://h";
+    go.url = "ws://h";
+    go.ca_file = "f";
+    go.resume = &state;
+    discord_status status = discord_rest_new(&ro, &rest, NULL);
+    assert_true(status == DISCORD_OK || status == DISCORD_ENOMEM);
+    bool ok = status == DISCORD_OK;
+    status = discord_gateway_new(&go, &gateway, NULL);
+    assert_true(status == DISCORD_OK || status == DISCORD_ENOMEM);
+    ok = ok && status == DISCORD_OK;
+    discord_gateway_free(gateway);
+    discord_rest_free(rest);
+    return ok;
 }
 
 /* A request checked, copied and queued; the REST object lends only its address. */
@@ -218,6 +245,11 @@ static void a_session_bears_any_failing_allocation(void **state)
     cJSON_InitHooks(NULL);
 }
 
+static void making_the_objects_bears_any_failing_allocation(void **state)
+{
+    try_with_each_failure(objects_once);
+}
+
 static void a_payload_bears_any_failing_allocation(void **state)
 {
     cJSON_Hooks hooks = {__wrap_malloc, free};
@@ -246,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_bears_any_failing_allocation),
+        cmocka_unit_test(making_the_objects_bears_any_failing_allocation),
         cmocka_unit_test(a_payload_bears_any_failing_allocation),
         cmocka_unit_test(inflating_bears_any_failing_allocation),
         cmocka_unit_test(a_request_bears_any_failing_allocation),
