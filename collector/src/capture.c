@@ -64,8 +64,8 @@ static bool find_place(const capture *self, const cJSON *d, const char *id, capt
            upsert_is_id(ret->guild_id);
 }
 
-static int hand_over(const capture *self, const api_source_event *event, const capture_place *place,
-                     const char *message_id)
+static int hand_over(const capture *self, const api_source_event *event, const char *channel_id,
+                     const char *where, const char *what)
 {
     convex_value *value = NULL;
     char *json = NULL, key[KEY_MAX];
@@ -76,8 +76,8 @@ static int hand_over(const capture *self, const api_source_event *event, const c
     convex_value_unref(value);
     if (status != CONVEX_OK)
         return status == CONVEX_ENOMEM ? -ENOMEM : -EBADMSG;
-    snprintf(key, sizeof key, "%s/%s", written_in(place), message_id);
-    int r = self->fn(written_in(place), key, json, size, self->user);
+    snprintf(key, sizeof key, "%s/%s", where, what);
+    int r = self->fn(channel_id, key, json, size, self->user);
     convex_text_free(json, NULL);
     return r;
 }
@@ -160,7 +160,9 @@ static int on_message(const capture *self, const cJSON *d, const capture_place *
         upsert_set_author(&made, author, upsert_field(d, "member"), is_bot);
     upsert_set_times(&made, d);
     upsert_set_body(&made, d, has_author, is_bot);
-    int r = made.failed ? -ENOMEM : hand_over(self, &made.event, place, message_id);
+    int r = made.failed
+                ? -ENOMEM
+                : hand_over(self, &made.event, written_in(place), written_in(place), message_id);
     upsert_done(&made);
     if (r == 0 && partial && (upsert_field(d, "embeds") || upsert_lacks_snapshot(d)) && !has_author)
         r = ask_for(self, place, message_id);
@@ -198,7 +200,7 @@ static int delete_one(const capture *self, const capture_place *place, const cha
                                           .thread_id = str_or_absent(place->thread_id),
                                           .message_id = convex_str_of(message_id),
                                           .captured_at = (double)self->at_ms};
-    return hand_over(self, &event, place, message_id);
+    return hand_over(self, &event, written_in(place), written_in(place), message_id);
 }
 
 static int on_delete(const capture *self, const cJSON *d)
@@ -234,7 +236,8 @@ static int delete_place(const capture *self, const capture_place *place)
                                    .channel_id = convex_str_of(place->channel_id),
                                    .thread_id = str_or_absent(place->thread_id),
                                    .captured_at = (double)self->at_ms};
-    return hand_over(self, &event, place, "deleted");
+    /* the thread itself is nowhere any more */
+    return hand_over(self, &event, place->channel_id, written_in(place), "deleted");
 }
 
 static int on_channel_delete(const capture *self, const cJSON *d)

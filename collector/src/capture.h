@@ -27,7 +27,7 @@ typedef struct capture_rules {
 } capture_rules;
 
 /* One event for signals:record, as encoded Convex JSON.
- *   channel_id  where it was written: the thread, or the channel
+ *   channel_id  where it was written: the thread, or the channel; of a deleted thread its channel
  *   key         "channel/message", or "channel/deleted", for people who read the outbox
  *   json        borrowed until the callback returns. NULL: the event did not say enough of this
  *               message, which is to be fetched

@@ -64,6 +64,7 @@ struct repair {
     size_t n_targets, cap_targets, at, guilds_done;
     bool listed;        /* threads are among the targets */
     uint64_t after;     /* of the page under way */
+    bool unsettled;     /* something may be missing: look again soon */
     bool page_was_last; /* the target is done once its checks are */
     repair_page *page;  /* owned; what the backend is being asked about */
 
@@ -360,6 +361,7 @@ static int keep_news(repair *self, const api_signals_drift_result *drift)
     if (r == 0) {
         const target *t = &self->targets[self->at];
         daemon_counter_add(self->recorded, events.count);
+        self->unsettled = self->unsettled || drift->unsettled;
         for (size_t i = 0; i < drift->missing.count; i++)
             add_check(self, &t->place, drift->missing.items[i].data);
         if (events.count + drift->missing.count > 0)
@@ -504,7 +506,7 @@ static void begin(repair *self)
     self->started_at_ms = daemon_wall_ms();
     self->n_targets = self->at = self->guilds_done = 0;
     self->after = 0;
-    self->page_was_last = self->listed = false;
+    self->page_was_last = self->listed = self->unsettled = false;
     for (size_t i = 0; i < self->n_channels; i++)
         add_target(self, &self->channels[i].place, floor_of(self, &self->channels[i]));
     daemon_gauge_set(self->busy, 1);
@@ -547,6 +549,8 @@ static void end_round(repair *self)
                self->n_targets, (unsigned long long)daemon_counter_value(self->recorded),
                (unsigned long long)daemon_counter_value(self->deleted));
     set_timer(self);
+    if (self->unsettled)
+        daemon_timer_set(self->timer, REPAIR_SETTLE_MS);
 }
 
 /* What is to be done next. One thing at a time. */

@@ -15,6 +15,7 @@ static const char no_bound[] = "99999999999999999999";
 struct repair_page {
     capture_place place;
     uint64_t after, newest;
+    int64_t captured_at_ms;
     bool last;
     event_list events;
     cJSON *ids; /* of all that is there, of kinds that are not captured too */
@@ -54,6 +55,7 @@ int repair_page_new(const capture_rules *rules, const capture_place *place, uint
         return -ENOMEM;
     self->place = *place;
     self->after = after;
+    self->captured_at_ms = captured_at_ms;
     self->last = cJSON_GetArraySize(list) < limit;
     self->ids = cJSON_CreateArray();
     int r = self->ids ? read_list(self, rules, list, captured_at_ms) : -ENOMEM;
@@ -93,15 +95,17 @@ static bool add_text(cJSON *object, const char *name, const char *value)
 
 static cJSON *args_json(const repair_page *self)
 {
-    char from[24], to[24];
+    char from[24], to[24], before[24];
     cJSON *args = cJSON_CreateObject();
     cJSON *events = cJSON_AddArrayToObject(args, "events");
     snprintf(from, sizeof from, "%" PRIu64, self->after + 1);
     snprintf(to, sizeof to, "%" PRIu64, self->newest);
+    snprintf(before, sizeof before, "%" PRId64, self->captured_at_ms - REPAIR_SETTLE_MS);
     bool ok = events && cJSON_AddItemReferenceToObject(args, "ids", self->ids) &&
               add_text(args, "guildId", self->place.guild_id) &&
               add_text(args, "channelId", self->place.channel_id) &&
               add_text(args, "threadId", self->place.thread_id) && add_text(args, "from", from) &&
+              cJSON_AddItemToObject(args, "capturedBefore", cJSON_CreateRaw(before)) &&
               add_text(args, "to", self->last ? no_bound : to);
     for (size_t i = 0; ok && i < self->events.count; i++)
         ok = !self->events.items[i].json ||

@@ -11,6 +11,10 @@
 #include "capture.h"
 #include "events.h"
 
+/* A page may be a moment older than the last events: what was captured since then and is not in it
+ * is not missed yet. */
+enum { REPAIR_SETTLE_MS = 5000 };
+
 typedef struct repair_page repair_page; /* opaque, one owner */
 
 /* Discord's answer to a request for `limit` messages after `after`; it has at least one.

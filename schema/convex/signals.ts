@@ -25,10 +25,12 @@ export const record = mutation({
 
 /**
  * How the source differs from what is known of it, between two messages.
- *   events   what the source has there, of the kinds that are captured
- *   ids      of everything that the source has there
- *   news     messages that are not known, or not as they are
- *   missing  live ones that the source does not have
+ *   events     what the source has there, of the kinds that are captured
+ *   ids        of everything that the source has there
+ *   news       messages that are not known, or not as they are
+ *   missing    live ones that the source does not have, captured before then:
+ *              a page may be a moment older than the last events
+ *   unsettled  there are such ones that were captured later
  */
 export const drift = query({
   args: {
@@ -39,10 +41,12 @@ export const drift = query({
     to: v.string(),
     ids: v.array(v.string()),
     events: v.array(upsertEvent),
+    capturedBefore: v.number(), // ms
   },
   returns: v.object({
     news: v.array(v.string()),
     missing: v.array(v.string()),
+    unsettled: v.boolean(),
   }),
   handler: async (ctx, page) => {
     await requireService(ctx, "collector");

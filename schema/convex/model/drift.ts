@@ -19,14 +19,14 @@ export type Page = {
   to: string;
   ids: string[];
   events: UpsertEvent[];
+  capturedBefore: number;
 };
 
-export async function of(
-  ctx: QueryCtx,
-  page: Page,
-): Promise<{ news: string[]; missing: string[] }> {
+export type Found = { news: string[]; missing: string[]; unsettled: boolean };
+
+export async function of(ctx: QueryCtx, page: Page): Promise<Found> {
   const channel = await Signals.channelOf(ctx, page);
-  if (channel === null) return { news: [], missing: [] };
+  if (channel === null) return { news: [], missing: [], unsettled: false };
   const live = await ctx.db
     .query("signals")
     .withIndex(
@@ -48,10 +48,10 @@ export async function of(
     const known = await Signals.byMessage(ctx, communityId, event.messageId);
     if (known === null || says(known, event)) news.push(event.messageId);
   }
-  const missing = live
-    .map((row) => row.messageId)
-    .filter((id) => !there.has(id));
-  return { news, missing };
+  const absent = live.filter((row) => !there.has(row.messageId));
+  const settled = absent.filter((row) => row.capturedAt < page.capturedBefore);
+  const missing = settled.map((row) => row.messageId);
+  return { news, missing, unsettled: settled.length < absent.length };
 }
 
 // Would the event change what is shown?

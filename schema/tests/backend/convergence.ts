@@ -147,6 +147,7 @@ export function convergence(start: () => Promise<Deployment>): void {
     const { guildId, channelId } = source.place(same);
     const page = {
       ...{ guildId, channelId, from: same, to: buried },
+      capturedBefore: SENT_AT + 5000,
       ids: [same, edited, unknown, buried],
       events: [
         source.create(same, seen),
@@ -160,11 +161,18 @@ export function convergence(start: () => Promise<Deployment>): void {
     assert.deepEqual(await ask({}), {
       news: [edited, unknown],
       missing: [missing],
+      unsettled: false,
+    });
+    assert.deepEqual(await ask({ capturedBefore: SENT_AT }), {
+      news: [edited, unknown],
+      missing: [],
+      unsettled: true,
     });
     const empty = { ids: [], events: [], from: "0", to: inThread };
     assert.deepEqual(await ask({ ...empty, ...thread }), {
       news: [],
       missing: [inThread],
+      unsettled: false,
     });
     assert.deepEqual((await ask(empty)).missing, [
       same,
@@ -175,6 +183,7 @@ export function convergence(start: () => Promise<Deployment>): void {
     assert.deepEqual(await ask({ ...empty, channelId: "5" }), {
       news: [],
       missing: [],
+      unsettled: false,
     });
     await world.bot.drain();
   });

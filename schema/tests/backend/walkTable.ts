@@ -209,7 +209,8 @@ export const ROWS: Record<string, Row> = {
     for: "collector",
     args: ({ source }) => {
       const { guildId, channelId } = source.place("1");
-      return { guildId, channelId, from: "1", to: "2", ids: [], events: [] };
+      const page = { from: "1", to: "2", ids: [], events: [] };
+      return { guildId, channelId, ...page, capturedBefore: 1 };
     },
   },
   "signals:held": { for: "collector", args: none },
