@@ -73,7 +73,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], commands[0].name) == 0) /* needs no setting at all */
         return parse();
-    daemon_init(argc, argv, &program, options, &config);
+    if (daemon_init(argc, argv, &program, options, &config) > 0)
+        return parse();
     int status = DAEMON_EXIT_FAILED;
     if (collector_open(&self, &config) == 0)
         status = collector_run(self);

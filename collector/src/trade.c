@@ -3,6 +3,7 @@
 #include "trade.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,7 +241,7 @@ static void put_terms(verdict *self)
         add_span(out, TRADE_FIELD_LEVERAGE, f->leverage[0], to);
         out->margin = f->mode;
     }
-    if (f->order && (f->kind != TRADE_MARKET || f->entry.count == 0 || f->entry.implied)) {
+    if (f->order) {
         out->order = f->kind;
         add_span(out, TRADE_FIELD_ORDER, f->order, f->order);
     }
@@ -360,7 +361,7 @@ static bool is_update(const verdict *self)
         return self->words <= 120;
     if (self->symbol >= 0)
         return self->words <= 40;
-    return self->words <= 8 || (news->price && self->words <= 30);
+    return (news->leads && self->words <= 8) || (news->price && self->words <= 30);
 }
 
 static void read_entry(verdict *self)
@@ -410,6 +411,7 @@ static void judge(const item_list *list, trade *out)
         read_entry(&self);
     else if (is_update(&self))
         read_update(&self);
+    out->confidence = floor(out->confidence * 100 + 0.5) / 100;
     if (out->kind == TRADE_NONE || out->confidence < LEAST ||
         (out->kind == TRADE_ENTRY && out->n_entries + out->n_targets == 0 && !out->stop[0] &&
          out->order != TRADE_MARKET))
@@ -421,9 +423,10 @@ static void read_all(item_list *list, const token *tokens, size_t n, bool quoted
     bool several;
     trade_items_read(list, tokens, n, quoted);
     int symbol = trade_symbol_choose(list, &several);
-    double least =
-        symbol < 0 ? 0 : trade_symbol_least(list->symbols[list->items[symbol].symbol - 1].base);
-    trade_items_value(list, least);
+    trade_range range = {0};
+    if (symbol >= 0)
+        range = trade_symbol_range(&list->symbols[list->items[symbol].symbol - 1]);
+    trade_items_value(list, range);
     judge(list, ret);
 }
 

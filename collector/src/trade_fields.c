@@ -74,6 +74,14 @@ static void open_scope(scan *self, scope to, const item *label)
 
 /* ---- sides ---- */
 
+static bool small_integer(const item *i)
+{
+    const char *text = i->first->text;
+    size_t len = strlen(text);
+    return i->kind == ITEM_NUMBER && i->unit == UNIT_NONE && i->first == i->last && len <= 2 &&
+           strspn(text, "0123456789") == len && atoi(text) >= 1 && atoi(text) <= 20;
+}
+
 /* How much a mention says: alone with a symbol or few words it is the call itself. */
 static int weight_of(const scan *self, const item *side)
 {
@@ -96,11 +104,9 @@ static int weight_of(const scan *self, const item *side)
     return weight + (words < 3 ? 2 : 0) - (side->asked ? 4 : 0);
 }
 
-static void note_side(scan *self, const item *side)
+static void note_side(scan *self, const item *side, bool buys, int weight)
 {
     trade_fields *out = self->out;
-    bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
-    int weight = weight_of(self, side);
     if (buys && weight > out->long_weight) {
         out->long_side = side;
         out->long_weight = weight;
@@ -108,6 +114,21 @@ static void note_side(scan *self, const item *side)
         out->short_side = side;
         out->short_weight = weight;
     }
+}
+
+/* "Buy zone", "accumulation", "short entry": labels that tell the side, if nothing else does. */
+static void note_label(scan *self, const item *label)
+{
+    static const char *const longs[] = {"buy",      "long",     "accumulate", "accumulation",
+                                        "kaufzone", "koopzone", "buying",     "acheter"};
+    const char *first = label->first->text, *last = label->last->text;
+    for (size_t i = 0; i < sizeof longs / sizeof *longs; i++)
+        if (strcmp(first, longs[i]) == 0)
+            note_side(self, label, true, 1);
+    if (strcmp(last, "compra") == 0 || strcmp(last, "achat") == 0)
+        note_side(self, label, true, 1);
+    if (strcmp(first, "short") == 0)
+        note_side(self, label, false, 1);
 }
 
 /* "Buy 0.012, sell 0.015 / 0.018": the later word is no side but where to sell. */
@@ -121,9 +142,13 @@ static void on_side(scan *self, const item *side)
         open_scope(self, SCOPE_TARGET, side);
         return;
     }
-    note_side(self, side);
-    if (self->out->entry.count > 0)
+    bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
+    note_side(self, side, buys, weight_of(self, side));
+    if (self->out->entry.count > 0) {
+        if (next && small_integer(next) && is_mark(ahead(self, 2), ":)-="))
+            open_scope(self, SCOPE_IMPLIED, side); /* "Buy 2: ..." */
         return;
+    }
     if (side->sense == SENSE_BUY || side->sense == SENSE_SELL || self->scope != SCOPE_ENTRY ||
         self->count > 0) {
         open_scope(self, SCOPE_IMPLIED, side);
@@ -133,14 +158,6 @@ static void on_side(scan *self, const item *side)
 }
 
 /* ---- numbers ---- */
-
-static bool small_integer(const item *i)
-{
-    const char *text = i->first->text;
-    size_t len = strlen(text);
-    return i->kind == ITEM_NUMBER && i->unit == UNIT_NONE && i->first == i->last && len <= 2 &&
-           strspn(text, "0123456789") == len && atoi(text) >= 1 && atoi(text) <= 20;
-}
 
 static bool begins_line(const scan *self)
 {
@@ -161,7 +178,8 @@ static bool is_index(const scan *self, const item *number)
         return false;
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
     const item *next = ahead(self, 1), *after = ahead(self, 2);
-    bool labelled = before && (item_is(before, SENSE_TARGET) || item_is(before, SENSE_ENTRY) ||
+    bool labelled = before && ((item_is_side(before) && self->scope == SCOPE_IMPLIED) ||
+                               item_is(before, SENSE_TARGET) || item_is(before, SENSE_ENTRY) ||
                                item_is(before, SENSE_STOP) || is_mark(before, "#"));
     const item *outer = is_mark(before, "(") && self->at > 1 ? before - 1 : NULL;
     if (outer && item_is(outer, SENSE_TARGET) && is_mark(next, ")"))
@@ -258,8 +276,9 @@ static void on_number(scan *self, const item *number)
         self->fresh = false;
         return;
     }
-    if (!values_of(self))
-        return;
+    const item *next = ahead(self, 1);
+    if (!values_of(self) || (self->scope == SCOPE_IMPLIED && next && next->kind == ITEM_SYMBOL))
+        return; /* "short 0.5 BTC" says how much */
     if (goes_on(self))
         push(self, number);
     else
@@ -278,6 +297,8 @@ static void on_label(scan *self, const item *word, scope to)
         to = SCOPE_IMPLIED;
     if (to == SCOPE_ENTRY && self->scope == SCOPE_STOP && self->count == 0 && !self->fresh)
         return;
+    if (to == SCOPE_ENTRY)
+        note_label(self, word);
     open_scope(self, to, word);
     self->fresh = false;
 }
@@ -384,6 +405,10 @@ static void on_mark(scan *self, const item *mark)
         break;
     case MARK_CHECK:
     case MARK_CROSS:
+        if (mark->mark == MARK_CROSS && next && item_is_price(next) && begins_line(self)) {
+            open_scope(self, SCOPE_STOP, NULL);
+            break;
+        }
         if (field && field->count > 0 && self->last_value && !self->fresh &&
             mark->mark == MARK_CHECK &&
             !(next && (item_is(next, SENSE_TARGET) || next->kind == ITEM_NUMBER)))
@@ -433,7 +458,7 @@ void trade_fields_read(const item_list *list, trade_fields *ret)
         self.blank = false;
         if (one->kind == ITEM_WORD) {
             on_word(&self, one);
-            self.on_line++;
+            self.on_line += one->sense != SENSE_NTH;
         } else if (one->kind == ITEM_NUMBER) {
             on_number(&self, one);
         } else if (one->kind == ITEM_MARK) {

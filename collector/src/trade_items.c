@@ -298,6 +298,9 @@ static void spread_units(item_list *self)
         item *one = &self->items[i];
         const item *next =
             one->kind == ITEM_NUMBER && one->unit == UNIT_NONE ? next_number(self, i) : NULL;
+        if (next && next->unit == UNIT_TIMES && strlen(digits_of(one)) <= 3 &&
+            self->items[i + 1].mark == '-')
+            one->unit = UNIT_TIMES; /* "3-5x" */
         if (!next || (next->unit != UNIT_THOUSAND && next->unit != UNIT_MILLION))
             continue;
         double a = strtod(digits_of(one), NULL), b = strtod(digits_of(next), NULL);
@@ -312,13 +315,15 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static trade_locale locale_of(const item_list *self, double least)
+static trade_locale locale_of(const item_list *self, trade_range range)
 {
     enum { LOOKED_AT = 64 };
     double sizes[LOOKED_AT];
     size_t n = 0;
     int dot = 0, comma = 0;
-    trade_locale locale = {.least = least}, none = {.style = STYLE_UNKNOWN};
+    bool fine = false; /* an open number that nobody would round to: 9.215 */
+    trade_locale locale = {.least = range.least, .most = range.most},
+                 none = {.style = STYLE_UNKNOWN};
     for (size_t i = 0; i < self->count; i++) {
         const item *one = &self->items[i];
         char value[TRADE_NUMBER_SIZE];
@@ -326,29 +331,33 @@ static trade_locale locale_of(const item_list *self, double least)
         if (one->kind != ITEM_NUMBER || one->unit == UNIT_OTHER)
             continue;
         trade_number_vote(digits_of(one), &dot, &comma);
+        fine = fine || (item_is_price(one) && !trade_number_is_plain(digits_of(one)) &&
+                        strchr(digits_of(one), '.') && !trade_number_is_rounded(digits_of(one)));
         if (item_is_price(one) && n < LOOKED_AT && trade_number_is_plain(digits_of(one)) &&
             trade_number_read(digits_of(one), (token_unit)one->unit, &none, value, &guessed) &&
             (strlen(digits_of(one)) > 2 || one->unit != UNIT_NONE))
             sizes[n++] = strtod(value, NULL);
     }
     qsort(sizes, n, sizeof *sizes, by_size);
-    locale.price = n > 0 ? sizes[n / 2] : least > 0 ? 0 : 0;
+    locale.price = n > 0 ? sizes[n / 2] : 0;
     locale.sure = dot != comma;
     if (dot != comma)
         locale.style = dot > comma ? STYLE_DOT : STYLE_COMMA;
     else if (dot == 0 && self->comma && !self->english)
         locale.style = STYLE_COMMA;
-    else if (dot == 0 && self->english && !self->comma)
+    else if (dot == 0 && self->english && !self->comma) {
         locale.style = STYLE_DOT;
+        locale.sure = fine;
+    }
     return locale;
 }
 
-void trade_items_value(item_list *self, double least)
+void trade_items_value(item_list *self, trade_range range)
 {
     if (groups_by_spaces(self))
         join_groups(self);
     spread_units(self);
-    trade_locale locale = locale_of(self, least);
+    trade_locale locale = locale_of(self, range);
     for (size_t i = 0; i < self->count; i++) {
         item *one = &self->items[i];
         char value[TRADE_NUMBER_SIZE];

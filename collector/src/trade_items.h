@@ -49,14 +49,18 @@ typedef struct item_list {
  * quote. */
 void trade_items_read(item_list *self, const token *tokens, size_t n_tokens, bool quoted);
 
-/* Gives numbers their values. `least`: what the symbol costs at least, or 0. */
-void trade_items_value(item_list *self, double least);
+/* What a symbol has cost at least and at most for years; 0: not known. */
+typedef struct trade_range {
+    double least, most;
+} trade_range;
+
+/* Gives numbers their values. */
+void trade_items_value(item_list *self, trade_range range);
 
 /* The symbol that a name at tokens[*at] stands for, and *at behind it; rank RANK_NONE if none. */
 trade_symbol trade_symbol_read(const token *tokens, size_t n_tokens, size_t *at);
 
-/* What a symbol has cost at least for years; 0: not known. */
-double trade_symbol_least(const char *base);
+trade_range trade_symbol_range(const trade_symbol *symbol);
 
 /* The one symbol that the message is about. Returns its item's index, or -1.
  *   several  set if there were others as good */

@@ -345,7 +345,7 @@ static void on_entry(seek *self)
               item_is(one, SENSE_CANCELLED) || is_mark(one, "V")))
             return;
         if (item_is(one, SENSE_FILLED) || item_is(one, SENSE_HIT) ||
-            (is_mark(one, "V") && !item_at(self->list, i + 1))) {
+            (is_mark(one, "V") && !is_price(item_at(self->list, i + 1)))) {
             tell(self, TRADE_ENTERED, self->at, i);
             return;
         }
@@ -467,5 +467,9 @@ void trade_news_read(const item_list *list, trade_news *ret)
         return;
     const item *said = ret->said;
     ret->loose = said == ret->said_to && said->first == said->last;
+    const item *before = said;
+    while (before > list->items && before[-1].kind == ITEM_MARK)
+        before--;
+    ret->leads = before == list->items || before[-1].kind == ITEM_LINE;
     settle(list, ret, self.told);
 }

@@ -15,6 +15,7 @@ typedef struct trade_news {
     bool loss;    /* the percent is one */
     bool loose;   /* a word alone, which may be about something else */
     size_t mixed; /* kinds of news in the message */
+    bool leads;   /* it begins its line */
 } trade_news;
 
 void trade_news_read(const item_list *list, trade_news *ret);

@@ -99,11 +99,10 @@ static bool is_far(const char *value, double price)
     return price > 0 && (x > price * FAR || x * FAR < price);
 }
 
-/* Digits as people round thousands: "43.500", "62,950". */
-static bool looks_rounded(const char *digits)
+bool trade_number_is_rounded(const char *digits)
 {
     size_t len = strlen(digits);
-    return digits[len - 1] == '0' && (digits[len - 2] == '0' || digits[len - 2] == '5');
+    return len > 2 && digits[len - 1] == '0' && (digits[len - 2] == '0' || digits[len - 2] == '5');
 }
 
 static char decimal_of(const char *digits, const shape *s, const trade_locale *locale,
@@ -114,19 +113,22 @@ static char decimal_of(const char *digits, const shape *s, const trade_locale *l
     if (!plain(digits, s->one, 0, as_decimal) || !plain(digits, '\0', 0, as_group))
         return '\0';
     bool no_decimal = is_far(as_decimal, locale->price) || strtod(as_decimal, NULL) < locale->least;
-    bool no_group = is_far(as_group, locale->price);
-    if (no_decimal != no_group)
+    bool no_group = is_far(as_group, locale->price) ||
+                    (locale->most > 0 && strtod(as_group, NULL) > locale->most);
+    if (no_decimal != no_group) {
+        *guessed = no_group || s->one == '.'; /* 64,200 is what it looks like */
         return no_decimal ? '\0' : s->one;
+    }
     trade_style means = s->one == '.' ? STYLE_DOT : STYLE_COMMA;
     if (locale->style != STYLE_UNKNOWN) {
         /* a language's habit is weak: rounded thousands contradict it */
-        *told = locale->sure || locale->style != means || !looks_rounded(digits);
+        *told = locale->sure || locale->style != means || !trade_number_is_rounded(digits);
         *guessed = !locale->sure && s->one == '.';
         return locale->style == means ? s->one : '\0';
     }
     /* Nobody says. Most write 64,200 and 9.215; "43.500" may be either. */
     *guessed = s->one == '.';
-    *told = s->one == ',' || !looks_rounded(digits);
+    *told = s->one == ',' || !trade_number_is_rounded(digits);
     return s->one == '.' ? '.' : '\0';
 }
 

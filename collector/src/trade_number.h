@@ -15,9 +15,9 @@ typedef enum trade_style { STYLE_UNKNOWN, STYLE_DOT, STYLE_COMMA } trade_style;
 /* How the message writes decimals. */
 typedef struct trade_locale {
     trade_style style;
-    bool sure;    /* a number says so, not only the language */
-    double price; /* the median of the prices that can be read one way only; 0: none */
-    double least; /* what the symbol costs at least; 0: not known */
+    bool sure;          /* a number says so, not only the language */
+    double price;       /* the median of the prices that can be read one way only; 0: none */
+    double least, most; /* what the symbol may cost; 0: not known */
 } trade_locale;
 
 /* Votes of one number's digits; *dot and *comma are raised. */
@@ -25,6 +25,9 @@ void trade_number_vote(const char *digits, int *dot, int *comma);
 
 /* Can the digits be read in one way only? */
 bool trade_number_is_plain(const char *digits);
+
+/* Digits as people round thousands: "43.500", "62,950". */
+bool trade_number_is_rounded(const char *digits);
 
 /* The value as a decimal string, "1234.50". Returns false if it cannot be told.
  *   guessed  set if the reading rests on the locale */

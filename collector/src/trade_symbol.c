@@ -274,16 +274,23 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
     return s;
 }
 
-double trade_symbol_least(const char *base)
+trade_range trade_symbol_range(const trade_symbol *symbol)
 {
     static const struct {
         const char *base;
-        double least;
-    } floors[] = {{"BTC", 1000}, {"ETH", 80}, {"XAU", 500}, {"PAXG", 500}, {"US30", 5000}};
-    for (size_t i = 0; i < sizeof floors / sizeof *floors; i++)
-        if (strcmp(base, floors[i].base) == 0)
-            return floors[i].least;
-    return 0;
+        trade_range range;
+    } known_ranges[] = {{"BTC", {1000, 0}}, {"ETH", {80, 0}},  {"XAU", {500, 0}},
+                        {"PAXG", {500, 0}}, {"XAG", {5, 500}}, {"US30", {5000, 0}}};
+    char base[TRADE_BASE_SIZE], quote[TRADE_QUOTE_SIZE];
+    for (size_t i = 0; i < sizeof known_ranges / sizeof *known_ranges; i++)
+        if (strcmp(symbol->base, known_ranges[i].base) == 0 && strcmp(symbol->quote, "BTC") != 0)
+            return known_ranges[i].range;
+    for (size_t i = 0; i < sizeof base; i++)
+        base[i] = (char)(symbol->base[i] | 32);
+    for (size_t i = 0; i < sizeof quote; i++)
+        quote[i] = (char)(symbol->quote[i] | 32);
+    base[strlen(symbol->base)] = quote[strlen(symbol->quote)] = '\0';
+    return IN(base, money) && IN(quote, money) ? (trade_range){0, 1000} : (trade_range){0, 0};
 }
 
 /* Does a side stand beside it, on its line? */

@@ -114,10 +114,11 @@ static bool skip_link(reader *self)
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         if (!starts(self, heads[i]))
             continue;
-        size_t len = strcspn(self->part->text + self->at, " \t\r\n)>\"");
-        size_t left = self->part->size - self->at;
+        size_t end = self->at;
         uint32_t start = self->offset;
-        skip_to(self, self->at + (len < left ? len : left));
+        while (end < self->part->size && !memchr(" \t\r\n)>\"", self->part->text[end], 7))
+            end++;
+        skip_to(self, end);
         add_mark(self, 'U', start);
         return true;
     }
@@ -429,10 +430,15 @@ static void split_list(reader *self, token *whole)
     }
 }
 
-static void read_number(reader *self, char sign, uint32_t from)
+/* `point`: it begins with its decimal point, ".8125". */
+static void read_number(reader *self, char sign, uint32_t from, bool point)
 {
     place back = {self->at, self->offset};
     char *begin = self->pool;
+    if (point) {
+        *self->pool++ = '0';
+        *self->pool++ = '.';
+    }
     uint32_t start = self->offset, end = read_digits(self);
     token_unit unit = UNIT_NONE;
     bool keycap = peek(self, self->at).type == CHAR_KEYCAP;
@@ -441,7 +447,7 @@ static void read_number(reader *self, char sign, uint32_t from)
         end = self->offset;
         unit = UNIT_ORDINAL;
     } else if (see(self).type == CHAR_LETTER) {
-        if (!read_unit(self, &unit, &end, begin)) {
+        if (!read_unit(self, &unit, &end, begin) && !point) {
             self->at = back.at;
             self->offset = back.offset;
             self->pool = begin;
@@ -451,7 +457,7 @@ static void read_number(reader *self, char sign, uint32_t from)
     } else {
         read_percent(self, &unit);
     }
-    token *t = add(self, TOKEN_NUMBER, unit == UNIT_PERCENT && sign ? from : start);
+    token *t = add(self, TOKEN_NUMBER, point || (unit == UNIT_PERCENT && sign) ? from : start);
     t->end = end;
     t->text = begin;
     t->unit = (uint8_t)unit;
@@ -505,6 +511,11 @@ static void read_mark(reader *self, trade_char c)
     }
     step(self, c);
     trade_char next = see(self);
+    if (c.mark == '.' && next.type == CHAR_DIGIT &&
+        (line_begins || self->spaced || self->tokens[self->count - 1].kind == TOKEN_MARK)) {
+        read_number(self, '\0', start, true);
+        return;
+    }
     if ((c.mark == '-' || c.mark == '=') && next.type == CHAR_MARK && next.mark == '>') {
         step(self, next);
         add_mark(self, '>', start);
@@ -514,7 +525,7 @@ static void read_mark(reader *self, trade_char c)
         (line_begins || self->spaced || self->tokens[self->count - 1].kind == TOKEN_MARK)) {
         bool spaced = self->spaced;
         size_t count = self->count;
-        read_number(self, c.mark, start);
+        read_number(self, c.mark, start, false);
         if (self->count == count + 1 && self->tokens[count].unit != UNIT_PERCENT && c.mark == '-') {
             /* a dash before a price: a bullet, or a range */
             self->tokens[count + 1] = self->tokens[count];
@@ -576,7 +587,7 @@ static void read_one(reader *self)
         read_line_end(self, c);
         break;
     case CHAR_DIGIT:
-        read_number(self, '\0', self->offset);
+        read_number(self, '\0', self->offset, false);
         break;
     case CHAR_LETTER:
         if (!skip_link(self))

@@ -70,7 +70,7 @@ export const messageKind = v.union(
   v.literal("forward"),
 );
 
-// A trade as the collector read it out of a text; ../../collector/README.md says how.
+// A trade as the collector read it out of a text; collector/trades.md says how.
 // Prices are decimal strings, exact. What is not certain enough is absent.
 export const trade = v.object({
   kind: v.union(v.literal("entry"), v.literal("update")),
