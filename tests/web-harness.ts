@@ -55,6 +55,8 @@ export class World {
   #count = 0;
   readonly #readers = new Set<Reader>();
   readonly #sites: Server[] = [];
+  /** Other hosts that pages may ask in a test. */
+  readonly otherHosts: string[] = [];
 
   private constructor(
     readonly backend: Backend,
@@ -63,9 +65,10 @@ export class World {
     readonly files: Files,
   ) {}
 
-  static async start(): Promise<World> {
+  /** `control`: a backend with a control port, for its clock. */
+  static async start({ control = false } = {}): Promise<World> {
     const [backend, browser, files] = await Promise.all([
-      Backend.start(),
+      Backend.start({ control }),
       launch(),
       Files.start(),
     ]);
@@ -330,7 +333,8 @@ export class Reader {
   }
 
   assertClean(): void {
-    const ours = [this.url, this.world.backend.url, this.world.files.url];
+    const { backend, files, otherHosts } = this.world;
+    const ours = [this.url, backend.url, files.url, ...otherHosts];
     const hosts = new Set(ours.map((url) => new URL(url).host));
     assert.deepEqual(
       this.requests.filter((url) => !hosts.has(new URL(url).host)),

@@ -10,6 +10,7 @@ test("a configuration needs a deployment and a community", () => {
       siteUrl: "https://convex.example/http",
       community: "vip",
       sampling: 1,
+      buyUrl: null,
     },
   );
 });
@@ -31,6 +32,7 @@ test("a wrong configuration names the setting", () => {
     [{ convexUrl: "javascript:x", community: "vip" }, /convexUrl/],
     [{ convexUrl: url, siteUrl: "/http", community: "vip" }, /siteUrl/],
     [{ convexUrl: url }, /community/],
+    [{ convexUrl: url, community: "vip", buyUrl: "shop" }, /buyUrl/],
     [{ convexUrl: url, community: "vip", sampling: 2 }, /sampling/],
   ];
   for (const [given, named] of wrong)

@@ -5,6 +5,8 @@
 // error.
 
 const PATIENCE_MS = 10_000;
+// Without one of this form Discord refuses what a bot asks.
+const USER_AGENT = "DiscordBot (https://convex.dev, 1)";
 
 type Settings = { clientId: string; clientSecret: string; api: string };
 
@@ -144,14 +146,19 @@ async function post(url: string, form: Record<string, string>) {
   });
 }
 
+type Asked = Omit<RequestInit, "headers"> & { headers: Record<string, string> };
 type Answer = { status: number; body: Record<string, unknown> };
 
 /** Null: no answer in time, or none at all. A body that is no JSON object is an empty one. */
-async function ask(url: string, request: RequestInit): Promise<Answer | null> {
+async function ask(url: string, request: Asked): Promise<Answer | null> {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
-    const answer = await fetch(url, { ...request, signal: patience.signal });
+    const answer = await fetch(url, {
+      ...request,
+      headers: { ...request.headers, "user-agent": USER_AGENT },
+      signal: patience.signal,
+    });
     const body: unknown = JSON.parse((await answer.text()) || "{}");
     const isObject = typeof body === "object" && body !== null;
     return {

@@ -1,19 +1,47 @@
 // NoAccess.tsx - says plainly what is missing and what to do about it.
 
-import type { Standing } from "../app/api";
-import { useSession } from "../app/session";
+import { useQuery } from "convex/react";
+import { api, type Standing } from "../app/api";
+import { href, Link } from "../app/router";
+import { useConfig, useSession } from "../app/session";
 import { EmptyState } from "../ui/EmptyState";
-import { longDate } from "../ui/time";
+import { longDate, useTimed } from "../ui/time";
+import { accessWords } from "./words";
 
 export function NoAccess() {
-  const { me, standing } = useSession();
+  const { me, standing, community } = useSession();
+  const { buyUrl } = useConfig();
+  const account = useQuery(api.account.me);
+  const now = useTimed((now) => now - (now % 60_000));
+  const known = account?.communities.find(({ slug }) => slug === community);
   return (
     <EmptyState title={standing ? "Your access has ended" : "No access yet"}>
-      <p>{reason(standing)}</p>
+      <p>
+        {known && !known.live ? accessWords(known, now).text : reason(standing)}
+      </p>
+      {buyUrl !== null && (
+        <a
+          className="button primary"
+          href={buyUrl}
+          target="_blank"
+          rel="noopener noreferrer"
+        >
+          Get access
+        </a>
+      )}
       <p>
         You are signed in as <strong>{me.email}</strong>. If you bought access
         with another address, sign in with that one. Otherwise ask the
         community’s team. This page opens by itself as soon as you have access.
+      </p>
+      {account && !account.emailVerified && (
+        <p>
+          Your address is not verified: purchases made with it count once the
+          community’s team has confirmed that it is yours.
+        </p>
+      )}
+      <p>
+        <Link to={href("/account", {})}>Your account and purchases</Link>
       </p>
     </EmptyState>
   );

@@ -5,6 +5,7 @@ export type Config = {
   siteUrl: string; // where its HTTP actions are; convexUrl with /http if not said
   community: string; // slug
   sampling: number; // 0..1: the share of signals whose paint time is reported
+  buyUrl: string | null; // where access is sold
 };
 
 /** Reads config.json. Throws an Error whose message is meant to be shown. */
@@ -29,7 +30,9 @@ export function parseConfig(given: unknown): Config {
     throw new Error("config.json: community must be a community's short name.");
   if (typeof sampling !== "number" || !(sampling >= 0 && sampling <= 1))
     throw new Error("config.json: sampling must be a number from 0 to 1.");
-  return { convexUrl, siteUrl, community, sampling };
+  const buyUrl =
+    urls.buyUrl === undefined ? null : parseUrl("buyUrl", urls.buyUrl);
+  return { convexUrl, siteUrl, community, sampling, buyUrl };
 }
 
 function parseUrl(name: string, given: unknown): string {

@@ -52,5 +52,18 @@ export const routes: readonly Route[] = [
     })),
     who: "member",
   },
+  {
+    path: "/account",
+    title: "Account",
+    page: lazy(() => import("../account/AccountPage")),
+    who: "person",
+    nav: { label: "Account", icon: "user", group: "main", keys: "g a" },
+  },
+  {
+    path: "/share/:token",
+    title: "Shared signals",
+    page: lazy(() => import("../share/SharePage")),
+    who: "anyone",
+  },
   ...operatorRoutes,
 ];
