@@ -5,10 +5,14 @@ import {
   Client,
   DiscordAPIError,
   GatewayIntentBits as Bits,
+  MessageFlags,
   Partials,
   RateLimitError,
+  WebhookClient,
   type ClientEvents,
+  type ContainerComponent,
   type TextChannel,
+  type TextDisplayComponent,
 } from "discord.js";
 import {
   bench as plainBench,
@@ -310,4 +314,106 @@ test("discord.js gets Discord's own error for an unknown message", async (t) => 
     channel.messages.fetch("1500000000000000000"),
     (error: DiscordAPIError) => error.code === 10008 && error.status === 404,
   );
+});
+
+test("discord.js makes a webhook, and posts, edits and deletes through it", async (t) => {
+  const b = await bench(t);
+  const poster = await loggedIn(b, MIRROR_TOKEN, POSTING);
+  const channel = (await poster.channels.fetch(MIRROR_VIP)) as TextChannel;
+  const made = await channel.createWebhook({ name: "Signals" });
+  const hook = new WebhookClient(
+    { id: made.id, token: made.token! },
+    { rest: { api: `${b.url}/api` } },
+  );
+  const posted = await hook.send({
+    content: "BTC long",
+    username: "Mara",
+    files: [{ attachment: Buffer.from("pixels"), name: "chart.png" }],
+    allowedMentions: { parse: [] },
+  });
+  assert.equal(posted.author.username, "Mara");
+  const edited = await hook.editMessage(posted.id, { content: "TP1" });
+  assert.equal(edited.content, "TP1");
+  await hook.deleteMessage(posted.id);
+  assert.deepEqual(
+    await b.control("GET", `/channels/${MIRROR_VIP}/messages`),
+    [],
+  );
+  await assert.rejects(
+    hook.editMessage(posted.id, { content: "too late" }),
+    (error: DiscordAPIError) => error.code === 10008,
+  );
+  assert.equal((await channel.fetchWebhooks()).size, 1);
+  await hook.delete();
+  await assert.rejects(
+    hook.send("gone"),
+    (error: DiscordAPIError) => error.code === 10015,
+  );
+});
+
+test("discord.js begins a thread, posts in it, archives it and is told of it all", async (t) => {
+  const b = await bench(t);
+  const poster = await loggedIn(b, MIRROR_TOKEN, POSTING);
+  const channel = (await poster.channels.fetch(MIRROR_VIP)) as TextChannel;
+  const first = await channel.send("ETH long");
+  const told = next(poster, "threadCreate");
+  const thread = await first.startThread({ name: "updates" });
+  assert.deepEqual([(await told)[0].id, thread.id], [first.id, first.id]);
+  const heard = next(poster, "messageCreate", (m) => m.content === "TP1 hit");
+  const inside = await thread.send("TP1 hit");
+  assert.equal((await heard)[0].channelId, thread.id);
+  const archived = next(poster, "threadUpdate", (_, c) => c.archived === true);
+  await thread.setArchived(true);
+  await archived;
+  await assert.rejects(
+    inside.edit("TP2 hit"),
+    (error: DiscordAPIError) => error.code === 50083,
+  );
+  await thread.setArchived(false);
+  assert.equal((await inside.edit("TP2 hit")).content, "TP2 hit");
+  const gone = next(poster, "threadDelete");
+  await b.control("DELETE", `/channels/${thread.id}`);
+  assert.equal((await gone)[0].id, thread.id);
+});
+
+test("discord.js reads polls, stickers, components and forwards as it does Discord's", async (t) => {
+  const b = await bench(t);
+  const sticker = await b.control("POST", "/stickers", {
+    guild_id: SOURCE,
+    name: "moon",
+  });
+  const reader = await loggedIn(b, "collector-token");
+  const read = async (content: string, more: object) => {
+    const heard = next(reader, "messageCreate");
+    const { id } = await b.say(content, more);
+    const [message] = await heard;
+    assert.equal(message.id, id);
+    return message;
+  };
+  const poll = await read("", {
+    poll: {
+      question: { text: "Next?" },
+      answers: [{ poll_media: { text: "BTC" } }],
+    },
+  });
+  assert.equal(poll.poll?.answers.first()?.text, "BTC");
+  const stuck = await read("", { sticker_ids: [sticker.id] });
+  assert.equal(stuck.stickers.first()?.name, "moon");
+  const shown = await read("", {
+    content: undefined,
+    flags: MessageFlags.IsComponentsV2,
+    components: [
+      { type: 17, components: [{ type: 10, content: "Entry 64000" }] },
+    ],
+  });
+  const [container] = shown.components as ContainerComponent[];
+  assert.equal(
+    (container!.components[0] as TextDisplayComponent).content,
+    "Entry 64000",
+  );
+  const origin = await read("the original", {});
+  const forward = await read("", {
+    message_reference: { type: 1, message_id: origin.id, channel_id: VIP },
+  });
+  assert.equal(forward.messageSnapshots.first()?.content, "the original");
 });
