@@ -141,7 +141,7 @@ export async function grant(
     community._id,
     "access.grant",
     email,
-    `until ${wanted.until ?? "further notice"}: ${wanted.reason}`,
+    `until ${wanted.until === null ? "further notice" : new Date(wanted.until).toISOString()}: ${wanted.reason}`,
   );
   return { bound: user !== null };
 }

@@ -406,6 +406,94 @@ export function people(start: () => Promise<Deployment>): void {
     );
   });
 
+  test("files that failed and checks that wait are among the queues", async () => {
+    const deployment = await start();
+    const operator = await theOperator(deployment);
+    const world = await World.make(deployment, "op-files");
+    const community = world.community.slug;
+    const of = async (queue: "attachments" | "checks") => {
+      const all = await operator.query(api.queues.overview, { community });
+      const { waiting, dead } = all.find((one) => one.queue === queue)!;
+      return [waiting, dead];
+    };
+    const id = newId();
+    const attachment = {
+      id: newId(),
+      filename: "chart.png",
+      url: "https://cdn.discordapp.com/attachments/1/2/chart.png",
+      size: 10,
+    };
+    await world.record([
+      world.source.create(id, { attachments: [attachment] }),
+    ]);
+    await world.bot.drain();
+    assert.deepEqual(await of("attachments"), [1, 0]);
+    const { work } = await world.collector.mutation(api.attachments.claim, {
+      instance: "one",
+      limit: 16,
+    });
+    const ours = work.filter(({ messageId }) => messageId === id);
+    await world.collector.mutation(api.attachments.report, {
+      instance: "one",
+      results: ours.map(({ jobId, fence }) => ({
+        jobId,
+        fence,
+        outcome: {
+          type: "failed" as const,
+          reason: "404 Unknown Message",
+        },
+      })),
+    });
+    assert.deepEqual(await of("attachments"), [0, 1]);
+    const queue = { community, queue: "attachments" as const };
+    const [failed] = await operator.query(api.queues.list, {
+      ...queue,
+      state: "dead",
+    });
+    assert.deepEqual(
+      [failed!.subject, failed!.place, failed!.error],
+      [id, "chart.png", "404 Unknown Message"],
+    );
+    await operator.mutation(api.queues.retryAll, queue);
+    assert.deepEqual(await of("attachments"), [1, 0]);
+    await world.record([world.source.remove(id)]);
+    await world.bot.drain();
+
+    assert.deepEqual(await of("checks"), [0, 0]);
+    const channelId = world.community.channels[0]!.id;
+    await operator.mutation(api.checks.request, {
+      community,
+      channelId,
+      kind: "permissions",
+    });
+    assert.deepEqual(await of("checks"), [1, 0]);
+    const checks = { community, queue: "checks" as const };
+    const [waiting] = await operator.query(api.queues.list, {
+      ...checks,
+      state: "waiting",
+    });
+    assert.equal(waiting!.what, "look at permissions");
+    await refuses(
+      operator.mutation(api.queues.retry, { ...queue, id: waiting!.id }),
+      /^id: /,
+    );
+    const bot = world.bot.client;
+    const { checks: claimed } = await bot.mutation(api.checks.claim, {
+      instance: "one",
+      limit: 16,
+    });
+    await bot.mutation(api.checks.report, {
+      instance: "one",
+      results: claimed.map(({ checkId, fence }) => ({
+        checkId,
+        fence,
+        passed: true,
+        findings: [],
+      })),
+    });
+    assert.deepEqual(await of("checks"), [0, 0]);
+  });
+
   test("exports page through everything once", async () => {
     const deployment = await start();
     const operator = await theOperator(deployment);

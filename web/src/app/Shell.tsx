@@ -204,9 +204,14 @@ function isAt(route: Route, current: Route | null): boolean {
   if (current === null) return false;
   if (current.path === route.path) return true;
   if (current.nav) return false;
-  return route.path === "/"
-    ? current.path.startsWith("/signal/")
-    : current.path.startsWith(`${route.path}/`);
+  if (route.path === "/") return current.path.startsWith("/signal/");
+  const above = routes
+    .filter(({ nav, path }) => nav && current.path.startsWith(`${path}/`))
+    .map(({ path }) => path.length);
+  return (
+    current.path.startsWith(`${route.path}/`) &&
+    route.path.length === Math.max(...above)
+  );
 }
 
 const THEME_WORDS: Record<Theme, string> = {

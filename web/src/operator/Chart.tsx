@@ -1,4 +1,4 @@
-// Chart.tsx - lines or steps over time, drawn on a canvas. The figures are in a table beside it.
+// Chart.tsx - lines over time, drawn on a canvas. The figures are in a table beside it.
 
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
@@ -10,26 +10,25 @@ export type Line = {
   values: (number | null)[];
 };
 
-const HEIGHT = 180;
+const HEIGHT = 194;
 
 export function Chart(props: {
   label: string; // read aloud
   times: number[]; // ms
   lines: Line[];
   format: (value: number) => string;
-  bars?: boolean;
   logarithmic?: boolean;
 }) {
-  const { label, times, lines, format, bars, logarithmic } = props;
+  const { label, times, lines, format, logarithmic } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const theme = useScheme();
-  const shape = `${lines.map((line) => line.label).join()} ${bars} ${logarithmic} ${theme}`;
+  const shape = `${lines.map((line) => line.label).join()} ${logarithmic} ${theme}`;
 
   useEffect(() => {
     const element = box.current!;
     const made = new uPlot(
-      optionsOf(element, lines, format, bars, logarithmic),
+      optionsOf(element, lines, format, logarithmic),
       dataOf(times, lines),
       element,
     );
@@ -70,7 +69,6 @@ function optionsOf(
   element: HTMLElement,
   lines: Line[],
   format: (value: number) => string,
-  bars = false,
   logarithmic = false,
 ): uPlot.Options {
   const color = (name: string) => colorOf(element, `--${name}`);
@@ -91,7 +89,7 @@ function optionsOf(
         : { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] },
     },
     axes: [
-      { ...axis, size: 28, grid: { show: false } },
+      { ...axis, size: 42, grid: { show: false } },
       {
         ...axis,
         size: 58,
@@ -104,10 +102,8 @@ function optionsOf(
       ...lines.map((line): uPlot.Series => ({
         label: line.label,
         stroke: color(line.color),
-        width: bars ? 0 : 1.5,
-        fill: bars ? color(line.color) : undefined,
-        paths: bars ? uPlot.paths.bars!({ size: [0.8, 24] }) : undefined,
-        points: { show: bars ? false : undefined, size: 4 },
+        width: 1.5,
+        points: { size: 4 },
         spanGaps: false,
       })),
     ],

@@ -36,7 +36,7 @@ const VOLUMES: { name: Volume; label: string; color: Line["color"] }[] = [
   { name: "signals", label: "Signals", color: "accent" },
   { name: "edits", label: "Edits", color: "info" },
   { name: "deletes", label: "Deletions", color: "bad" },
-  { name: "posts", label: "Posts", color: "good" },
+  { name: "posts", label: "Posts", color: "warn" },
 ];
 
 export function Pipeline({ community }: { community: string }) {

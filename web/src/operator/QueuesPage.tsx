@@ -18,10 +18,21 @@ type Name = Overview["queue"];
 export const QUEUE_NAMES: Record<Name, string> = {
   mirrors: "Posts",
   roles: "Roles",
+  attachments: "Files",
+  checks: "Checks",
 };
 const LEADS: Record<Name, string> = {
   mirrors: "Signals to post, edit or delete in the customers' guild.",
   roles: "Roles to give to customers and to take away.",
+  attachments: "Files of signals to fetch from Discord and store.",
+  checks:
+    "What operators asked the bot to try. One that fails says why to who asked.",
+};
+const COLUMNS: Record<Name, [subject: string, place: string]> = {
+  mirrors: ["Message", "Channel"],
+  roles: ["Person", "Role"],
+  attachments: ["Message", "File"],
+  checks: ["Channel", "Posted in"],
 };
 
 export function QueuesPage() {
@@ -89,11 +100,11 @@ function Queue({ community, queue }: { community: string; queue: Name }) {
           columns={[
             { title: "To do", cell: (row) => row.what },
             {
-              title: queue === "mirrors" ? "Message" : "Person",
+              title: COLUMNS[queue][0],
               cell: (row) => <code>{row.subject}</code>,
             },
             {
-              title: queue === "mirrors" ? "Channel" : "Role",
+              title: COLUMNS[queue][1],
               cell: (row) => <code>{row.place}</code>,
             },
             { title: "Wanted", cell: (row) => <Time at={row.wantedAt} /> },
