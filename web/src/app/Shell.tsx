@@ -227,14 +227,13 @@ function UserMenu() {
   const [initial = "?"] = [...me.email];
   return (
     <div className="user">
-      <button
-        className="user-button"
-        popoverTarget="user-menu"
-        aria-label={`Your menu, ${me.email}`}
-      >
-        <span className="user-initial" aria-hidden="true">
-          {initial.toUpperCase()}
-        </span>
+      <button className="user-button" popoverTarget="user-menu">
+        <span
+          className="user-initial"
+          data-initial={initial.toUpperCase()}
+          aria-hidden="true"
+        />
+        <span className="unseen">Your menu: </span>
         <span className="user-email">{me.email}</span>
       </button>
       <div id="user-menu" popover="auto" className="user-menu">
