@@ -31,6 +31,13 @@ static const daemon_option options[] = {
     {"repair-window", "REPAIR_WINDOW", "24", "HOURS",
      "how far back, before the last complete comparison, messages are compared", DAEMON_INTEGER, 0,
      offsetof(collector_config, repair_window_h), 1, 24 * 365},
+    {"files-max-bytes", "FILES_MAX_BYTES", "20000000", "N",
+     "the largest file of a message that is copied; the backend serves no larger ones than 20 MiB",
+     DAEMON_INTEGER, 0, offsetof(collector_config, files_max_bytes), 1, 20 << 20},
+    {"files-origin", "FILES_ORIGIN", NULL, "URL",
+     "where files are fetched from besides Discord's own servers, such as a stand-in for them; it "
+     "may have a private address",
+     DAEMON_URL, 0, offsetof(collector_config, files_origin), 0, 0},
     DAEMON_OPTIONS_END};
 
 static const daemon_command commands[] = {
@@ -47,7 +54,8 @@ static const daemon_program program = {
                "    echo 'BTC/USDT long 64k, tp 66k, sl 63k' | collector parse\n",
     .commands = commands,
     .files = "    STATE_DIRECTORY/outbox.db  events accepted and not yet in the backend, and the\n"
-             "                               gateway session (SQLite)\n",
+             "                               gateway session (SQLite)\n"
+             "    STATE_DIRECTORY/           files while they are copied, without a name\n",
 };
 
 /* What signals:record would get of a message; what is behind 64 KB is not read. */

@@ -20,6 +20,7 @@
 #include "daemon/outbox.h"
 #include "discord/gateway.h"
 #include "events.h"
+#include "files.h"
 #include "places.h"
 #include "pump.h"
 #include "repair.h"
@@ -67,6 +68,7 @@ struct collector {
     capture_rules rules;         /* of the loop's, with these: */
     char own_id[24], own_application_id[24];
     pump *pump;
+    files *files;
     discord_rest *rest;
     discord_gateway *gateway;
     backfill *backfill;
@@ -638,6 +640,20 @@ static int open_repair(collector *self)
     return repair_new(&options, &self->repair);
 }
 
+static int open_files(collector *self)
+{
+    files_options options = {.loop = self->loop,
+                             .client = service_link_client(self->link),
+                             .rest = self->rest,
+                             .metrics = self->metrics,
+                             .convex_url = self->config->service.convex_url,
+                             .instance = self->config->daemon.instance,
+                             .directory = self->config->daemon.state_directory,
+                             .extra_origin = self->config->files_origin,
+                             .max_bytes = self->config->files_max_bytes};
+    return files_new(&options, &self->files);
+}
+
 static int open_gateway(collector *self)
 {
     discord_error error = {0};
@@ -684,6 +700,8 @@ int collector_open(collector **ret, const collector_config *config)
     if (r == 0)
         r = open_repair(self);
     if (r == 0)
+        r = open_files(self);
+    if (r == 0)
         r = open_gateway(self);
     return r;
 }
@@ -703,6 +721,7 @@ void collector_close(collector *self)
     pthread_cond_broadcast(&self->handover.changed);
     pthread_mutex_unlock(&self->handover.lock);
     discord_gateway_free(self->gateway);
+    files_stop(self->files);
     discord_rest_free(self->rest);
     pump_stop(self->pump);
     repair_stop(self->repair);
@@ -711,6 +730,7 @@ void collector_close(collector *self)
     if (self->pump && self->box && pump_settle(self->pump) != 0)
         daemon_log(DAEMON_WARN, "delivered events stay in the outbox", "why=%s",
                    outbox_last_error(self->box));
+    files_free(self->files);
     pump_free(self->pump);
     repair_free(self->repair);
     backfill_free(self->backfill);

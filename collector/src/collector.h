@@ -30,6 +30,8 @@ typedef struct collector_config {
     int64_t outbox_max_bytes;
     const char *ignore_authors; /* ids, or NULL */
     int64_t repair_interval_s, repair_window_h;
+    int64_t files_max_bytes;
+    const char *files_origin; /* or NULL */
 } collector_config;
 
 typedef struct collector collector; /* opaque, one owner */
