@@ -1,4 +1,5 @@
-/* answer_fuzz.c - any headers and body: the facts stay in their ranges. */
+/* answer_fuzz.c - any headers and body: the facts stay in their ranges, and what they say of
+ * limits is kept: after a 429 nothing leaves at once. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,34 @@
 #include "json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint32_t third(void *user)
+{
+    return UINT32_MAX / 3;
+}
+
+static void schedule(const dbk_facts *facts)
+{
+    dbk *b = dbk_new(third, NULL);
+    dbk_entry first = {.deadline = INT64_MAX};
+    dbk_entry second = {.deadline = INT64_MAX};
+    int64_t now = 1000000;
+    bool waits = facts->status == 429 && !facts->own && facts->retry_after_ms != 0;
+
+    dbk_add(b, &first, "POST /x", "1", now);
+    dbk_add(b, &second, "POST /x", "1", now);
+    if (dbk_next(b, now) != &first)
+        abort();
+    dbk_answer(b, &first, facts, now);
+    dbk_done(b, &first);
+    int64_t due = dbk_due(b, now);
+    if (due == DBK_NEVER || due > now + 90000000 || (due > now && dbk_next(b, now)))
+        abort(); /* never, beyond a day, or before it is due */
+    if (waits && facts->reset_after_ms != 0 && due <= now)
+        abort();
+    dbk_take(b);
+    dbk_free(b);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         error.code < 0 || error.retry_after_ms < 0 ||
         !memchr(error.message, 0, sizeof error.message))
         abort();
+    schedule(&facts);
     cJSON_Delete(json);
     return 0;
 }

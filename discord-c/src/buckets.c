@@ -12,6 +12,8 @@
 #define INVALID_SLOTS   60
 #define INVALID_SLOT_MS 10000 /* together ten minutes */
 #define INVALID_BUDGET  8000  /* of Discord's 10,000; other programs share our address */
+#define INVALID_SLOW    4000  /* from here on such answers keep a distance ... */
+#define INVALID_PACE_MS 150   /* ... that leaves fewer than the budget in ten minutes */
 #define COOLDOWN_MS     60000 /* a 429 that does not say how long: perhaps a ban */
 #define MAX_COOLDOWN_MS 900000
 #define MAX_SAID_MS     86400000
@@ -390,6 +392,8 @@ static void count_invalid(dbk *b, const dbk_facts *facts, int64_t now)
     b->invalid[slot % INVALID_SLOTS]++;
     for (unsigned i = 0; i < INVALID_SLOTS; i++)
         sum += b->invalid[i];
+    if (sum >= INVALID_SLOW)
+        gate_close(&b->global, now + INVALID_PACE_MS, now);
     if (sum >= INVALID_BUDGET)
         gate_close(&b->global, (slot + 1) * INVALID_SLOT_MS, now);
 }

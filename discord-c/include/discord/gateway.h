@@ -84,7 +84,7 @@ typedef struct discord_gateway_options {
     size_t max_message;   /* 64 MiB: a larger frame closes the connection */
     uint32_t connect_timeout_ms;        /* 10000: until the server's hello */
     uint32_t max_backoff_ms;            /* 60000 */
-    int compress;                       /* 1: zlib-stream, about a fifth of the bytes */
+    int compress;                       /* 1: zlib-stream; 0: plain text */
     const char *ca_file;                /* copied; PEM added to the system's, or NULL */
     const discord_resume_state *resume; /* copied; NULL or "" session: start with an identify */
 
