@@ -182,6 +182,8 @@ static void check_levels(verdict *self)
 static bool tells_of_itself(const verdict *self)
 {
     trade_event type = self->news.type;
+    if (type == TRADE_TARGET_HIT && self->news.n_targets == 0 && !self->news.all)
+        return false; /* a check that is decoration */
     return type == TRADE_CLOSED || type == TRADE_CANCELLED || type == TRADE_STOP_HIT ||
            type == TRADE_TARGET_HIT;
 }

@@ -106,6 +106,10 @@ static void add_one(item_list *self, const token *tokens, size_t n, size_t *at)
     } else {
         self->items[self->count++] =
             (item){.kind = kinds[t->kind], .unit = t->unit, .mark = t->mark, .first = t, .last = t};
+        item *last = self->count > 1 ? &self->items[self->count - 2] : NULL;
+        if (t->kind == TOKEN_NUMBER && t->unit == UNIT_NONE && last && last->kind == ITEM_WORD &&
+            strcmp(last->first->text, "x") == 0 && !t->spaced)
+            self->items[self->count - 1].unit = UNIT_TIMES; /* "x25" */
         ++*at;
     }
 }

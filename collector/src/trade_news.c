@@ -391,10 +391,13 @@ static const item *price_beside(const item_list *list, const trade_news *news)
     for (size_t i = from, n = 0; i-- > 0 && n < 4; n++) {
         const item *one = item_at(list, i);
         if (!one || one->kind == ITEM_WORD)
-            return NULL;
+            break;
         if (is_price(one))
             return one;
     }
+    for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++)
+        if (item_is(&list->items[i], SENSE_CLOSED) && (after = price_after(list, i)))
+            return after; /* "Exit price: ..." further down */
     return NULL;
 }
 
@@ -452,6 +455,20 @@ static void settle(const item_list *list, trade_news *out, const bool *told)
     }
 }
 
+/* Is nothing before it on its line but what it is about: "Trade cancelled"? */
+static bool leads_line(const item_list *list, const item *said)
+{
+    for (const item *i = said; i > list->items; i--) {
+        const item *one = i - 1;
+        if (one->kind == ITEM_LINE)
+            return true;
+        if (one->kind != ITEM_MARK && !item_is(one, SENSE_SIDE) && !item_is(one, SENSE_LIMIT) &&
+            !item_is(one, SENSE_ENTRY) && !item_is(one, SENSE_NTH) && !item_is(one, SENSE_ALL))
+            return false;
+    }
+    return true;
+}
+
 void trade_news_read(const item_list *list, trade_news *ret)
 {
     seek self = {.list = list, .out = ret};
@@ -467,9 +484,6 @@ void trade_news_read(const item_list *list, trade_news *ret)
         return;
     const item *said = ret->said;
     ret->loose = said == ret->said_to && said->first == said->last;
-    const item *before = said;
-    while (before > list->items && before[-1].kind == ITEM_MARK)
-        before--;
-    ret->leads = before == list->items || before[-1].kind == ITEM_LINE;
+    ret->leads = leads_line(list, said);
     settle(list, ret, self.told);
 }
