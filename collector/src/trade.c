@@ -359,6 +359,8 @@ static bool is_update(const verdict *self)
         return false; /* of several trades */
     if (self->hedges > 1 && news->loose)
         return false;
+    if (self->hedges > 0 && self->symbol < 0 && !news->percent && news->n_targets == 0)
+        return false; /* how it is done, or what somebody thinks */
     if (!news->loose)
         return self->words <= 120;
     if (self->symbol >= 0)

@@ -62,7 +62,7 @@ static void talk_news_and_advertising_are_no_trades(void **state)
 
 static void messages_written_after_the_reader_was_done_are_read(void **state)
 {
-    check_file("tests/trades/later.txt", 80);
+    check_file("tests/trades/later.txt", 140);
 }
 
 static void the_words_are_in_order_and_folded(void **state)
