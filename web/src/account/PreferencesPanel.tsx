@@ -1,30 +1,18 @@
 // PreferencesPanel.tsx - how the dashboard should be, on every device of this person.
 
-import { useMutation, useQuery } from "convex/react";
-import type { FunctionReturnType } from "convex/server";
+import { useQuery } from "convex/react";
 import { useState } from "react";
 import { api } from "../app/api";
 import { useConfig, useSession } from "../app/session";
-import { Checkbox, wordsOf } from "../ui/Field";
+import { usePreferences, type Preferences } from "../feed/usePreferences";
+import { Checkbox } from "../ui/Field";
 import { PanelWaiting } from "../ui/Panel";
-import { useToast } from "../ui/Toast";
-
-type Preferences = FunctionReturnType<typeof api.account.preferences>;
 
 export function PreferencesPanel() {
   const { standing } = useSession();
-  const chosen = useQuery(api.account.preferences);
-  const toast = useToast();
-  const save = useMutation(api.account.setPreferences).withOptimisticUpdate(
-    (store, wanted) => store.setQuery(api.account.preferences, {}, wanted),
-  );
+  const [chosen, change] = usePreferences();
   const [blocked, setBlocked] = useState(false);
   if (chosen === undefined) return <PanelWaiting />;
-
-  const change = (wanted: Partial<Preferences>) =>
-    void save({ ...chosen, ...wanted }).catch((error: unknown) =>
-      toast(wordsOf(error), "bad"),
-    );
 
   // The browser asks only when a person has just asked for it.
   async function notify(wanted: boolean) {

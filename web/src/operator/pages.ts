@@ -10,3 +10,4 @@ export { PeoplePage } from "./PeoplePage";
 export { PersonPage } from "./PersonPage";
 export { QueuesPage } from "./QueuesPage";
 export { SetupPage } from "./SetupPage";
+export { SharesPage } from "./SharesPage";

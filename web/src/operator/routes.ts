@@ -37,6 +37,7 @@ export const operatorRoutes: readonly Route[] = [
   row("/events", "EventsPage", "Payments", "receipt"),
   row("/events/:id", "EventPage", "Event"),
   row("/queues", "QueuesPage", "Queues", "queue"),
+  row("/shares", "SharesPage", "Share links", "share"),
   row("/audit", "AuditPage", "Audit log", "file"),
   row("/exports", "ExportsPage", "Exports", "download"),
   // For anybody who signed in: it says to those who are no operators how one is made.
