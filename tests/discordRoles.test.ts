@@ -215,6 +215,12 @@ test("who joins later gets the role on joining", async () => {
   });
   await join(discordId);
   await hasRole(discordId, true);
+
+  // Leaving takes it, coming back brings it.
+  const member = `/guilds/${GUILD}/members/${discordId}`;
+  await discord.control("DELETE", member);
+  await join(discordId);
+  await hasRole(discordId, true);
 });
 
 test("what was changed by hand is put right by the next look", async () => {
