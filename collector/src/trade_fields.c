@@ -198,6 +198,9 @@ static bool is_index(const scan *self, const item *number)
     if (is_mark(next, ".-|") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$")) &&
         (labelled || begins_line(self) || value == self->nth + 1) && after->first->spaced)
         return labelled || value == self->nth + 1;
+    /* "Target 4 - open", after three with prices */
+    if (is_mark(next, ":=-") && after && after->kind == ITEM_WORD && labelled && self->nth > 0)
+        return value == self->nth + 1;
     if (item_is_price(next) && (labelled || begins_line(self)))
         return value == self->nth + 1 && !small_integer(next);
     if (is_mark(next, "$") && labelled)
@@ -309,7 +312,8 @@ static void on_market(scan *self, const item *word)
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
     const item *next = ahead(self, 1);
     bool at_side = (next && item_is_side(next)) || (before && item_is_side(before));
-    if ((near || at_side) && !self->out->order && !self->dropped && self->count == 0) {
+    bool itself = strcmp(word->first->text, "entry") == 0; /* "entry now" */
+    if ((near || at_side || itself) && !self->out->order && !self->dropped && self->count == 0) {
         self->out->order = word;
         self->out->kind = TRADE_MARKET;
     }

@@ -163,6 +163,18 @@ static reached read_reached(const item_list *list, size_t at)
     return r;
 }
 
+/* "TP1 ✅ TP2 ✅ TP3": do the marks of this line stand behind their targets? */
+static bool marks_follow(const item_list *list, size_t at)
+{
+    bool follow = false;
+    while (at-- > 0 && list->items[at].kind != ITEM_LINE)
+        if (item_is(&list->items[at], SENSE_TARGET))
+            follow = true;
+        else if (is_mark(&list->items[at], "V"))
+            follow = false;
+    return follow;
+}
+
 /* "hit TP1", "✅ TP2" where nothing follows: said before. */
 static bool is_said_before(const item_list *list, size_t at)
 {
@@ -172,6 +184,8 @@ static bool is_said_before(const item_list *list, size_t at)
             return false;
         if (item_is(one, SENSE_HIT))
             return true;
+        if (is_mark(one, "V") && marks_follow(list, i))
+            return false;
         if (is_mark(one, "V")) {
             size_t k = at + 1;
             while (item_at(list, k) &&
