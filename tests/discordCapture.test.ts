@@ -36,6 +36,12 @@ interface Signal {
   state: "live" | "deleted";
   version: string;
   body: Body | null;
+  trade?: {
+    entries?: { values: string[] };
+    targets?: string[];
+    stop?: string;
+    spans: { field: string; start: number; end: number }[];
+  };
 }
 
 let backend: Backend;
@@ -223,6 +229,45 @@ test("each kind of message becomes a signal with what it says", async () => {
   assert.deepEqual(
     [known.get(joined), known.get(ours)],
     [undefined, undefined],
+  );
+});
+
+test("a call is read as a trade, an edit anew, and its updates find it", async () => {
+  const call = await write(
+    "🚨 SOL/USDT LONG\nEntry 148,2\nTP 152 / 156\nSL 145",
+  );
+  const unread = await comesTo(call, "a trade", ({ trade }) => !!trade);
+  assert.equal(unread.trade!.entries!.values[0], "148.2");
+  await edit(call, {
+    content: "🚨 SOL/USDT LONG\nEntry 148.2\nTP 152 / 156\nSL 144",
+  });
+  const { trade, body } = await comesTo(
+    call,
+    "read anew",
+    (signal) => signal.trade?.stop === "144",
+  );
+  const said = (field: string) =>
+    trade!.spans
+      .filter((span) => span.field === field)
+      .map((span) => body!.content.slice(span.start, span.end));
+  assert.deepEqual(said("symbol"), ["SOL/USDT"]);
+  assert.deepEqual(said("target"), trade!.targets);
+  const reply = await write("TP1 ✅, stop to entry", {
+    message_reference: { message_id: call },
+  });
+  const later = await write("SOL closed at 155.1, +4.6 %");
+  const talk = await write("SOL looks strong, might see 170");
+  const seen = await comesTo(talk, "seen", () => true);
+  assert.equal(seen.trade, undefined);
+  assert.deepEqual(
+    await asAdmin("trades:links", { community: "demo", messageId: call }),
+    {
+      entry: null,
+      updates: [
+        { messageId: reply, found: "reply" },
+        { messageId: later, found: "symbol" },
+      ],
+    },
   );
 });
 

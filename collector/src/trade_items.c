@@ -2,6 +2,8 @@
  * Invariant: items are in the order of their tokens, and no token is in two. */
 #include "trade_items.h"
 
+#include "trade_char.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,9 @@ static void add_word(item_list *self, const token *tokens, size_t n, size_t *at)
     }
     if (phrase && phrase->sense == SENSE_TIMES)
         multiply(self);
+    if (trade_char_is_time(first->text) && self->count > 1 && i[-1].kind == ITEM_NUMBER &&
+        i[-1].unit == UNIT_NONE)
+        i[-1].unit = UNIT_OTHER; /* "35 pips" */
     if (phrase && phrase->sense != SENSE_PLAIN && phrase->sense != SENSE_AND &&
         phrase->sense != SENSE_TO) {
         self->comma = self->comma || phrase->comma;
