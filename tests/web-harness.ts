@@ -3,8 +3,9 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { ConvexHttpClient } from "convex/browser";
@@ -42,9 +43,20 @@ export const MEMBER = {
 
 type Event = FunctionArgs<typeof api.signals.record>["events"][number];
 type Upsert = Extract<Event, { type: "upsert" }>;
+type Outcome = FunctionArgs<
+  typeof api.attachments.report
+>["results"][number]["outcome"];
 export type Said = Pick<
   Upsert,
-  "author" | "content" | "embeds" | "attachments" | "replyToId" | "sentAt"
+  | "author"
+  | "content"
+  | "embeds"
+  | "attachments"
+  | "stickers"
+  | "poll"
+  | "replyToId"
+  | "sentAt"
+  | "contentTrade"
 >;
 export type Attachment = NonNullable<Upsert["attachments"]>[number];
 export type Embed = NonNullable<Upsert["embeds"]>[number];
@@ -52,6 +64,7 @@ export type Item = FunctionReturnType<typeof api.feed.list>["page"][number];
 
 /** The backend with its schema, a host for files, and one browser. */
 export class World {
+  readonly files = new Files();
   #count = 0;
   readonly #readers = new Set<Reader>();
   readonly #sites: Server[] = [];
@@ -62,15 +75,13 @@ export class World {
     readonly backend: Backend,
     readonly collector: ConvexHttpClient,
     readonly browser: Browser,
-    readonly files: Files,
   ) {}
 
   /** `control`: a backend with a control port, for its clock. */
   static async start({ control = false } = {}): Promise<World> {
-    const [backend, browser, files] = await Promise.all([
+    const [backend, browser] = await Promise.all([
       Backend.start({ control }),
       launch(),
-      Files.start(),
     ]);
     const key = readFileSync(await deploySchema(backend), "utf8");
     const collector = new ConvexHttpClient(backend.url, { logger: false });
@@ -79,7 +90,18 @@ export class World {
       api.auth.signIn,
       { provider: "password", params: { ...MEMBER, flow: "signUp" } },
     );
-    return new World(backend, collector, browser, files);
+    return new World(backend, collector, browser);
+  }
+
+  /** MEMBER, without a page. */
+  async member(): Promise<ConvexHttpClient> {
+    const client = new ConvexHttpClient(this.backend.url, { logger: false });
+    const { tokens } = await client.action(api.auth.signIn, {
+      provider: "password",
+      params: { ...MEMBER, flow: "signIn" },
+    });
+    client.setAuth(tokens!.token);
+    return client;
   }
 
   /** Calls an internal function, as `npx convex run` does. */
@@ -120,7 +142,59 @@ export class World {
       convexUrl: this.backend.url,
       community: slug,
     });
+    await this.setEnvironment("SITE_URL", url);
     return new Community(this, url, slug, guildId, channels);
+  }
+
+  /** Stores the files that wait, as the collector does; what is not there has failed. */
+  async fetchFiles(): Promise<void> {
+    const instance = "test";
+    const { work } = await this.collector.mutation(api.attachments.claim, {
+      instance,
+      limit: 32,
+    });
+    for (const { jobId, fence, url, uploadUrl } of work) {
+      const outcome = await this.#store(url, uploadUrl);
+      const results = [{ jobId, fence, outcome }];
+      const report = { instance, results };
+      await this.collector.mutation(api.attachments.report, report);
+    }
+  }
+
+  async #store(url: string, uploadUrl: string): Promise<Outcome> {
+    const file = this.files.at(url);
+    if (file === undefined)
+      return { type: "failed", reason: "the file is gone (404)" };
+    const { type: contentType, body } = file;
+    if (contentType === "text/html")
+      return { type: "refused", reason: "it is a web page" };
+    const response = await fetch(uploadUrl, {
+      method: "POST",
+      headers: { "content-type": contentType },
+      body: new Uint8Array(body),
+    });
+    const { storageId } = (await response.json()) as { storageId: string };
+    return {
+      type: "stored",
+      storageId,
+      contentType,
+      size: body.length,
+      sha256: createHash("sha256").update(body).digest("hex"),
+    } as Outcome;
+  }
+
+  /** The page that people come from: files are for that origin only. */
+  async setEnvironment(name: string, value: string): Promise<void> {
+    const { url, adminKey } = this.backend;
+    const response = await fetch(`${url}/api/update_environment_variables`, {
+      method: "POST",
+      headers: {
+        authorization: `Convex ${adminKey}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ changes: [{ name, value }] }),
+    });
+    assert.equal(response.status, 200);
   }
 
   /** Serves the page with this config.json; its address. */
@@ -148,7 +222,6 @@ export class World {
   async close(): Promise<void> {
     await this.browser.close();
     for (const site of this.#sites) await closed(site);
-    await this.files.close();
     await this.backend.close();
   }
 }
@@ -320,6 +393,8 @@ export class Reader {
     });
     page.on("request", (request) => requests.push(request.url()));
     page.on("websocket", (socket) => requests.push(socket.url()));
+    // What tsx calls in functions that are sent to the page.
+    await page.addInitScript("globalThis.__name = (same) => same");
     await page.addInitScript(() => {
       document.addEventListener("securitypolicyviolation", (event) =>
         console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
@@ -333,11 +408,13 @@ export class Reader {
   }
 
   assertClean(): void {
-    const { backend, files, otherHosts } = this.world;
-    const ours = [this.url, backend.url, files.url, ...otherHosts];
+    const { backend, otherHosts } = this.world;
+    const ours = [this.url, backend.url, ...otherHosts];
     const hosts = new Set(ours.map((url) => new URL(url).host));
     assert.deepEqual(
-      this.requests.filter((url) => !hosts.has(new URL(url).host)),
+      this.requests.filter(
+        (url) => !url.startsWith("blob:") && !hosts.has(new URL(url).host),
+      ),
       [],
       "requests to other hosts",
     );
@@ -449,27 +526,13 @@ export class Reader {
   }
 }
 
-/** Serves what messages have attached, as Discord's own host would. */
+/** What messages have attached, by its address at a host that the page never asks. */
 export class Files {
   readonly #content = new Map<string, { type: string; body: Buffer }>();
-  #server!: Server;
+  readonly url = "https://cdn.discordapp.com";
 
-  static async start(): Promise<Files> {
-    const self = new Files();
-    self.#server = createServer((request, response) => {
-      const file = self.#content.get(request.url ?? "");
-      if (file === undefined) response.writeHead(404).end();
-      else
-        response.writeHead(200, { "content-type": file.type }).end(file.body);
-    });
-    await new Promise<void>((resolve) =>
-      self.#server.listen(0, "127.0.0.1", resolve),
-    );
-    return self;
-  }
-
-  get url(): string {
-    return origin(this.#server);
+  at(url: string): { type: string; body: Buffer } | undefined {
+    return this.#content.get(new URL(url).pathname);
   }
 
   add(name: string, type: string, body: Buffer): Attachment {
@@ -483,10 +546,6 @@ export class Files {
       contentType: type,
       size: body.length,
     };
-  }
-
-  async close(): Promise<void> {
-    await closed(this.#server);
   }
 }
 

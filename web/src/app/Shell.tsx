@@ -226,7 +226,7 @@ function UserMenu() {
   const theme = useTheme();
   const [initial = "?"] = [...me.email];
   return (
-    <div className="user">
+    <section className="user" aria-label="You">
       <button className="user-button" popoverTarget="user-menu">
         <span
           className="user-initial"
@@ -253,6 +253,6 @@ function UserMenu() {
           <Icon name="leave" /> Sign out
         </button>
       </div>
-    </div>
+    </section>
   );
 }

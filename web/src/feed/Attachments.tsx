@@ -1,27 +1,18 @@
-// Attachments.tsx - the files of a message: pictures shown, others linked.
+// Attachments.tsx - the files and stickers of a message.
 
-import type { Attachment } from "../app/api";
-import { safeUrl } from "./markup";
-import { Picture } from "./Picture";
+import type { Attachment, Signal } from "../app/api";
+import { isPicture, StoredFile, StoredPicture } from "./StoredFile";
 
-// Only types that cannot carry anything active. SVG can.
-const PICTURES = new Set([
-  "image/png",
-  "image/jpeg",
-  "image/gif",
-  "image/webp",
-  "image/avif",
-]);
-
-export function Attachments({ files }: { files: Attachment[] }) {
+export function Attachments(props: { messageId: string; files: Attachment[] }) {
+  const { messageId, files } = props;
   return (
     <ul className="attachments">
       {files.map((file) => (
         <li key={file.id}>
-          {file.url && isPicture(file) ? (
-            <Picture url={file.url} label={file.description || file.filename} />
+          {isPicture(file) ? (
+            <StoredPicture messageId={messageId} file={file} />
           ) : (
-            <FileLink file={file} />
+            <StoredFile messageId={messageId} file={file} />
           )}
         </li>
       ))}
@@ -29,39 +20,26 @@ export function Attachments({ files }: { files: Attachment[] }) {
   );
 }
 
-// What is not stored yet is judged by its name.
-function isPicture({ contentType, filename, state }: Attachment): boolean {
-  if (state === "pending")
-    return /\.(png|jpe?g|gif|webp|avif)$/i.test(filename);
-  return PICTURES.has(contentType ?? "");
-}
-
-function FileLink({ file }: { file: Attachment }) {
-  const url = safeUrl(file.url);
-  const text = (
-    <>
-      <span className="file-name" dir="auto">
-        {file.filename}
-      </span>
-      <span className="file-size">{file.reason ?? size(file.size)}</span>
-    </>
-  );
-  if (url === null) return <span className="file">{text}</span>;
+export function Stickers(props: {
+  messageId: string;
+  stickers: NonNullable<Signal["stickers"]>;
+}) {
   return (
-    <a
-      className="file"
-      href={url}
-      target="_blank"
-      rel="noopener noreferrer nofollow"
-      download={file.filename}
-    >
-      {text}
-    </a>
+    <ul className="attachments">
+      {props.stickers.map(({ name, file }, i) => (
+        <li key={i}>
+          {file && isPicture(file) ? (
+            <StoredPicture
+              messageId={props.messageId}
+              file={file}
+              label={`Sticker: ${name}`}
+              small
+            />
+          ) : (
+            <span className="file">Sticker: {name}</span>
+          )}
+        </li>
+      ))}
+    </ul>
   );
-}
-
-function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
 }

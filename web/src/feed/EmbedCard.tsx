@@ -4,11 +4,13 @@ import type { CSSProperties } from "react";
 import type { Embed } from "../app/api";
 import { InlineMarkup, Markup } from "./Markup";
 import { safeUrl } from "./markup";
-import { Picture } from "./Picture";
+import { StoredPicture } from "./StoredFile";
 import { clock, longDate } from "../ui/time";
 
-export function EmbedCard({ embed }: { embed: Embed }) {
-  const { author, title, description, fields, image, thumbnail } = embed;
+export function EmbedCard(props: { messageId: string; embed: Embed }) {
+  const { messageId, embed } = props;
+  const { author, title, description, fields } = embed;
+  const { imageFile, thumbnailFile } = embed;
   const bar = { "--bar": colour(embed.color) } as CSSProperties;
   return (
     <div className="embed" style={bar} dir="auto">
@@ -36,11 +38,22 @@ export function EmbedCard({ embed }: { embed: Embed }) {
             ))}
           </dl>
         )}
-        {image && <Picture url={image.url} label={title ?? "Picture"} />}
+        {imageFile && (
+          <StoredPicture
+            messageId={messageId}
+            file={imageFile}
+            label={title ?? "Picture"}
+          />
+        )}
         <Foot embed={embed} />
       </div>
-      {thumbnail && (
-        <Picture url={thumbnail.url} label={title ?? "Thumbnail"} small />
+      {thumbnailFile && (
+        <StoredPicture
+          messageId={messageId}
+          file={thumbnailFile}
+          label={title ?? "Thumbnail"}
+          small
+        />
       )}
     </div>
   );

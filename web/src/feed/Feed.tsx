@@ -76,24 +76,40 @@ function useSteps(
   list: React.RefObject<FeedHandle | null>,
   active: boolean,
 ): void {
-  const wanted = useRef<string | null>(null);
+  const last = useRef<string | null>(null); // stepped to, there yet or not
 
   function step(by: number) {
     const ids = rows.filter((row) => row.type === "signal");
-    const at = ids.findIndex(({ key }) => key === current());
-    const next =
-      ids[at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1)];
+    const from = last.current ?? current();
+    const at = ids.findIndex(({ key }) => key === from);
+    const to = at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1);
+    const next = ids[to];
     if (next === undefined) return;
-    wanted.current = next.key;
+    last.current = next.key;
     list.current?.reveal(rows.indexOf(next));
-    if (!focusWanted()) requestAnimationFrame(focusWanted);
+    focus(next.key, 30);
   }
 
-  function focusWanted(): boolean {
-    const found = articleOf(wanted.current);
-    found?.focus({ preventScroll: true });
-    return found !== null;
+  // What was far away is there a few frames later.
+  function focus(messageId: string, frames: number) {
+    if (last.current !== messageId) return; // a further step was made
+    const found = articleOf(messageId);
+    if (found !== null) found.focus({ preventScroll: true });
+    else if (frames > 0)
+      requestAnimationFrame(() => focus(messageId, frames - 1));
   }
+
+  // Who takes the focus elsewhere goes on from there.
+  useEffect(() => {
+    const moved = (event: FocusEvent) => {
+      const to = (event.target as HTMLElement).closest<HTMLElement>(
+        "[data-message-id]",
+      );
+      last.current = to?.dataset.messageId ?? null;
+    };
+    document.addEventListener("focusin", moved);
+    return () => document.removeEventListener("focusin", moved);
+  }, []);
 
   useShortcuts(
     "Signals",

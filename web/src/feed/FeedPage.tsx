@@ -137,7 +137,8 @@ function Age({ feed }: { feed: FeedState }) {
     <span className="feed-age">
       {newest && connected && (
         <>
-          last signal <Time at={newest.sentAt} />
+          <span className="feed-age-what">last signal </span>
+          <Time at={newest.sentAt} />
         </>
       )}
     </span>
@@ -174,7 +175,12 @@ function Options(props: {
         popoverTarget="feed-options"
         aria-label="What to show"
       />
-      <div id="feed-options" popover="auto" className="options-menu">
+      <div
+        id="feed-options"
+        popover="auto"
+        className="options-menu"
+        onBeforeToggle={placeBelow}
+      >
         <Checkbox
           label="Show deleted signals"
           hint="in their places, without their text"
@@ -184,6 +190,14 @@ function Options(props: {
       </div>
     </div>
   );
+}
+
+// Popovers are above everything and know nothing of their button's place.
+function placeBelow({ currentTarget }: { currentTarget: HTMLElement }): void {
+  const { bottom, right } =
+    currentTarget.previousElementSibling!.getBoundingClientRect();
+  currentTarget.style.top = `${bottom + 4}px`;
+  currentTarget.style.right = `${document.documentElement.clientWidth - right}px`;
 }
 
 function Symbols(props: {

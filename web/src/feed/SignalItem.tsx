@@ -7,14 +7,18 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { useCopy } from "../ui/CopyText";
 import { clock, exactTime, Time, when, whenElsewhere } from "../ui/time";
-import { Attachments } from "./Attachments";
+import { Attachments, Stickers } from "./Attachments";
 import { EmbedCard } from "./EmbedCard";
 import { Markup } from "./Markup";
 import { plain } from "./markup";
 import { Text } from "./terms";
 import { TradeCard } from "./TradeCard";
 
-type Props = { signal: Signal; showChannel: boolean };
+type Props = {
+  signal: Signal;
+  showChannel: boolean;
+  withoutTrade?: boolean; // it is shown at length beside it
+};
 
 // data-message-id, data-version and data-text are what the page shows, for
 // anybody who compares it with the source.
@@ -44,15 +48,18 @@ export const SignalItem = memo(function SignalItem(props: Props) {
           {signal.editedAt !== null && <Edited at={signal.editedAt} />}
         </header>
         {replyTo && <Reply {...replyTo} />}
-        {trade && <TradeCard trade={trade} />}
+        {trade && !props.withoutTrade && <TradeCard trade={trade} />}
         <div className="prose" data-text={signal.content} dir="auto">
           <Markup text={signal.content} />
         </div>
         {signal.embeds.map((embed, i) => (
-          <EmbedCard key={i} embed={embed} />
+          <EmbedCard key={i} messageId={messageId} embed={embed} />
         ))}
         {signal.attachments.length > 0 && (
-          <Attachments files={signal.attachments} />
+          <Attachments messageId={messageId} files={signal.attachments} />
+        )}
+        {signal.stickers && signal.stickers.length > 0 && (
+          <Stickers messageId={messageId} stickers={signal.stickers} />
         )}
         {signal.poll && <Poll poll={signal.poll} />}
       </div>
@@ -94,11 +101,8 @@ export function addressOf(messageId: string): string {
 
 function Permalink({ signal: { messageId, sentAt } }: { signal: Signal }) {
   return (
-    <Link
-      className="when"
-      to={href("/signal/:messageId", { messageId })}
-      aria-label={`Open the signal of ${exactTime(sentAt)}`}
-    >
+    <Link className="when" to={href("/signal/:messageId", { messageId })}>
+      <span className="unseen">Open the signal, posted </span>
       <Time at={sentAt} words={when} />
     </Link>
   );

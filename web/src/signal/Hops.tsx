@@ -10,8 +10,8 @@ export function Hops({ detail }: { detail: Detail }) {
   const hops: [string, number | null][] = [
     [deleted ? "Deletion noticed" : "Written in Discord", sourceAt],
     ["Captured", capturedAt],
-    ["On the dashboard’s way", committedAt],
-    ["In the customers’ Discord", deleted ? null : postedAt],
+    ["On the dashboard", committedAt],
+    ["In the members’ Discord", deleted ? null : postedAt],
     ["First on a screen", deleted ? null : seenAt],
   ];
   return (

@@ -68,7 +68,7 @@ function Shown({ detail }: { detail: Detail }) {
   const trade = signal.trade;
   const of = entry?.signal.trade ?? trade;
   return (
-    <div className="page narrow signal-page">
+    <div className="page signal-page">
       <Head signal={signal} />
       {signal.state === "deleted" ? (
         <p className="gone">
@@ -241,7 +241,7 @@ function TextPanel({ signal }: { signal: Signal }) {
       {read && as === "read" ? (
         <Reading signal={signal} />
       ) : (
-        <SignalItem signal={signal} showChannel={false} />
+        <SignalItem signal={signal} showChannel={false} withoutTrade />
       )}
     </Panel>
   );
