@@ -16,6 +16,7 @@ import {
 } from "./harness";
 
 const SOURCE = "1100000000000000101";
+const MIRROR = "1200000000000000101";
 const ANALYST = "1400000000000000001";
 const SIGNAL_BOT = "1400000000000000005";
 const MAX_BYTES = 300_000;
@@ -188,7 +189,7 @@ before(async () => {
   await internal("channels:setUp", {
     community: "demo",
     sourceChannelId: SOURCE,
-    mirrorChannelId: "1200000000000000101",
+    mirrorChannelId: MIRROR,
     name: "vip-signals",
     enabled: true,
   });
@@ -330,6 +331,43 @@ test("an address that has expired is renewed, and the file comes", async () => {
   await faults({ kind: "reset" });
   const [row] = await settled(id, 1);
   assert.equal(row!.state, "stored");
+});
+
+test("the bot posts the stored copy when Discord's address is dead", async () => {
+  await faults({ kind: "expire_cdn", lifetime_seconds: 3 });
+  const id = await write([{ filename: "kept.png", bytes: PNG }]);
+  assert.equal((await settled(id, 1))[0]!.state, "stored");
+  const [last] = (
+    await discord.control<{ id: string; attachments: { url: string }[] }[]>(
+      "GET",
+      `/channels/${SOURCE}/messages`,
+    )
+  ).filter((message) => message.id === id);
+  const address = last!.attachments[0]!.url;
+  await until(
+    "the address to die",
+    async () => (await fetch(address)).status === 403,
+  );
+  await faults({ kind: "reset" });
+  const bot = new Daemon("bot", {
+    ...env,
+    STATE_DIRECTORY: tempDir(),
+    DISCORD_TOKEN: "bot-token",
+  });
+  const posted = async () =>
+    (
+      await discord.control<
+        { attachments: { filename: string; url: string }[]; content: string }[]
+      >("GET", `/channels/${MIRROR}/messages`)
+    ).find(({ attachments }) => attachments[0]?.filename === "kept.png");
+  await until(
+    `the post; ${bot.log}`,
+    async () => (await posted()) !== undefined,
+  );
+  const { attachments } = (await posted())!;
+  const copy = await fetch(attachments[0]!.url);
+  assert.ok(Buffer.from(await copy.arrayBuffer()).equals(PNG));
+  await bot.stop();
 });
 
 test("an edit that drops a file, and a delete, reach the storage", async () => {

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock.h"
+#include "discord/attachment.h"
+
 enum {
     FILES_MAX = 10,
     FILE_BYTES_MAX = 10 << 20,
@@ -27,7 +30,7 @@ enum {
 struct file_set {
     file_set *next;
     files *owner;
-    const api_attachment_list *attachments;
+    const api_work_file_list *attachments;
     const api_mirrors_claim_result *claimed; /* has them */
     files_done_fn *done;
     void *user; /* the loop thread's */
@@ -120,6 +123,20 @@ static const char *fetch(worker *self, const char *url, body *into)
     return status == 200 ? NULL : "the server did not give it";
 }
 
+/* From Discord, else from our copy. */
+static const char *fetch_either(worker *self, const api_work_file *file, body *into)
+{
+    const char *stored = file->stored_url.data;
+    int64_t expires = discord_attachment_expires_ms(file->url.data);
+    bool dead = expires >= 0 && expires <= daemon_wall_ms();
+    const char *why =
+        dead && stored ? "its address has expired" : fetch(self, file->url.data, into);
+    if (!why || !stored || into->too_large || atomic_load(&self->set->cancelled))
+        return why;
+    into->size = 0;
+    return fetch(self, stored, into);
+}
+
 static void add_notice(char **notice, const char *filename, const char *why)
 {
     char *line = NULL;
@@ -130,7 +147,7 @@ static void add_notice(char **notice, const char *filename, const char *why)
     *notice = line;
 }
 
-static void fetch_one(worker *self, file_set *set, const api_attachment *attachment)
+static void fetch_one(worker *self, file_set *set, const api_work_file *attachment)
 {
     const char *filename = attachment->filename.data;
     size_t left = SET_BYTES_MAX - set->bytes;
@@ -138,7 +155,7 @@ static void fetch_one(worker *self, file_set *set, const api_attachment *attachm
     const char *why = set->count == FILES_MAX ? "too many files"
                       : attachment->size > (double)into.limit
                           ? "too large"
-                          : fetch(self, attachment->url.data, &into);
+                          : fetch_either(self, attachment, &into);
     if (why) {
         free(into.data);
         add_notice(&set->notice, filename, why);
@@ -215,7 +232,7 @@ static void on_wake(void *user)
     }
 }
 
-int files_fetch(files *self, const api_attachment_list *attachments,
+int files_fetch(files *self, const api_work_file_list *attachments,
                 const api_mirrors_claim_result *claimed, files_done_fn *done, void *user,
                 file_set **ret)
 {
@@ -242,7 +259,7 @@ void files_cancel(file_set *set)
     atomic_store(&set->cancelled, true);
 }
 
-char *files_notice(const api_attachment_list *attachments, const char *why)
+char *files_notice(const api_work_file_list *attachments, const char *why)
 {
     char *notice = NULL;
     for (size_t i = 0; i < attachments->count; i++)

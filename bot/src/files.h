@@ -1,8 +1,10 @@
 /* files.h - fetches attachments so that they can be posted again.
  *
  * Owns a few threads that fetch sets in the order they were asked for; results arrive on the loop
- * thread. Limits: Discord's 10 files, 10 MiB each and 25 MiB together for one post; 10 s a file;
- * 128 MiB of files in memory, beyond which the next set waits until one is freed. */
+ * thread. Discord's own address comes first, as it is there before any copy; when it has expired or
+ * does not answer, our stored copy. Limits: Discord's 10 files, 10 MiB each and 25 MiB together for
+ * one post; 10 s a file; 128 MiB of files in memory, beyond which the next set waits until one is
+ * freed. */
 #ifndef BOT_FILES_H
 #define BOT_FILES_H
 
@@ -29,7 +31,7 @@ typedef void files_done_fn(file_set *set, void *user);
  *   claimed      what they lie in, kept by ref
  *   ret  borrowed until done is called: for files_cancel()
  * Returns 0 or -ENOMEM. */
-int files_fetch(files *self, const api_attachment_list *attachments,
+int files_fetch(files *self, const api_work_file_list *attachments,
                 const api_mirrors_claim_result *claimed, files_done_fn *done, void *user,
                 file_set **ret);
 /* Not wanted any more: ends soon, and done is called with user NULL. */
@@ -42,6 +44,6 @@ const char *file_set_notice(const file_set *set);
 void file_set_free(file_set *set); /* NULL is fine */
 
 /* The same line for every one of `attachments`. Owned, release with free(); NULL: no memory. */
-char *files_notice(const api_attachment_list *attachments, const char *why);
+char *files_notice(const api_work_file_list *attachments, const char *why);
 
 #endif

@@ -97,7 +97,7 @@ struct file_set {
     discord_file file;
 };
 
-int files_fetch(files *self, const api_attachment_list *attachments,
+int files_fetch(files *self, const api_work_file_list *attachments,
                 const api_mirrors_claim_result *claimed, files_done_fn *done, void *user,
                 file_set **ret)
 {
@@ -123,7 +123,7 @@ const char *file_set_notice(const file_set *set)
     return NULL;
 }
 
-char *files_notice(const api_attachment_list *attachments, const char *why)
+char *files_notice(const api_work_file_list *attachments, const char *why)
 {
     return strdup("[no file]");
 }

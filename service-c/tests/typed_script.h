@@ -41,9 +41,11 @@ convex_status convex_typed_call(convex_client *client, const convex_function *fu
         fail_msg(#name " is not in the script");                                                   \
         return CONVEX_EINVAL;                                                                      \
     }
+#ifndef TYPED_SCRIPT_SUBSCRIBES /* defined: the test has its own */
 UNSCRIPTED(convex_typed_subscribe, convex_client *client, const convex_function *function,
            const void *args, convex_any_fn *fn, convex_end_fn *end, void *user, convex_sub **ret,
            convex_error *reterr)
+#endif
 UNSCRIPTED(convex_typed_set_args, convex_sub *sub, const convex_function *function,
            const void *args, convex_error *reterr)
 UNSCRIPTED(convex_typed_paginate, convex_client *client, const convex_function *function,

@@ -195,6 +195,24 @@ function viewOf(
   return { id, filename, size: row.size, contentType, state, reason };
 }
 
+/** Attachments with the addresses of our copies. Whoever knows such an address can read the file. */
+export async function withCopies(
+  ctx: QueryCtx,
+  signal: { communityId: Community; messageId: string },
+  attachments: Body["attachments"],
+) {
+  if (attachments.length === 0) return [];
+  const rows = await ofMessage(ctx, signal.communityId, signal.messageId);
+  const stored = new Map(rows.map((row) => [row.attachmentId, row.storageId]));
+  return await Promise.all(
+    attachments.map(async (attachment) => {
+      const storageId = stored.get(attachment.id);
+      const storedUrl = storageId && (await ctx.storage.getUrl(storageId));
+      return storedUrl ? { ...attachment, storedUrl } : attachment;
+    }),
+  );
+}
+
 /** A stored file of a community's live signal, for whoever may read it. */
 export async function requireStored(
   ctx: QueryCtx,

@@ -6,6 +6,7 @@ import { v, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import * as Channels from "./channels";
+import * as Attachments from "./attachments";
 import * as Communities from "./communities";
 import { digest } from "./digest";
 import {
@@ -49,7 +50,12 @@ export const work = v.object({
   kind: messageKind,
   content: v.string(),
   embeds: v.array(embed),
-  attachments: v.array(attachment),
+  attachments: v.array(
+    v.object({
+      ...attachment.fields,
+      storedUrl: v.optional(v.string()), // of our copy, for when Discord's address is dead
+    }),
+  ),
   stickers: v.array(sticker),
   poll: v.optional(poll),
   afterMessageId: v.optional(v.string()), // if uncertain or late, the post is newer than this
@@ -202,7 +208,7 @@ async function lease(
     kind: said.kind,
     content: said.content,
     embeds: said.embeds,
-    attachments: said.attachments,
+    attachments: await Attachments.withCopies(ctx, row, said.attachments),
     stickers: said.stickers ?? [],
     poll: said.poll,
     ...(op === "delete" ? {} : await replyOf(ctx, row, said)),
