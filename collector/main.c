@@ -10,8 +10,9 @@ static const daemon_option options[] = {
     DAEMON_SETTINGS(collector_config, daemon),
     SERVICE_SETTINGS(collector_config, service),
     {"discord-token", "DISCORD_TOKEN", NULL, NULL,
-     "the token of the bot in the source guild, with the message content intent", DAEMON_SECRET,
-     DAEMON_REQUIRED, offsetof(collector_config, discord_token), 0, 0},
+     "the token of the bot in the source guild, with the message content intent; may be left out "
+     "where a plugin tells of everything",
+     DAEMON_SECRET, 0, offsetof(collector_config, discord_token), 0, 0},
     {"discord-api-url", "DISCORD_API_URL", "https://discord.com/api/v10", "URL",
      "Discord's REST API", DAEMON_URL, 0, offsetof(collector_config, discord_api_url), 0, 0},
     {"outbox-max-entries", "OUTBOX_MAX_ENTRIES", "1000000", "N",
@@ -24,6 +25,12 @@ static const daemon_option options[] = {
      "channels; "
      "the bot's own never are",
      DAEMON_STRING, 0, offsetof(collector_config, ignore_authors), 0, 0},
+    {"plugin-listen", "PLUGIN_LISTEN", NULL, "ADDRESS:PORT",
+     "a loopback address where a capture plugin may tell of events; off unless set", DAEMON_STRING,
+     0, offsetof(collector_config, plugin_listen), 0, 0},
+    {"plugin-token", "PLUGIN_TOKEN", NULL, NULL,
+     "the secret that the plugin shows, at least 16 characters", DAEMON_SECRET, 0,
+     offsetof(collector_config, plugin_token), 0, 0},
     {"repair-interval", "REPAIR_INTERVAL", "900", "SECONDS",
      "how often what is known is compared with the source, give or take a tenth; 0: only after a "
      "gap",

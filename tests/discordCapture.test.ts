@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { ConvexHttpClient } from "convex/browser";
 import { makeFunctionReference } from "convex/server";
+import { eventOf, type Action } from "../collector/plugin/events";
+import { Queue, type Answer } from "../collector/plugin/queue";
 import {
   Backend,
   Daemon,
   deploySchema,
   FakeDiscord,
+  freePort,
   tempDir,
   until,
 } from "./harness";
@@ -423,4 +426,96 @@ test("a new state directory, as after a lost disk, loses nothing and doubles not
   await says(unseen, "while the disk was lost");
   assert.equal((await signals()).size, known + 1);
   assert.equal((await signalOf(changed))!.version, version);
+});
+
+test("a plugin's events and the gateway's come to the same signals", async () => {
+  const port = await freePort();
+  const token = "a secret of the plugin's own";
+  const { DISCORD_TOKEN: _, ...rest } = env;
+  const plugin = new Daemon("collector", {
+    ...{ ...rest, INSTANCE: "plugin", STATE_DIRECTORY: tempDir() },
+    ...{ PLUGIN_LISTEN: `127.0.0.1:${port}`, PLUGIN_TOKEN: token },
+  });
+  const ask = async (body: string, more: Record<string, string> = {}) => {
+    const response = await fetch(`http://127.0.0.1:${port}/events`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        ...more,
+      },
+      body,
+    }).catch(() => null);
+    return {
+      status: response?.status ?? 0,
+      error: (await response?.text()) ?? "",
+    };
+  };
+  try {
+    await until(
+      "the plugin's door",
+      async () => (await ask("{}")).status === 400,
+    );
+    const refusals: [string, Record<string, string>, number, RegExp][] = [
+      ["{}", { authorization: `Bearer ${token}x` }, 401, /token/],
+      ["{}", { authorization: "Bearer " }, 401, /token/],
+      ["{}", { origin: "https://discord.com" }, 403, /web pages/],
+      ["{}", { "content-type": "text/plain" }, 415, /content-type/],
+      ['{"events":[{"name":"X"}]}', {}, 400, /events\[0\]\.name/],
+      [`{"events":["${"x".repeat(1 << 20)}"]}`, {}, 413, /1 MiB/],
+    ];
+    for (const [body, headers, status, why] of refusals) {
+      const answer = await ask(body, headers);
+      assert.deepEqual([answer.status, why.test(answer.error)], [status, true]);
+    }
+
+    const where = {
+      guilds: new Set([GUILD]),
+      channelOf: () => ({ guildId: GUILD }),
+    };
+    const answers: Answer[] = [];
+    const queue = new Queue({
+      post: async (body) => {
+        const answer = await ask(body);
+        answers.push(answer);
+        return answer;
+      },
+      load: async () => [],
+      store: async () => {},
+      sleep: async () => {},
+      report: (problem) => assert.fail(problem),
+    });
+    const tell = async (action: Action) => {
+      const event = eventOf(action, where, Date.now());
+      if (event) await queue.add(event);
+    };
+    const message = async (id: string) =>
+      (
+        await discord.control<({ id: string } & Record<string, unknown>)[]>(
+          "GET",
+          `/channels/${MAIN}/messages`,
+        )
+      ).find((one) => one.id === id)!;
+
+    await faults({ kind: "drop_dispatch", event: "MESSAGE_CREATE" });
+    const onlyPlugin = await write("only the plugin saw it");
+    const both = await write("both saw it");
+    const known = await says(both, "both saw it");
+    for (const id of [onlyPlugin, both, both])
+      await tell({ type: "MESSAGE_CREATE", message: await message(id) });
+    await says(onlyPlugin, "only the plugin saw it");
+    assert.equal((await signalOf(both))!.version, known.version);
+    await edit(both, { content: "both saw it change" });
+    await tell({ type: "MESSAGE_UPDATE", message: await message(both) });
+    await says(both, "both saw it change");
+    await remove(both);
+    await tell({ type: "MESSAGE_DELETE", id: both, channelId: MAIN });
+    await isGone(both);
+    assert.ok(answers.every(({ status }) => status === 200));
+    assert.equal(queue.length, 0);
+  } finally {
+    await plugin.stop();
+  }
+  assert.equal(plugin.exit!.code, 0);
+  assert.ok(!plugin.log.includes(token), "the token is in the log");
 });

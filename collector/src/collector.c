@@ -22,6 +22,7 @@
 #include "events.h"
 #include "files.h"
 #include "places.h"
+#include "plugin.h"
 #include "pump.h"
 #include "repair.h"
 
@@ -65,6 +66,7 @@ struct collector {
     convex_sub *channels;
     places *places;
     capture_rules gateway_rules; /* of the gateway's thread: with the handover's own_* */
+    capture_rules plugin_rules;  /* of the plugin's: nothing of its client is ours */
     capture_rules rules;         /* of the loop's, with these: */
     char own_id[24], own_application_id[24];
     pump *pump;
@@ -73,6 +75,7 @@ struct collector {
     discord_gateway *gateway;
     backfill *backfill;
     repair *repair;
+    plugin *plugin;
     bool held_full, held_gap; /* why the gateway is held */
     handover handover;
     char place_session[128]; /* of the place on disk */
@@ -222,6 +225,8 @@ static void load_self(collector *self)
                                   .own_application_id = self->own_application_id,
                                   .ignored = self->config->ignore_authors};
     self->gateway_rules = self->rules;
+    self->plugin_rules = self->rules;
+    self->plugin_rules.own_id = self->plugin_rules.own_application_id = NULL;
     self->gateway_rules.own_id = h->own_id;
     self->gateway_rules.own_application_id = h->own_application_id;
     if (outbox_get(self->box, self_name, &value, NULL) != 0)
@@ -343,14 +348,13 @@ static int keep_page(const event_list *events, void *user)
     return r;
 }
 
-/* What a comparison with the source found. */
-static int keep_repair(const event_list *events, void *user)
+/* What a comparison with the source found, or the plugin tells of. */
+static int keep_other(const event_list *events, void *user)
 {
     collector *self = user;
-    event_list none = {0};
-    backfill_note(self->backfill, &none, false);
     int r = keep_found(self, events);
-    backfill_written(self->backfill, r == 0);
+    if (self->backfill)
+        backfill_written(self->backfill, r == 0);
     return r;
 }
 
@@ -433,7 +437,7 @@ static void report(collector *self)
     update_gauges(self);
     if (self->stopping)
         return service_link_report(self->link, "stopping", "");
-    if (!self->gateway_up)
+    if (self->gateway && !self->gateway_up)
         return service_link_report(self->link, "degraded", "no connection to Discord's gateway");
     service_link_report(self->link, "ready", "");
     if (service_link_is_ready(self->link))
@@ -474,7 +478,8 @@ static void on_backend_ready(void *user)
 {
     collector *self = user;
     pump_kick(self->pump);
-    repair_backend_ready(self->repair);
+    if (self->repair)
+        repair_backend_ready(self->repair);
     report(self);
 }
 
@@ -495,6 +500,8 @@ static void on_channels(const api_channels_captured_result *list, const convex_f
     if (places_set_channels(self->places, list) != 0)
         return;
     daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", list->count);
+    if (!self->gateway)
+        return;
     backfill_set_channels(self->backfill, list);
     repair_set_channels(self->repair, list);
 }
@@ -507,12 +514,14 @@ static void on_stop(void *user)
     daemon_log(DAEMON_INFO, "stopping", "drain_ms=%d", DRAIN_MS);
     daemon_notify_stopping();
     self->stopping = true;
-    backfill_stop(self->backfill);
+    if (self->backfill)
+        backfill_stop(self->backfill);
     repair_stop(self->repair);
     self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
     report(self);
-    daemon_timer_set(self->drain, DRAIN_MS);
-    discord_gateway_stop(self->gateway); /* DISCORD_GATEWAY_STOPPED goes on with on_drain */
+    daemon_timer_set(self->drain, self->gateway ? DRAIN_MS : 0);
+    if (self->gateway)
+        discord_gateway_stop(self->gateway); /* DISCORD_GATEWAY_STOPPED goes on with on_drain */
 }
 
 static void on_drain(void *user)
@@ -635,7 +644,7 @@ static int open_repair(collector *self)
                               .metrics = self->metrics,
                               .every_ms = self->config->repair_interval_s * 1000,
                               .window_ms = self->config->repair_window_h * 3600000,
-                              .keep = keep_repair,
+                              .keep = keep_other,
                               .user = self};
     return repair_new(&options, &self->repair);
 }
@@ -678,11 +687,46 @@ static int open_gateway(collector *self)
     return status == DISCORD_OK ? 0 : -ENOMEM;
 }
 
+/* Once the channels are known places decide; until then an event's own guild is believed. */
+static int open_plugin(collector *self)
+{
+    char reason[200];
+    if (!self->config->plugin_listen)
+        return 0;
+    plugin_options options = {.loop = self->loop,
+                              .listen = self->config->plugin_listen,
+                              .token = self->config->plugin_token,
+                              .places = self->places,
+                              .rules = &self->plugin_rules,
+                              .metrics = self->metrics,
+                              .keep = keep_other,
+                              .user = self};
+    int r = plugin_open(&options, &self->plugin, reason, sizeof reason);
+    if (r == -ENOMEM)
+        return r;
+    if (r != 0)
+        daemon_misconfigured("plugin-listen", "%s", reason);
+    daemon_log(DAEMON_WARN,
+               "a plugin may tell of events: automating a user's client is against "
+               "Discord's terms, at the operator's own risk",
+               "listen=%s", plugin_address(self->plugin));
+    return 0;
+}
+
+static void check_sources(const collector_config *config)
+{
+    if (!config->discord_token && !config->plugin_listen)
+        daemon_misconfigured("discord-token", "is needed, or plugin-listen");
+    if (config->plugin_listen && (!config->plugin_token || strlen(config->plugin_token) < 16))
+        daemon_misconfigured("plugin-token", "is needed with plugin-listen: 16 characters or more");
+}
+
 int collector_open(collector **ret, const collector_config *config)
 {
     collector *self = calloc(1, sizeof *self);
     if (!self)
         return -ENOMEM;
+    check_sources(config);
     self->config = config;
     self->exit_status = DAEMON_EXIT_FAILED;
     pthread_mutex_init(&self->handover.lock, NULL);
@@ -693,16 +737,19 @@ int collector_open(collector **ret, const collector_config *config)
         r = open_loop(self);
     if (r == 0)
         r = open_outbox(self);
-    if (r == 0)
+    bool gateway = config->discord_token != NULL;
+    if (r == 0 && gateway)
         r = open_rest(self);
     if (r == 0)
         r = open_backend(self);
-    if (r == 0)
+    if (r == 0 && gateway)
         r = open_repair(self);
-    if (r == 0)
+    if (r == 0 && gateway)
         r = open_files(self);
-    if (r == 0)
+    if (r == 0 && gateway)
         r = open_gateway(self);
+    if (r == 0)
+        r = open_plugin(self);
     return r;
 }
 
@@ -720,6 +767,7 @@ void collector_close(collector *self)
     self->handover.closing = true;
     pthread_cond_broadcast(&self->handover.changed);
     pthread_mutex_unlock(&self->handover.lock);
+    plugin_close(self->plugin);
     discord_gateway_free(self->gateway);
     files_stop(self->files);
     discord_rest_free(self->rest);

@@ -24,11 +24,12 @@
 typedef struct collector_config {
     daemon_settings daemon;
     service_settings service;
-    const char *discord_token;
+    const char *discord_token; /* NULL: only the plugin tells */
     const char *discord_api_url;
     int64_t outbox_max_entries;
     int64_t outbox_max_bytes;
-    const char *ignore_authors; /* ids, or NULL */
+    const char *ignore_authors;               /* ids, or NULL */
+    const char *plugin_listen, *plugin_token; /* NULL: no plugin */
     int64_t repair_interval_s, repair_window_h;
     int64_t files_max_bytes;
     const char *files_origin; /* or NULL */

@@ -329,8 +329,10 @@ int places_new(outbox *box, places **ret)
     if (!self)
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
-    read_lines(box, channels_name, load_channel, self);
-    read_lines(box, threads_name, load_thread, self);
+    if (box) {
+        read_lines(box, channels_name, load_channel, self);
+        read_lines(box, threads_name, load_thread, self);
+    }
     self->threads_changed = self->channels_changed = false;
     *ret = self;
     return 0;

@@ -17,7 +17,8 @@
 
 typedef struct places places; /* opaque, one owner */
 
-/* Reads what an earlier life stored. `box` is borrowed for the call. Returns 0 or -ENOMEM. */
+/* Reads what an earlier life stored. `box` is borrowed for the call; NULL: nothing. Returns 0 or
+ * -ENOMEM. */
 int places_new(outbox *box, places **ret);
 void places_free(places *self); /* NULL is fine */
 
