@@ -41,6 +41,7 @@ typedef struct target {
     capture_place place;
     uint64_t floor; /* looked at from above this id */
     bool failed;
+    bool gone; /* of `channels`: deleted, and known to be */
 } target;
 
 /* A message to ask for. */
@@ -484,6 +485,9 @@ static int take_guild(repair *self, const discord_result *result)
                written_in(&t->place));
     if (t->place.thread_id[0])
         places_forget_thread(self->options.places, t->place.thread_id);
+    for (size_t i = 0; i < self->n_channels; i++)
+        if (strcmp(self->channels[i].place.channel_id, written_in(&t->place)) == 0)
+            self->channels[i].gone = true;
     daemon_counter_add(self->deleted, 1);
     next_target(self);
     return 0;
@@ -508,7 +512,8 @@ static void begin(repair *self)
     self->after = 0;
     self->page_was_last = self->listed = self->unsettled = false;
     for (size_t i = 0; i < self->n_channels; i++)
-        add_target(self, &self->channels[i].place, floor_of(self, &self->channels[i]));
+        if (!self->channels[i].gone)
+            add_target(self, &self->channels[i].place, floor_of(self, &self->channels[i]));
     daemon_gauge_set(self->busy, 1);
 }
 
@@ -689,8 +694,8 @@ void repair_set_channels(repair *self, const api_captured_channel_list *channels
         snprintf(place->channel_id, sizeof place->channel_id, "%s", wanted->channel_id.data);
         fresh[i].floor = repair_id_of_time((int64_t)wanted->since);
         int64_t done = read_number(self, stamp_name(place->channel_id, name));
-        if (done < (int64_t)wanted->since || done + self->options.every_ms < daemon_wall_ms())
-            self->due = true;
+        bool old = self->options.every_ms > 0 && done + self->options.every_ms < daemon_wall_ms();
+        self->due = self->due || old || done < (int64_t)wanted->since;
     }
     free(self->channels);
     self->channels = fresh;
