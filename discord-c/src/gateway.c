@@ -22,6 +22,7 @@
 #include "error.h"
 #include "json.h"
 #include "link.h"
+#include "resolve.h"
 #include "session.h"
 #include "url.h"
 
@@ -44,6 +45,8 @@ struct discord_gateway {
     dlink_owner owner;
     dlink *links[LINKS]; /* not yet gone */
     dlink *current;      /* one of them, or NULL */
+    dresolve *resolve;   /* of a host loop: a name is being looked up, for `target` */
+    durl target;
     lws_sorted_usec_list_t timer;
     unsigned delivered; /* events in this turn */
     bool held;
@@ -238,28 +241,61 @@ static void sweep(discord_gateway *gw)
         }
 }
 
-static void connect_link(discord_gateway *gw, const char *address)
+/* `address`: of the target's name, when it was looked up. */
+static void open_link(discord_gateway *gw, const char *address)
 {
     unsigned i = 0;
-    durl url;
 
     sweep(gw);
     while (i < LINKS && gw->links[i])
         i++;
-    if (i == LINKS || !durl_parse(address, &url)) {
+    if (i == LINKS) {
         dgw_closed(gw->session, 0, "too many connections are still closing", now_ms());
         return;
     }
-    dlog(&gw->options.log, DISCORD_LOG_DEBUG, "connecting to %s port %d", url.host, url.port);
-    dlink_open(gw->context, &url, &gw->owner, &gw->links[i]);
+    dlink_open(gw->context, &gw->target, address, &gw->owner, &gw->links[i]);
     if (!gw->links[i])
         dgw_closed(gw->session, 0, "out of memory for a connection", now_ms());
     else if (!dlink_is_gone(gw->links[i]))
         gw->current = gw->links[i];
 }
 
+static void connect_link(discord_gateway *gw, const char *url)
+{
+    if (!durl_parse(url, &gw->target)) {
+        dgw_closed(gw->session, 0, "the gateway's address is not a WebSocket address", now_ms());
+        return;
+    }
+    dlog(&gw->options.log, DISCORD_LOG_DEBUG, "connecting to %s port %d", gw->target.host,
+         gw->target.port);
+    if (!gw->hosted || dresolve_is_address(gw->target.host)) {
+        open_link(gw, NULL);
+        return;
+    }
+    gw->resolve = dresolve_start(gw->target.host, gw->wake_fd);
+    if (!gw->resolve)
+        dgw_closed(gw->session, 0, "out of memory for a name to look up", now_ms());
+}
+
+/* The name was looked up, perhaps: then the connection begins. */
+static void take_address(discord_gateway *gw)
+{
+    char address[DRESOLVE_ADDRESS];
+
+    if (!gw->resolve || !dresolve_done(gw->resolve, address))
+        return;
+    dresolve_drop(gw->resolve);
+    gw->resolve = NULL;
+    if (*address)
+        open_link(gw, address);
+    else
+        dgw_closed(gw->session, 0, "the name does not resolve", now_ms());
+}
+
 static void close_link(discord_gateway *gw, int code)
 {
+    dresolve_drop(gw->resolve);
+    gw->resolve = NULL;
     if (gw->current)
         dlink_close(gw->current, code);
     gw->current = NULL;
@@ -517,6 +553,7 @@ discord_status discord_gateway_process(discord_gateway *gw)
     discord_status status = host(gw);
     if (status == DISCORD_OK) {
         drain_wakes(gw);
+        take_address(gw);
         turn(gw, -1);
         if (finished(gw))
             end(gw);
@@ -605,6 +642,7 @@ static bool fill(discord_gateway *gw, const discord_gateway_options *o)
 static void release(discord_gateway *gw)
 {
     dgw_free(gw->session);
+    dresolve_drop(gw->resolve);
     free(gw->ca_file);
     if (gw->wake_fd >= 0)
         close(gw->wake_fd);

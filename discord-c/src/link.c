@@ -240,7 +240,8 @@ struct lws_context *dlink_context_new(const char *ca_file, unsigned timeout_s)
     return lws_create_context(&info);
 }
 
-void dlink_open(struct lws_context *context, const durl *url, const dlink_owner *owner, dlink **ret)
+void dlink_open(struct lws_context *context, const durl *url, const char *address,
+                const dlink_owner *owner, dlink **ret)
 {
     struct lws_client_connect_info ci = {0};
     dlink *link = calloc(1, sizeof *link);
@@ -254,7 +255,8 @@ void dlink_open(struct lws_context *context, const durl *url, const dlink_owner 
         return;
     link->owner = owner;
     ci.context = context;
-    ci.address = ci.host = url->host;
+    ci.address = address ? address : url->host;
+    ci.host = url->host; /* the name that the certificate must be of */
     ci.port = url->port;
     ci.path = url->path;
     ci.ssl_connection = url->tls ? LCCSCF_USE_SSL : 0;

@@ -32,10 +32,11 @@ typedef struct dlink_owner {
 /* NULL without memory. Free with lws_context_destroy(). */
 struct lws_context *dlink_context_new(const char *ca_file, unsigned timeout_s);
 
-/* Begins connecting. `owner` is borrowed for the link's life. NULL without memory. closed()
+/* Begins connecting, to `address` when the name was looked up already (else NULL: that is done
+ * here, blocking). `owner` is borrowed for the link's life. NULL without memory. closed()
  * may be called before this returns; *ret is set before. */
-void dlink_open(struct lws_context *context, const durl *url, const dlink_owner *owner,
-                dlink **ret);
+void dlink_open(struct lws_context *context, const durl *url, const char *address,
+                const dlink_owner *owner, dlink **ret);
 /* Sends a close frame if it can and lets go: the owner hears no more. */
 void dlink_close(dlink *link, int code);
 /* Asks for frame() when there is room. */

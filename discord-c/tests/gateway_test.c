@@ -633,13 +633,18 @@ static void drive_until(bool (*condition)(void))
     }
 }
 
-static void host_with(peer_script *script)
+static void host_at(const char *host, peer_script *script)
 {
     w.peer = peer_start(script, NULL);
     pthread_mutex_lock(&w.lock);
-    snprintf(w.url, sizeof w.url, "ws://127.0.0.1:%d", peer_port(w.peer));
+    snprintf(w.url, sizeof w.url, "ws://%s:%d", host, peer_port(w.peer));
     pthread_mutex_unlock(&w.lock);
     make(w.url, 10000, 64 << 20);
+}
+
+static void host_with(peer_script *script)
+{
+    host_at("127.0.0.1", script);
 }
 
 static bool four_events(void)
@@ -660,6 +665,34 @@ static void a_host_loop_lives_through_a_drop_and_a_resume(void **state)
     assert_int_equal(w.states[DISCORD_GATEWAY_READY], 1);
     assert_int_equal(w.states[DISCORD_GATEWAY_RESUMED], 1);
     assert_int_equal(discord_gateway_start(w.gateway), DISCORD_EINVAL);
+}
+
+static bool disconnected(void)
+{
+    return w.states[DISCORD_GATEWAY_DISCONNECTED] > 0;
+}
+
+static void a_host_loop_has_names_looked_up_elsewhere(void **state)
+{
+    host_at("localhost", serve_compressed);
+    drive_until(four_events);
+    assert_int_equal(w.states[DISCORD_GATEWAY_RESUMED], 1);
+}
+
+static void a_name_that_is_none_is_told_to_a_host_loop(void **state)
+{
+    make("ws://no-such-name.invalid", 10000, 64 << 20);
+    drive_until(disconnected);
+    assert_string_equal(w.reason, "the name does not resolve");
+}
+
+static void a_host_loop_may_end_while_a_name_is_looked_up(void **state)
+{
+    make("ws://no-such-name.invalid", 10000, 64 << 20);
+    assert_int_equal(discord_gateway_process(w.gateway), DISCORD_OK);
+    discord_gateway_free(w.gateway);
+    w.gateway = NULL;
+    assert_int_equal(w.states[DISCORD_GATEWAY_STOPPED], 1);
 }
 
 static bool greatest_came(void)
@@ -737,6 +770,9 @@ int main(void)
         T(the_address_is_asked_over_rest),
         T(bad_options_are_refused),
         T(a_host_loop_lives_through_a_drop_and_a_resume),
+        T(a_host_loop_has_names_looked_up_elsewhere),
+        T(a_name_that_is_none_is_told_to_a_host_loop),
+        T(a_host_loop_may_end_while_a_name_is_looked_up),
         T(a_host_loop_reads_two_megabytes_in_fragments),
         T(stopping_wakes_the_host_loop_and_ends_it),
         T(freeing_a_hosted_gateway_ends_it),

@@ -6,7 +6,7 @@
  *    discord_gateway_timeout_ms() has passed, then call discord_gateway_process().
  * Every callback runs there, one at a time, with no lock held. Callbacks may call anything here
  * except discord_gateway_free(); while one runs no heartbeat is sent, so none should take more
- * than some seconds. Names are resolved there too, blocking.
+ * than some seconds. The own thread waits for names to be resolved; a host loop does not.
  *
  * Delivery: each dispatch as it was received; one that was not kept (see on_batch_end) comes
  * again, and Discord itself may repeat one, so programs must bear an event twice. Across a
@@ -119,7 +119,7 @@ DISCORD_API discord_status discord_gateway_start(discord_gateway *gateway);
 DISCORD_API int discord_gateway_fd(const discord_gateway *gateway); /* same for life; POLLIN */
 /* Milliseconds until discord_gateway_process() wants to run without the fd; -1: none. */
 DISCORD_API int discord_gateway_timeout_ms(const discord_gateway *gateway);
-/* Does what there is to do, never blocks but for the resolving of a name. The first call begins;
+/* Does what there is to do, never blocks. The first call begins;
  * inside a callback it does nothing. Returns OK; ECLOSED: stopped, the last callback has run;
  * EINVAL: it has a thread; ENOMEM: it could not begin, call it again. */
 DISCORD_API discord_status discord_gateway_process(discord_gateway *gateway);
