@@ -2,11 +2,11 @@
  * Invariant: items are in the order of their tokens, and no token is in two. */
 #include "trade_items.h"
 
-#include "trade_char.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "trade_char.h"
 
 /* ---- words ---- */
 

@@ -166,8 +166,9 @@ static reached read_reached(const item_list *list, size_t at)
 /* "TP1 ✅ TP2 ✅ TP3": do the marks of this line stand behind their targets? */
 static bool marks_follow(const item_list *list, size_t at)
 {
+    enum { REACH = 40 };
     bool follow = false;
-    while (at-- > 0 && list->items[at].kind != ITEM_LINE)
+    for (size_t n = 0; at-- > 0 && n < REACH && list->items[at].kind != ITEM_LINE; n++)
         if (item_is(&list->items[at], SENSE_TARGET))
             follow = true;
         else if (is_mark(&list->items[at], "V"))

@@ -101,6 +101,8 @@ static void twice_the_text_takes_twice_the_steps(void **state)
                                          "\xF0",
                                          "\xD1\x82\xD0\xBF ",
                                          "\xE2\x91\xA0",
+                                         "TP1 \xE2\x9C\x85 ",
+                                         "\xE2\x9C\x85 tp q q q ",
                                          "take profit ",
                                          "stop loss hit "};
     uint64_t most = 0;
