@@ -2,7 +2,8 @@
 // fake. What becomes of each trouble, and where the operator sees it.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { GUILD, MirrorWorld, US } from "./mirror-world";
+import { until } from "./harness";
+import { GUILD, MirrorWorld, snowflake, US } from "./mirror-world";
 
 let world: MirrorWorld;
 
@@ -71,4 +72,214 @@ test("a test post that Discord refuses says why and what to do", async () => {
   assert.equal(state, "failed");
   assert.match(findings[0]!.detail, /Discord refused posting: .*Permission/);
   assert.match(findings[0]!.instruction, /permissions/);
+});
+
+test("a channel with the webhook identity shows authors, quotes what is replied to, and edits and deletes through it", async () => {
+  await permit(POSTS | ROLES | bit(29));
+  const pair = await world.pair({ identity: "webhook" });
+  const author = { id: "14", name: "Discord Ana", bot: false };
+  const target = await world.write(pair, "BTC long 64000", { author });
+  await world.shows(pair, ["BTC long 64000"]);
+  const [post] = await world.posts(pair);
+  assert.equal(post!.author.username, "D.iscord Ana");
+  const reply = await world.write(pair, "TP1", {
+    kind: "reply",
+    replyToId: target,
+  });
+  const link = `https://discord.com/channels/${GUILD}/${pair.mirror}/${post!.id}`;
+  const quoted = `> **Discord Ana** BTC long 64000 [↩](${link})\nTP1`;
+  await world.shows(pair, ["BTC long 64000", quoted]);
+  await world.edit(pair, target, "BTC long 64100", { author });
+  await world.shows(pair, ["BTC long 64100", quoted]);
+  await world.remove(pair, reply);
+  await world.shows(pair, ["BTC long 64100"]);
+  const made = (await world.calls()).filter(
+    ({ method, path, status }) =>
+      method === "POST" &&
+      path.endsWith(`/channels/${pair.mirror}/webhooks`) &&
+      status < 300,
+  );
+  assert.equal(made.length, 1);
+});
+
+test("a webhook that was deleted is made once more, and its posts are made again with their edits", async () => {
+  const pair = await world.pair({ identity: "webhook" });
+  const first = await world.write(pair, "one");
+  await world.write(pair, "two");
+  await world.shows(pair, ["one", "two"]);
+  const { actual } = await world.row(first);
+  await permit(POSTS | ROLES | bit(29) | bit(13));
+  const answer = await fetch(
+    `${world.discord.url}/api/v10/webhooks/${actual!.webhookId}`,
+    {
+      method: "DELETE",
+      headers: {
+        authorization: "Bot bot-token",
+        "user-agent": "DiscordBot (https://test.example, 1)",
+      },
+    },
+  );
+  assert.equal(answer.status, 204);
+  await world.write(pair, "three");
+  await world.shows(pair, ["one", "two", "three"]);
+  await world.edit(pair, first, "one, corrected");
+  await world.shows(pair, ["two", "three", "one, corrected"]);
+});
+
+test("a webhook's post whose answer was lost is found, not posted twice", async () => {
+  const pair = await world.pair({ identity: "webhook" });
+  await world.write(pair, "before");
+  await world.shows(pair, ["before"]);
+  await world.fault({
+    kind: "rest_502_after_commit",
+    route: "POST /webhooks/:webhook/:token",
+  });
+  const id = await world.write(pair, "committed, then 502");
+  await world.rowIs(
+    id,
+    "the post to be known",
+    ({ actual }) => actual !== null,
+  );
+  await world.write(pair, "after");
+  await world.shows(pair, ["before", "committed, then 502", "after"]);
+});
+
+test("posts whose records were lost with a restored backup are adopted, also when they were edited since", async () => {
+  const pair = await world.pair();
+  const ids = [5, 4, 3].map((minutes) => snowflake(minutes * 60_000));
+  await world.upsert(pair, ids[0]!, "kept");
+  await world.shows(pair, ["kept"]);
+  await world.restoreAround(async () => {
+    await world.upsert(pair, ids[1]!, "lost");
+    await world.upsert(pair, ids[2]!, "lost, too");
+    await world.shows(pair, ["kept", "lost", "lost, too"]);
+  });
+  // what the collector reads again from the history
+  await world.upsert(pair, ids[1]!, "lost, and edited meanwhile", {
+    editedAt: Date.now(),
+  });
+  await world.upsert(pair, ids[2]!, "lost, too");
+  await world.shows(pair, ["kept", "lost, and edited meanwhile", "lost, too"]);
+  await world.idle();
+  assert.equal((await world.posts(pair)).length, 3);
+});
+
+test("a post that was deleted by hand stays so, and its row says why", async () => {
+  const pair = await world.pair();
+  const id = await world.write(pair, "deleted by hand");
+  await world.shows(pair, ["deleted by hand"]);
+  await world.discard(pair, 0);
+  await world.edit(pair, id, "edited after that");
+  const row = await world.rowIs(id, "the row to be dead", ({ dead }) => dead);
+  assert.equal(row.error, "somebody deleted the post");
+  assert.deepEqual(await world.texts(pair), []);
+});
+
+test("where the channel says so, a post that was deleted by hand is made again", async () => {
+  const pair = await world.pair({ recreates: true });
+  const id = await world.write(pair, "again and again");
+  await world.shows(pair, ["again and again"]);
+  await world.discard(pair, 0);
+  await world.edit(pair, id, "again, edited");
+  await world.shows(pair, ["again, edited"]);
+});
+
+test("a missing permission stops its channel only, and the operator sees which", async () => {
+  const [closed, open] = [await world.pair(), await world.pair()];
+  await world.fault({
+    kind: "lose_permission",
+    user_id: US,
+    channel_id: closed.mirror,
+    permissions: String(bit(11)),
+  });
+  const id = await world.write(closed, "not to be posted yet");
+  await world.write(open, "posted");
+  await world.shows(open, ["posted"]);
+  const row = await world.rowIs(id, "an error", ({ error }) => !!error);
+  assert.match(row.error!, /Missing Permissions \(status 403, code 50013\)/);
+  assert.equal(row.dead, false);
+  await until("the service to say so", async () => {
+    const service = await world.serviceRow("test");
+    return service.detail?.includes(closed.mirror) ?? false;
+  });
+  assert.equal((await world.serviceRow("test")).state, "degraded");
+  await world.remove(closed, id);
+});
+
+test("a mirror channel that was deleted stops nothing else", async () => {
+  const [gone, open] = [await world.pair(), await world.pair()];
+  await world.discord.control("DELETE", `/channels/${gone.mirror}`);
+  const id = await world.write(gone, "nowhere to go");
+  await world.write(open, "posted");
+  await world.shows(open, ["posted"]);
+  const row = await world.rowIs(id, "an error", ({ error }) => !!error);
+  assert.match(row.error!, /Unknown Channel/);
+  await world.remove(gone, id);
+});
+
+test("edits that Discord limits wait, collapse into the newest, and hold no new post", async () => {
+  const pair = await world.pair();
+  const id = await world.write(pair, "v1");
+  await world.shows(pair, ["v1"]);
+  await world.fault({
+    kind: "rest_error",
+    route: "PATCH /channels/:channel/messages/:message",
+    status: 400,
+    code: 30046,
+    message: "Maximum number of edits to messages older than 1 hour reached",
+    count: 2,
+  });
+  const since = await world.mark();
+  await world.edit(pair, id, "v2");
+  await world.rowIs(id, "the limit", ({ error }) => /30046/.test(error ?? ""));
+  await world.write(pair, "new");
+  await world.edit(pair, id, "v3");
+  await world.edit(pair, id, "v4");
+  await world.shows(pair, ["v4", "new"]);
+  const patches = (await world.calls(since))
+    .filter(({ method, status }) => method === "PATCH" && status === 200)
+    .map(({ body }) => body!["content"]);
+  assert.deepEqual(patches.at(-1), "v4");
+  assert.ok(patches.length <= 2, JSON.stringify(patches));
+});
+
+test("polls, stickers and forwards are posted in words", async () => {
+  const pair = await world.pair();
+  await world.write(pair, "", {
+    poll: { question: "BTC?", answers: ["up", "down"], multiple: false },
+  });
+  await world.write(pair, "go", {
+    stickers: [{ id: "1", name: "rocket", format: "png" }],
+  });
+  await world.write(pair, "from elsewhere", { kind: "forward" });
+  await world.shows(pair, [
+    "📊 **BTC?**\n1. up\n2. down",
+    "go\n[sticker: rocket]",
+    "-# ↪ forwarded\nfrom elsewhere",
+  ]);
+});
+
+test("two bots share the work; when one is killed in the middle nothing is lost or doubled", async () => {
+  const pairs = [await world.pair(), await world.pair(), await world.pair()];
+  const second = await world.bot("second");
+  const wanted = pairs.map(() => [] as string[]);
+  for (let i = 0; i < 10; i++)
+    for (const [n, pair] of pairs.entries()) {
+      const text = `${n}.${i}`;
+      wanted[n]!.push(text);
+      await world.write(pair, text);
+      if (i === 5 && n === 1) await second.stop("SIGKILL");
+    }
+  for (const [n, pair] of pairs.entries()) await world.shows(pair, wanted[n]!);
+});
+
+test("no token, of the bot or of a webhook, is ever in a log", async () => {
+  const hooks = await world.discord
+    .control<{ webhooks?: { token: string }[] }>("GET", "/state")
+    .then(({ webhooks }) => webhooks ?? []);
+  for (const { log } of world.bots) {
+    assert.doesNotMatch(log, /bot-token/);
+    assert.doesNotMatch(log, /webhooks\/\d+\/[\w-]{20,}/);
+    for (const { token } of hooks) assert.ok(!log.includes(token));
+  }
 });

@@ -1,6 +1,6 @@
 // mirror-world.ts - a backend, a fake Discord and bots. Signals are written to the backend as
 // the collector would, so a test says exactly what is to be mirrored, and when.
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { ConvexHttpClient } from "convex/browser";
 import { makeFunctionReference } from "convex/server";
 import { importPKCS8, SignJWT } from "jose";
@@ -352,6 +352,29 @@ export class MirrorWorld {
 
   async settings(settings: object): Promise<void> {
     await this.discord.control("POST", "/settings", settings);
+  }
+
+  /** Deletes a post of a mirror channel by hand. */
+  async discard(pair: Pair, index: number): Promise<void> {
+    const { id } = (await this.posts(pair))[index]!;
+    await this.discord.control(
+      "DELETE",
+      `/channels/${pair.mirror}/messages/${id}`,
+    );
+  }
+
+  /** Runs something whose effects in the backend are then lost to a backup of before. */
+  async restoreAround(act: () => Promise<void>): Promise<void> {
+    const { dir } = this.backend;
+    const backup = `${dir}.backup`;
+    await this.backend.end();
+    cpSync(dir, backup, { recursive: true });
+    await this.backend.open();
+    await act();
+    await this.backend.end("SIGKILL");
+    rmSync(dir, { recursive: true });
+    renameSync(backup, dir);
+    await this.backend.open();
   }
 
   async calm(): Promise<void> {

@@ -22,8 +22,10 @@
 #include "files.h"
 #include "inbox.h"
 #include "job.h"
+#include "posts.h"
 #include "role_watch.h"
 #include "roles.h"
+#include "webhooks.h"
 
 enum {
     CLAIM_MAX = 32,
@@ -32,6 +34,7 @@ enum {
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 30000,
     SOON_MS = 1000,
+    STALE_MS = 5000,
     LOOK_MS = 60000, /* a claim at least this often, whatever the queue said */
     DRAIN_MS = 6000,
     DRAIN_LOOK_MS = 20
@@ -46,7 +49,8 @@ typedef struct waiting {
 typedef struct lane {
     struct lane *next;
     char channel_id[24];
-    waiting *first; /* the running one, then those behind it, in source order */
+    waiting *first;    /* the running one, then those behind it, in source order */
+    char problem[200]; /* what a person has to change; "" */
 } lane;
 
 /* What the REST thread tells the loop. */
@@ -64,7 +68,7 @@ struct bot {
     pthread_mutex_t who_lock; /* of `who` */
     identity who;
     daemon_metrics *metrics;
-    daemon_counter *posted, *edited, *deleted, *retried, *dead;
+    daemon_counter *posted, *edited, *deleted, *retried, *dead, *gone;
     daemon_gauge *in_hand_gauge;
     daemon_histogram *latency;
     service_link *link;
@@ -72,6 +76,8 @@ struct bot {
     discord_rest *rest;
     files *files;
     inbox *inbox;
+    webhooks *webhooks;
+    posts *posts;
     job_desk *desk;
     checks *checks;
     roles *roles; /* NULL: not asked for */
@@ -105,6 +111,22 @@ static void end_with(bot *self, int status)
     daemon_loop_stop(self->loop);
 }
 
+/* What a person has to change, the roles' trouble first; "" for nothing. */
+static void say_problems(const bot *self, char *ret, size_t size)
+{
+    const char *first = self->problem;
+    size_t more = 0;
+    for (const lane *l = self->lanes; l; l = l->next) {
+        if (l->problem[0] && first[0])
+            more++;
+        else if (l->problem[0])
+            first = l->problem;
+    }
+    snprintf(ret, size, "%s", first);
+    if (more > 0)
+        snprintf(ret, size, "%.250s (and %zu more channels)", first, more);
+}
+
 static void report_state(bot *self)
 {
     daemon_gauge_set(self->in_hand_gauge, (int64_t)self->in_hand);
@@ -112,7 +134,9 @@ static void report_state(bot *self)
         return service_link_report(self->link, "stopping", "");
     if (!self->released || !self->user_known)
         return;
-    service_link_report(self->link, self->problem[0] ? "degraded" : "ready", self->problem);
+    char text[400];
+    say_problems(self, text, sizeof text);
+    service_link_report(self->link, text[0] ? "degraded" : "ready", text);
     daemon_notify_ready();
 }
 
@@ -273,6 +297,11 @@ static void count_outcome(bot *self, const job *j, job_outcome outcome)
         daemon_log(DAEMON_WARN, "a post is put off", "mirror=%s why=%s",
                    job_work(j)->mirror_id.data, job_error(j));
         return;
+    case JOB_GONE:
+        daemon_counter_add(self->gone, 1);
+        daemon_log(DAEMON_WARN, "a post is not there any more", "mirror=%s why=%s",
+                   job_work(j)->mirror_id.data, job_error(j));
+        return;
     case JOB_DEAD:
         daemon_counter_add(self->dead, 1);
         daemon_log(DAEMON_ERROR, "a post is given up", "mirror=%s why=%s",
@@ -284,8 +313,7 @@ static void count_outcome(bot *self, const job *j, job_outcome outcome)
     }
 }
 
-/* Those behind a post that is put off would overtake it: back to the backend with them, due at once
- * (its lane is held by the first anyway). */
+/* Back to the backend with them, due at once. */
 static void give_back(bot *self, waiting **from)
 {
     while (*from) {
@@ -298,6 +326,30 @@ static void give_back(bot *self, waiting **from)
     }
 }
 
+/* What keeps a channel from being written to is said until something was written there. */
+static void note_problem(bot *self, lane *l, const job *j, job_outcome outcome)
+{
+    char text[sizeof l->problem] = "";
+    if (outcome == JOB_RETRY && job_is_closed(j))
+        snprintf(text, sizeof text, "channel %s: %.150s", l->channel_id, job_error(j));
+    else if (outcome != JOB_POSTED && outcome != JOB_DELETED)
+        return;
+    if (strcmp(text, l->problem) == 0)
+        return;
+    memcpy(l->problem, text, sizeof text);
+    if (text[0])
+        daemon_log(DAEMON_ERROR, "a channel cannot be written to", "why=%s", text);
+    report_state(self);
+}
+
+/* Those behind a post that is put off would overtake it. Those that waited for long may have
+ * changed since they were claimed: their newest state is claimed anew. */
+static bool must_go_back(const waiting *next, const job *done, job_outcome outcome)
+{
+    return (outcome == JOB_RETRY && job_work(done)->op == API_WORK_OP_POST) ||
+           job_age_ms(next->job) > STALE_MS;
+}
+
 static void on_job_done(job *j, job_outcome outcome, void *user)
 {
     bot *self = user;
@@ -306,12 +358,13 @@ static void on_job_done(job *j, job_outcome outcome, void *user)
     l->first = w->next;
     self->in_hand--;
     count_outcome(self, j, outcome);
+    note_problem(self, l, j, outcome);
     if (outcome != JOB_STOP)
         add_outcome(self, j, outcome);
+    if (l->first && outcome != JOB_STOP && must_go_back(l->first, j, outcome))
+        give_back(self, &l->first);
     job_free(j);
     free(w);
-    if (outcome == JOB_RETRY)
-        give_back(self, &l->first);
     flush_outcomes(self);
     if (l->first && outcome != JOB_STOP)
         job_run(l->first->job);
@@ -442,7 +495,9 @@ static void on_release_due(void *user)
 
 static void on_backend_ready(void *user)
 {
-    report_state(user);
+    bot *self = user;
+    posts_begin_anew(self->posts); /* it may have been restored from a backup */
+    report_state(self);
 }
 
 static void on_backend_refused(void *user)
@@ -471,6 +526,7 @@ static void on_identity_wake(void *user)
     }
     daemon_log(DAEMON_INFO, "Discord accepted the token", "user=%s id=%s", who.name, who.user_id);
     job_desk_set_user(self->desk, who.user_id);
+    webhooks_set_user(self->webhooks, who.user_id);
     self->user_known = true;
     report_state(self);
     claim(self);
@@ -569,6 +625,7 @@ static int open_metrics(bot *self)
     self->deleted = daemon_counter_new(m, "deletes_total", NULL, "messages deleted");
     self->retried = daemon_counter_new(m, "retries_total", NULL, "jobs put off");
     self->dead = daemon_counter_new(m, "dead_total", NULL, "jobs given up");
+    self->gone = daemon_counter_new(m, "gone_total", NULL, "posts that somebody deleted by hand");
     self->in_hand_gauge = daemon_gauge_new(m, "in_hand", NULL, "jobs leased and not reported");
     self->latency = daemon_histogram_new(m, "source_to_posted_seconds", NULL,
                                          "from the source message to its post");
@@ -614,6 +671,19 @@ static int open_backend(bot *self)
     return r;
 }
 
+static int open_desk(bot *self)
+{
+    job_desk_options options = {.loop = self->loop,
+                                .rest = self->rest,
+                                .inbox = self->inbox,
+                                .webhooks = self->webhooks,
+                                .posts = self->posts,
+                                .files = self->files,
+                                .done = on_job_done,
+                                .user = self};
+    return job_desk_new(&options, &self->desk);
+}
+
 static int open_discord(bot *self)
 {
     discord_error error = {0};
@@ -633,8 +703,9 @@ static int open_discord(bot *self)
     if (r == 0)
         r = inbox_new(self->loop, &self->inbox);
     if (r == 0) {
-        job_desk_options desk = {self->loop, self->rest, self->files, on_job_done, self};
-        r = job_desk_new(&desk, &self->desk);
+        self->webhooks = webhooks_new(self->rest, self->inbox);
+        self->posts = posts_new();
+        r = self->webhooks && self->posts ? open_desk(self) : -ENOMEM;
     }
     return r;
 }
@@ -747,6 +818,8 @@ void bot_close(bot *self)
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);
+    webhooks_free(self->webhooks);
+    posts_free(self->posts);
     inbox_free(self->inbox);
     forget_outcomes(self);
     free(self->outcomes);

@@ -14,6 +14,7 @@
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "payload.h"
 #include "permissions.h"
 
 enum {
@@ -24,8 +25,6 @@ enum {
     MISSING_PERMISSION = 50013,
     NONCE_SIZE = 26
 };
-
-static const char test_text[] = "Test post of the signals mirror. It is deleted at once.";
 
 typedef enum step {
     GET_CHANNEL,
@@ -58,12 +57,6 @@ struct checks {
 
 static void look(checks *self);
 static void take_step(checks *self);
-
-bool checks_is_test_post(const cJSON *message)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(message, "content"));
-    return text && strcmp(text, test_text) == 0;
-}
 
 /* ---- the backend ---- */
 
@@ -316,7 +309,7 @@ static void on_created(checks *self, const discord_result *answer)
 
 static void on_read(checks *self, const discord_result *answer)
 {
-    if (!checks_is_test_post(answer->json))
+    if (!payload_is_test_post(answer->json))
         findings_add(&self->findings, "text_changed",
                      "Look for another bot or an AutoMod rule in this guild that changes messages.",
                      "The post did not come back as it was written.");
@@ -372,7 +365,7 @@ static discord_status post(checks *self, letter *l)
 {
     char nonce[NONCE_SIZE];
     snprintf(nonce, sizeof nonce, "t%.12s.%.0f", self->check->check_id.data, self->check->fence);
-    discord_message message = {.content = test_text, .nonce = nonce};
+    discord_message message = {.content = payload_test_post, .nonce = nonce};
     return discord_rest_create_message(self->options.rest, channel_id(self), &message, inbox_take,
                                        l);
 }

@@ -6,9 +6,6 @@
 #ifndef BOT_CHECKS_H
 #define BOT_CHECKS_H
 
-#include <cjson/cJSON.h>
-#include <stdbool.h>
-
 #include "convex/client.h"
 #include "daemon/loop.h"
 #include "discord/rest.h"
@@ -29,8 +26,5 @@ int checks_open(const checks_options *options, checks **ret);
 void checks_begin(checks *self, const char *our_user_id); /* Discord accepted the token */
 void checks_stop(checks *self);                           /* begins nothing new */
 void checks_close(checks *self);                          /* NULL is fine */
-
-/* Is `message`, as Discord lists it, a test post that nobody took back? */
-bool checks_is_test_post(const cJSON *message);
 
 #endif

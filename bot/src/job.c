@@ -1,12 +1,11 @@
 /* job.c - one unit of work carried out against Discord.
  * Owns its parts, files and the ids of its posts. Loop thread only; answers come from the REST
- * thread through the desk's inbox.
+ * thread through the inbox.
  * Invariant: at most one call of a job is under way, so its parts arrive in order. */
 #include "job.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,78 +15,76 @@
 #include "payload.h"
 
 enum {
-    LOOK_BACK_MS = 15000,     /* clocks differ */
     NONCE_MEMORY_MS = 60000,  /* Discord forgets nonces after some minutes */
     FILES_PATIENCE_MS = 8000, /* a post at the head of its lane waits this long for its files */
     LOOK_PAGE = 100,
-    DISCORD_EPOCH_SHIFT = 22
+    TOO_LARGE_STATUS = 413
 };
 
-static const long long discord_epoch_ms = 1420070400000;
-
-/* UNDO: the parts made of a post that can never be whole are taken back. */
-typedef enum step { STEP_FILES, STEP_LOOK, STEP_PARTS, STEP_UNDO, STEP_DONE } step;
+/* HOOK: the channel's webhook is asked for. UNARCHIVE: its thread is opened again, then the call
+ * that found it archived is repeated. REPLACE: a post of a webhook that is gone is deleted by the
+ * bot, so that it can be made again. UNDO: the parts made of a post that can never be whole are
+ * taken back. */
+typedef enum step {
+    STEP_FILES,
+    STEP_HOOK,
+    STEP_LOOK,
+    STEP_PARTS,
+    STEP_UNARCHIVE,
+    STEP_REPLACE,
+    STEP_UNDO,
+    STEP_DONE
+} step;
 
 struct job {
     job_desk *desk;
     const api_mirrors_claim_result *claimed; /* has the work */
     const api_work *work;
     double fence;
-    step step;
-    bool running;       /* job_run was called */
+    step step, resume; /* resume: after UNARCHIVE */
+    bool running;      /* job_run was called */
+    bool rehooked, unarchived, closed, again;
     file_set *fetching; /* the set under way, not ours yet */
     daemon_timer *patience;
-    char *late_notice; /* instead of the files that did not come in time */
+    char *late_notice; /* instead of the files that did not come in time, or are too large */
     file_set *files;
     discord_parts parts;
     char *embeds;
+    const discord_webhook *hook; /* borrowed from the desk's webhooks; NULL: as the bot */
+    char hook_id[24];
     size_t part;      /* the next to create, edit or delete */
     char **ids;       /* ours, in order; known ones first */
     convex_str *told; /* the same, as a report has them */
     size_t n_ids, n_known;
     long long posted_at, retry_after_ms;
+    int64_t claimed_ms;
+    unsigned epoch; /* of the desk's posts, when it was claimed */
     char error[640];
 };
 
-/* An answer on its way from the REST thread. */
-typedef struct answer {
-    struct answer *next;
-    job *job;
-    const discord_result *result;
-} answer;
-
-/* The posts of one mirror channel that ended last, newest first: what is being looked for was made
- * after the last of them that is not its own. */
-typedef struct channel_mark {
-    struct channel_mark *next;
-    char channel_id[24];
-    struct {
-        char mirror_id[64];
-        uint64_t last_id;
-    } posts[2];
-} channel_mark;
-
 struct job_desk {
     job_desk_options options;
-    daemon_waker *waker;
-    pthread_mutex_t lock;
-    answer *first, **last;
     char user_id[24];
-    channel_mark *marks;
 };
 
 static void go_on(job *self);
 
-/* ---- outcome ---- */
+static bool is_webhooks(const job *self)
+{
+    return self->work->identity == API_POST_IDENTITY_WEBHOOK;
+}
 
-static void remember_post(job *self);
+static const char *channel_of(const job *self)
+{
+    return self->work->channel_id.data;
+}
+
+/* ---- outcome ---- */
 
 static void finish(job *self, job_outcome outcome)
 {
     self->step = STEP_DONE;
     self->running = false;
-    if (outcome == JOB_POSTED && self->work->op == API_WORK_OP_POST)
-        remember_post(self);
     self->desk->options.done(self, outcome, self->desk->options.user);
 }
 
@@ -100,18 +97,6 @@ static void give_up(job *self)
     go_on(self);
 }
 
-static void fail(job *self, const discord_error *error)
-{
-    long attempts = (long)self->work->attempts;
-    payload_verdict verdict = payload_judge(error, attempts, &self->retry_after_ms);
-    snprintf(self->error, sizeof self->error, "%s (status %d, code %d)", error->message,
-             error->http_status, error->code);
-    if (verdict == PAYLOAD_DEAD)
-        give_up(self);
-    else
-        finish(self, verdict == PAYLOAD_STOP ? JOB_STOP : JOB_RETRY);
-}
-
 static void fail_local(job *self, job_outcome outcome, const char *why)
 {
     self->retry_after_ms = 1000;
@@ -119,21 +104,66 @@ static void fail_local(job *self, job_outcome outcome, const char *why)
     finish(self, outcome);
 }
 
-/* ---- the REST thread ---- */
-
-static void on_answer(const discord_result *result, void *user)
+static bool is_too_large(const discord_error *error)
 {
-    answer *a = user;
-    job_desk *desk = a->job->desk;
-    a->result = discord_result_ref(result);
-    pthread_mutex_lock(&desk->lock);
-    *desk->last = a;
-    desk->last = &a->next;
-    pthread_mutex_unlock(&desk->lock);
-    daemon_waker_wake(desk->waker);
+    return error->http_status == TOO_LARGE_STATUS || error->code == DISCORD_CODE_TOO_LARGE ||
+           error->code == DISCORD_CODE_FILE_TOO_LARGE;
 }
 
-/* ---- what came back ---- */
+static bool is_hook_gone(const job *self, const discord_error *error)
+{
+    return is_webhooks(self) && (error->code == DISCORD_CODE_UNKNOWN_WEBHOOK ||
+                                 error->code == DISCORD_CODE_BAD_WEBHOOK_TOKEN);
+}
+
+/* The same call again, in another way. Returns whether there is one. */
+static bool mend(job *self, const discord_error *error)
+{
+    bool archived = error->code == DISCORD_CODE_THREAD_ARCHIVED;
+    if (self->files && is_too_large(error)) {
+        free(self->late_notice);
+        self->late_notice = files_notice(&self->work->attachments, "too large for this server");
+        file_set_free(self->files);
+        self->files = NULL;
+        discord_parts_done(&self->parts);
+        convex_text_free(self->embeds, NULL);
+        self->embeds = NULL;
+        self->step = STEP_FILES;
+    } else if (is_hook_gone(self, error) && !self->rehooked && self->step == STEP_PARTS) {
+        self->rehooked = true;
+        webhooks_forget(self->desk->options.webhooks, channel_of(self));
+        self->resume = STEP_PARTS;
+        self->step = STEP_HOOK;
+    } else if (archived && !self->unarchived) {
+        self->unarchived = true;
+        self->resume = self->step;
+        self->step = STEP_UNARCHIVE;
+    } else {
+        return false;
+    }
+    go_on(self);
+    return true;
+}
+
+static void fail(job *self, const discord_error *error)
+{
+    long attempts = (long)self->work->attempts;
+    if (mend(self, error))
+        return;
+    payload_verdict verdict = payload_judge(error, attempts, &self->retry_after_ms);
+    snprintf(self->error, sizeof self->error, "%s (status %d, code %d)", error->message,
+             error->http_status, error->code);
+    self->closed = verdict == PAYLOAD_CLOSED;
+    if (verdict == PAYLOAD_DEAD)
+        return give_up(self);
+    if (verdict == PAYLOAD_GONE)
+        snprintf(self->error, sizeof self->error, "somebody deleted the post");
+    finish(self, verdict == PAYLOAD_STOP   ? JOB_STOP
+                 : verdict == PAYLOAD_GONE ? JOB_GONE
+                                           : JOB_RETRY);
+}
+
+/* ---- the parts ---- */
 
 static bool add_id(job *self, const char *id)
 {
@@ -155,57 +185,6 @@ static const char *json_text(const cJSON *object, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
-static uint64_t number_of_id(const char *id)
-{
-    return id ? strtoull(id, NULL, 10) : 0;
-}
-
-static channel_mark *mark_of(job_desk *desk, const char *channel_id)
-{
-    channel_mark *mark = desk->marks;
-    while (mark && strcmp(mark->channel_id, channel_id) != 0)
-        mark = mark->next;
-    return mark;
-}
-
-/* Without memory only the clock tells what is older. */
-static void remember_post(job *self)
-{
-    const char *channel = self->work->channel_id.data;
-    const char *mirror = self->work->mirror_id.data;
-    channel_mark *mark = mark_of(self->desk, channel);
-    if (!mark) {
-        mark = calloc(1, sizeof *mark);
-        if (!mark)
-            return;
-        snprintf(mark->channel_id, sizeof mark->channel_id, "%s", channel);
-        mark->next = self->desk->marks;
-        self->desk->marks = mark;
-    }
-    if (strcmp(mark->posts[0].mirror_id, mirror) != 0)
-        mark->posts[1] = mark->posts[0];
-    snprintf(mark->posts[0].mirror_id, sizeof mark->posts[0].mirror_id, "%s", mirror);
-    mark->posts[0].last_id = self->n_ids ? number_of_id(self->ids[self->n_ids - 1]) : 0;
-}
-
-/* What is looked for has a greater id than this: it was made after its own earlier parts, after the
- * posts before it in its lane, and after its first attempt. */
-static uint64_t oldest_possible(const job *self)
-{
-    const char *mirror = self->work->mirror_id.data;
-    const channel_mark *mark = mark_of(self->desk, self->work->channel_id.data);
-    long long since = (long long)self->work->first_attempt_at - LOOK_BACK_MS;
-    uint64_t bounds[] = {
-        since > discord_epoch_ms ? (uint64_t)(since - discord_epoch_ms) << DISCORD_EPOCH_SHIFT : 0,
-        number_of_id(self->work->after_message_id.data),
-        self->n_ids ? number_of_id(self->ids[self->n_ids - 1]) : 0,
-        !mark ? 0 : mark->posts[strcmp(mark->posts[0].mirror_id, mirror) == 0].last_id};
-    uint64_t bound = 0;
-    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
-        bound = bounds[i] > bound ? bounds[i] : bound;
-    return bound;
-}
-
 static bool is_last(const job *self, size_t part)
 {
     return part + 1 == self->parts.n;
@@ -222,50 +201,117 @@ static size_t files_of(const job *self, size_t part, const discord_file **ret)
     return count;
 }
 
-/* Is `message` the next part, made by an attempt whose outcome was lost? */
-static bool is_our_post(const job *self, const cJSON *message, size_t part)
+/* ---- looking for what is there already ---- */
+
+static const api_lane_posts *known_posts(const job *self)
 {
-    const char *author = json_text(cJSON_GetObjectItemCaseSensitive(message, "author"), "id");
+    for (size_t i = 0; i < self->claimed->lanes.count; i++)
+        if (strcmp(self->claimed->lanes.items[i].channel_id.data, channel_of(self)) == 0)
+            return &self->claimed->lanes.items[i];
+    return NULL;
+}
+
+/* Only newer ones: after what is known of it, or else as the backend says. */
+static const char *look_after(const job *self)
+{
+    const char *after = self->work->after_message_id.data;
+    return self->n_ids > 0 ? self->ids[self->n_ids - 1] : after && *after ? after : "1";
+}
+
+static bool is_part(const job *self, const cJSON *message, size_t part)
+{
     const char *told = json_text(message, "nonce");
     char nonce[PAYLOAD_NONCE_SIZE];
     payload_nonce(self->work, part, nonce);
-    if (!author || strcmp(author, self->desk->user_id) != 0)
-        return false;
-    if (told)
+    if (told && *told)
         return strcmp(told, nonce) == 0;
     return payload_matches(self->work, message, self->parts.part[part], files_of(self, part, NULL),
                            is_last(self, part));
 }
 
-/* Discord lists the newest first: walk backwards, so that parts are found in order. */
-static void adopt(job *self, const cJSON *list)
+/* How many parts, from `from` on, are among the found as we would write them; in order. */
+static size_t match(const job *self, const posts_found *found, size_t from, const cJSON **ret,
+                    size_t max)
 {
-    uint64_t after = oldest_possible(self);
-    size_t before = self->n_ids;
-    for (int i = cJSON_GetArraySize(list) - 1; i >= 0 && self->n_ids < self->parts.n; i--) {
-        const cJSON *message = cJSON_GetArrayItem(list, i);
-        const char *id = json_text(message, "id");
-        if (number_of_id(id) <= after || !is_our_post(self, message, self->n_ids))
-            continue;
+    size_t n = 0;
+    for (size_t i = 0; i < found->count && n < max && from + n < self->parts.n; i++)
+        if (is_part(self, found->list[i], from + n))
+            ret[n++] = found->list[i];
+    return n;
+}
+
+static bool adopt(job *self, const cJSON **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *id = json_text(list[i], "id");
         if (!add_id(self, id))
-            return fail_local(self, JOB_RETRY, "out of memory");
-        after = number_of_id(id);
+            return false;
+        posts_made(self->desk->options.posts, channel_of(self), id, self->work->mirror_id.data);
         self->posted_at = discord_id_time_ms(id);
     }
-    if (self->n_ids > before)
-        daemon_log(DAEMON_INFO, "found a post whose outcome was unknown", "mirror=%s parts=%zu",
-                   self->work->mirror_id.data, self->n_ids - before);
-    self->part =
-        self->work->op == API_WORK_OP_POST ? self->n_ids : 0; /* an edit still writes them all */
+    if (n > 0)
+        daemon_log(DAEMON_INFO, "found a post whose record was lost", "mirror=%s parts=%zu",
+                   self->work->mirror_id.data, n);
+    return true;
+}
+
+/* Parts that say what they should are adopted as they are. If they are not all there but others of
+ * ours that belong to nobody are, those are ours with an older text: they are adopted in their
+ * order and written anew. */
+static void take_found(job *self, const cJSON *messages)
+{
+    const cJSON *list[POSTS_FOUND_MAX];
+    posts_found found;
+    posts_search search = {.channel_id = channel_of(self),
+                           .mirror_id = self->work->mirror_id.data,
+                           .epoch = self->epoch,
+                           .our_id = self->desk->user_id,
+                           .webhook_id = self->hook ? self->hook->id : NULL,
+                           .after = look_after(self),
+                           .known = known_posts(self)};
+    bool edit = self->work->op == API_WORK_OP_EDIT;
+    posts_find(self->desk->options.posts, &search, messages, &found);
+    size_t missing = self->parts.n - self->n_ids;
+    size_t n = match(self, &found, self->n_ids, list, POSTS_FOUND_MAX);
+    bool exact = n == missing || n == found.count;
+    if (!exact && !edit)
+        for (n = 0; n < missing && n < found.count; n++)
+            list[n] = found.list[n];
+    if (!adopt(self, list, n))
+        return fail_local(self, JOB_RETRY, "out of memory");
+    if (cJSON_GetArraySize(messages) < LOOK_PAGE && found.count == n)
+        posts_set_clean(self->desk->options.posts, channel_of(self));
+    if (self->work->withdrawn && self->n_ids == 0) { /* it was never posted, and need not be */
+        snprintf(self->error, sizeof self->error, "it was deleted before it was posted");
+        return finish(self, JOB_GONE);
+    }
+    self->part = exact && !edit ? self->n_ids : 0; /* an edit still writes them all */
     self->step = STEP_PARTS;
     go_on(self);
 }
 
+/* A create may have happened already, and its nonce may be forgotten. */
+static bool has_to_look(const job *self)
+{
+    double since = self->work->first_attempt_at;
+    if (self->work->op == API_WORK_OP_POST)
+        return self->work->uncertain ||
+               (self->work->late && !posts_is_clean(self->desk->options.posts, channel_of(self)));
+    return self->work->op == API_WORK_OP_EDIT && self->parts.n > self->n_known && since > 0 &&
+           self->work->attempts > 0 &&
+           (is_webhooks(self) || (double)daemon_wall_ms() - since > NONCE_MEMORY_MS);
+}
+
+/* ---- what came back ---- */
+
 static void part_done(job *self, const discord_result *result)
 {
     bool created = self->work->op != API_WORK_OP_DELETE && self->part >= self->n_ids;
-    if (created && !add_id(self, json_text(result->json, "id")))
+    const char *id = json_text(result->json, "id");
+    if (created && !add_id(self, id))
         return fail_local(self, JOB_RETRY, "Discord's answer has no message id");
+    if (created)
+        posts_made(self->desk->options.posts, channel_of(self), id, self->work->mirror_id.data);
     self->posted_at = daemon_wall_ms();
     self->part++;
     go_on(self);
@@ -281,87 +327,159 @@ static void undone(job *self, const discord_error *error)
     give_up(self);
 }
 
+/* All parts of a webhook that is gone are deleted: it can be made again. */
+static void replaced(job *self, const discord_error *error)
+{
+    if (error->status != DISCORD_OK) {
+        payload_judge(error, (long)self->work->attempts, &self->retry_after_ms);
+        self->closed = true;
+        snprintf(self->error, sizeof self->error,
+                 "the webhook that made the post was deleted, and the bot may not delete the post "
+                 "to make it again: it needs Manage Messages (%s)",
+                 error->message);
+        return finish(self, JOB_RETRY);
+    }
+    if (++self->part < self->n_ids)
+        return go_on(self);
+    if (self->work->op == API_WORK_OP_DELETE)
+        return finish(self, JOB_DELETED);
+    self->again = true;
+    snprintf(self->error, sizeof self->error, "the webhook that made the post was deleted");
+    finish(self, JOB_GONE);
+}
+
+static void unarchived(job *self, const discord_error *error)
+{
+    self->step = self->resume;
+    if (error->status != DISCORD_OK)
+        return fail(self, error);
+    daemon_log(DAEMON_INFO, "opened an archived thread", "channel=%s", channel_of(self));
+    go_on(self);
+}
+
 static void take_answer(job *self, const discord_result *result)
 {
     if (self->step == STEP_UNDO)
         undone(self, &result->error);
+    else if (self->step == STEP_REPLACE)
+        replaced(self, &result->error);
+    else if (self->step == STEP_UNARCHIVE)
+        unarchived(self, &result->error);
     else if (result->error.status != DISCORD_OK)
         fail(self, &result->error);
     else if (self->step == STEP_LOOK)
-        adopt(self, result->json);
+        take_found(self, result->json);
     else
         part_done(self, result);
 }
 
-static void on_wake(void *user)
+static void on_answer(const discord_result *result, void *user)
 {
-    job_desk *desk = user;
-    pthread_mutex_lock(&desk->lock);
-    answer *a = desk->first;
-    desk->first = NULL;
-    desk->last = &desk->first;
-    pthread_mutex_unlock(&desk->lock);
-    while (a) {
-        answer *next = a->next;
-        take_answer(a->job, a->result);
-        discord_result_unref(a->result);
-        free(a);
-        a = next;
+    take_answer(user, result);
+}
+
+/* The webhook itself is not held on to: another job may find it gone. */
+static void on_hook(const discord_webhook *hook, const discord_error *error, void *user)
+{
+    job *self = user;
+    self->hook = hook;
+    if (hook)
+        snprintf(self->hook_id, sizeof self->hook_id, "%s", hook->id);
+    if (!hook && error->code == DISCORD_CODE_UNKNOWN_WEBHOOK && self->n_known > 0) {
+        self->part = 0;
+        self->step = STEP_REPLACE;
+        return go_on(self);
     }
+    if (!hook)
+        return fail(self, error);
+    self->step = self->resume == STEP_PARTS ? STEP_PARTS
+                 : has_to_look(self)        ? STEP_LOOK
+                                            : STEP_PARTS;
+    go_on(self);
 }
 
 /* ---- calls ---- */
 
-static discord_status look_for_post(job *self, answer *a)
+static discord_status look_for_post(job *self, letter *l)
 {
-    char after[24];
-    discord_page page = {.limit = LOOK_PAGE, .after = after};
-    snprintf(after, sizeof after, "%" PRIu64, oldest_possible(self));
-    return discord_rest_get_messages(self->desk->options.rest, self->work->channel_id.data, &page,
-                                     on_answer, a);
+    discord_page page = {.limit = LOOK_PAGE, .after = look_after(self)};
+    return discord_rest_get_messages(self->desk->options.rest, channel_of(self), &page, inbox_take,
+                                     l);
 }
 
-static discord_status send_text(job *self, answer *a)
+static discord_status edit_part(job *self, discord_message *message, letter *l)
 {
     discord_rest *rest = self->desk->options.rest;
-    const char *channel = self->work->channel_id.data;
+    const char *id = self->ids[self->part];
+    if (!is_last(self, self->part))
+        message->embeds_json = "[]";
+    if (self->work->attachments.count == 0)
+        message->attachments_json = "[]";
+    if (self->hook)
+        return discord_rest_edit_webhook_message(rest, self->hook, id, message, inbox_take, l);
+    return discord_rest_edit_message(rest, channel_of(self), id, message, inbox_take, l);
+}
+
+static discord_status create_by_webhook(job *self, const discord_message *message, letter *l)
+{
+    const char *avatar = self->work->author.avatar_url.data;
+    char name[PAYLOAD_NAME_SIZE];
+    payload_name(self->work->author.name.data, name);
+    discord_webhook_message m = {.message = *message, .username = name};
+    if (avatar && strncmp(avatar, "http", 4) == 0)
+        m.avatar_url = avatar;
+    return discord_rest_execute_webhook(self->desk->options.rest, self->hook, &m, inbox_take, l);
+}
+
+static discord_status create_part(job *self, discord_message *message, letter *l)
+{
     const char *reply_to = self->work->reply_to_message_id.data;
-    bool known = self->part < self->n_ids;
     char nonce[PAYLOAD_NONCE_SIZE];
+    message->n_files = files_of(self, self->part, &message->files);
+    if (self->hook)
+        return create_by_webhook(self, message, l);
+    payload_nonce(self->work, self->part, nonce);
+    message->nonce = nonce;
+    if (self->part == 0 && reply_to && *reply_to)
+        message->reply_to_id = reply_to;
+    return discord_rest_create_message(self->desk->options.rest, channel_of(self), message,
+                                       inbox_take, l);
+}
+
+static discord_status send_part(job *self, letter *l)
+{
     discord_message message = {.content = self->parts.part[self->part]};
     if (is_last(self, self->part))
         message.embeds_json = self->embeds;
-    else if (known)
-        message.embeds_json = "[]";
-    if (known) {
-        if (self->work->attachments.count == 0)
-            message.attachments_json = "[]";
-        return discord_rest_edit_message(rest, channel, self->ids[self->part], &message, on_answer,
-                                         a);
-    }
-    payload_nonce(self->work, self->part, nonce);
-    message.nonce = nonce;
-    if (self->part == 0 && reply_to && *reply_to)
-        message.reply_to_id = reply_to;
-    message.n_files = files_of(self, self->part, &message.files);
-    return discord_rest_create_message(rest, channel, &message, on_answer, a);
+    return self->part < self->n_ids ? edit_part(self, &message, l) : create_part(self, &message, l);
 }
 
-static discord_status delete_message(job *self, const char *id, answer *a)
+static discord_status delete_message(job *self, const char *id, bool as_bot, letter *l)
 {
-    return discord_rest_delete_message(self->desk->options.rest, self->work->channel_id.data, id,
-                                       NULL, on_answer, a);
+    discord_rest *rest = self->desk->options.rest;
+    posts_will_delete(self->desk->options.posts, channel_of(self), id);
+    if (self->hook && !as_bot)
+        return discord_rest_delete_webhook_message(rest, self->hook, id, inbox_take, l);
+    return discord_rest_delete_message(rest, channel_of(self), id, NULL, inbox_take, l);
 }
 
 /* The parts first, then what an edit or delete leaves over. */
-static discord_status send_next(job *self, answer *a)
+static discord_status send_next(job *self, letter *l)
 {
-    if (self->step == STEP_LOOK)
-        return look_for_post(self, a);
-    if (self->step == STEP_UNDO)
-        return delete_message(self, self->ids[self->n_ids - 1], a);
-    return self->part < self->parts.n ? send_text(self, a)
-                                      : delete_message(self, self->ids[self->part], a);
+    switch (self->step) {
+    case STEP_LOOK:
+        return look_for_post(self, l);
+    case STEP_UNDO:
+        return delete_message(self, self->ids[self->n_ids - 1], false, l);
+    case STEP_REPLACE:
+        return delete_message(self, self->ids[self->part], true, l);
+    case STEP_UNARCHIVE:
+        return discord_rest_unarchive_thread(self->desk->options.rest, channel_of(self),
+                                             "a signal in it has changed", inbox_take, l);
+    default:
+        return self->part < self->parts.n ? send_part(self, l)
+                                          : delete_message(self, self->ids[self->part], false, l);
+    }
 }
 
 static void call_failed(job *self, discord_status status)
@@ -370,6 +488,8 @@ static void call_failed(job *self, discord_status status)
     snprintf(error.message, sizeof error.message, "%s", discord_status_text(status));
     if (self->step == STEP_UNDO)
         undone(self, &error);
+    else if (self->step == STEP_REPLACE)
+        replaced(self, &error);
     else
         fail(self, &error);
 }
@@ -385,45 +505,51 @@ static int prepare(job *self)
     return r;
 }
 
-/* A create may have happened already, and its nonce may be forgotten. */
-static bool has_to_look(const job *self)
-{
-    double since = self->work->first_attempt_at;
-    if (self->work->op == API_WORK_OP_POST)
-        return self->work->uncertain;
-    return self->work->op == API_WORK_OP_EDIT && self->parts.n > self->n_known && since > 0 &&
-           (double)daemon_wall_ms() - since > NONCE_MEMORY_MS;
-}
-
 static void forget_surplus_ids(job *self)
 {
     while (self->work->op != API_WORK_OP_DELETE && self->n_ids > self->parts.n)
         free(self->ids[--self->n_ids]);
 }
 
+/* After its files came: what it says is known. Returns whether it goes on. */
+static bool begin(job *self)
+{
+    int r = prepare(self);
+    if (r != 0) {
+        fail_local(self, r == -ENODATA ? JOB_DEAD : JOB_RETRY,
+                   r == -ENODATA ? "there is nothing in it to post" : strerror(-r));
+        return false;
+    }
+    if (is_webhooks(self) && !self->hook)
+        self->step = STEP_HOOK;
+    else
+        self->step = self->n_ids == self->n_known && has_to_look(self) ? STEP_LOOK : STEP_PARTS;
+    return true;
+}
+
+static void ask_for_hook(job *self)
+{
+    const char *id = self->work->webhook_id.data;
+    self->hook = NULL;
+    webhooks_get(self->desk->options.webhooks, channel_of(self),
+                 self->n_known > 0 && id && *id ? id : NULL, on_hook, self);
+}
+
 static void go_on(job *self)
 {
-    if (self->step == STEP_FILES) {
-        if (self->fetching)
-            return;
-        int r = prepare(self);
-        if (r != 0)
-            return fail_local(self, r == -ENODATA ? JOB_DEAD : JOB_RETRY,
-                              r == -ENODATA ? "there is nothing in it to post" : strerror(-r));
-        self->step = has_to_look(self) ? STEP_LOOK : STEP_PARTS;
-    }
+    if (self->step == STEP_FILES && (self->fetching || !begin(self)))
+        return;
+    if (self->step == STEP_HOOK)
+        return ask_for_hook(self);
     if (self->step == STEP_PARTS && self->part >= self->parts.n && self->part >= self->n_ids) {
         forget_surplus_ids(self);
         return finish(self, self->work->op == API_WORK_OP_DELETE ? JOB_DELETED : JOB_POSTED);
     }
-    answer *a = calloc(1, sizeof *a);
-    if (!a)
-        return fail_local(self, JOB_RETRY, "out of memory");
-    a->job = self;
-    discord_status status = send_next(self, a);
+    letter *l = inbox_letter(self->desk->options.inbox, on_answer, self);
+    discord_status status = l ? send_next(self, l) : DISCORD_ENOMEM;
     if (status == DISCORD_OK)
         return;
-    free(a);
+    letter_drop(l);
     call_failed(self, status);
 }
 
@@ -480,6 +606,8 @@ job *job_new(job_desk *desk, const api_mirrors_claim_result *claimed, const api_
     self->claimed = api_mirrors_claim_result_ref(claimed);
     self->work = work;
     self->fence = work->fence;
+    self->claimed_ms = daemon_monotonic_ms();
+    self->epoch = posts_epoch(desk->options.posts);
     int r = read_ids(self);
     if (r == 0 && work->op == API_WORK_OP_POST && work->attachments.count > 0)
         r = files_fetch(desk->options.files, &work->attachments, claimed, on_files, self,
@@ -525,6 +653,16 @@ const char *job_error(const job *self)
     return self->error;
 }
 
+bool job_is_closed(const job *self)
+{
+    return self->closed;
+}
+
+int64_t job_age_ms(const job *self)
+{
+    return daemon_monotonic_ms() - self->claimed_ms;
+}
+
 bool job_was_posted_now(const job *self, double *ret_ms)
 {
     if (self->work->op != API_WORK_OP_POST || self->posted_at == 0)
@@ -548,6 +686,13 @@ api_report job_report(const job *self, job_outcome outcome)
             .version = self->work->version,
             .posted_at = (double)(self->posted_at ? self->posted_at : daemon_wall_ms()),
             .message_ids = {self->told, self->n_ids}};
+        if (*self->hook_id)
+            report.outcome.as.posted.webhook_id = convex_str_of(self->hook_id);
+        break;
+    case JOB_GONE:
+        report.outcome.tag = API_OUTCOME_GONE;
+        report.outcome.as.gone =
+            (api_outcome_gone){.error = convex_str_of(error), .again = self->again};
         break;
     case JOB_DELETED:
         report.outcome.tag = API_OUTCOME_DELETED;
@@ -577,13 +722,6 @@ int job_desk_new(const job_desk_options *options, job_desk **ret)
     if (!desk)
         return -ENOMEM;
     desk->options = *options;
-    desk->last = &desk->first;
-    int r = daemon_waker_new(options->loop, on_wake, desk, &desk->waker);
-    if (r != 0) {
-        free(desk);
-        return r;
-    }
-    pthread_mutex_init(&desk->lock, NULL);
     *ret = desk;
     return 0;
 }
@@ -595,20 +733,5 @@ void job_desk_set_user(job_desk *desk, const char *user_id)
 
 void job_desk_free(job_desk *desk)
 {
-    if (!desk)
-        return;
-    while (desk->marks) {
-        channel_mark *mark = desk->marks;
-        desk->marks = mark->next;
-        free(mark);
-    }
-    while (desk->first) {
-        answer *a = desk->first;
-        desk->first = a->next;
-        discord_result_unref(a->result);
-        free(a);
-    }
-    daemon_waker_free(desk->waker);
-    pthread_mutex_destroy(&desk->lock);
     free(desk);
 }

@@ -1,19 +1,23 @@
 /* job.h - one unit of work carried out against Discord.
  *
- * Loop thread only. A job runs its calls one after the other: fetch the attachments, look for a
- * post whose outcome is unknown, create, edit or delete each part. It ends in one outcome for
- * mirrors:report. Posting twice is harmless while Discord remembers the nonce; after that a job
- * first looks for its own post: one of ours with the same text, embeds and number of files, newer
- * than the post before it in its lane. */
+ * Loop thread only. A job runs its calls one after the other: fetch the attachments, get the
+ * channel's webhook where posts are made through one, look for a post that may be there already,
+ * create, edit or delete each part. It ends in one outcome for mirrors:report. Posting twice is
+ * harmless while Discord remembers the nonce; after that, and with a webhook always, a job first
+ * looks for what is its own (posts.h) and adopts it, whatever it says. */
 #ifndef BOT_JOB_H
 #define BOT_JOB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "api.h"
 #include "daemon/loop.h"
 #include "discord/rest.h"
 #include "files.h"
+#include "inbox.h"
+#include "posts.h"
+#include "webhooks.h"
 
 typedef struct job job;           /* opaque, one owner */
 typedef struct job_desk job_desk; /* opaque: what the jobs of one bot share */
@@ -23,6 +27,7 @@ typedef enum job_outcome {
     JOB_DELETED,
     JOB_RETRY,
     JOB_DEAD,
+    JOB_GONE, /* our post is not there any more */
     JOB_STOP,
     JOB_UNTRIED /* given back before it ran; no job ends so by itself */
 } job_outcome;
@@ -32,7 +37,10 @@ typedef void job_done_fn(job *job, job_outcome outcome, void *user);
 
 typedef struct job_desk_options {
     daemon_loop *loop;  /* all borrowed for the desk's life */
-    discord_rest *rest; /* freed before the desk: its callbacks come here */
+    discord_rest *rest; /* freed before the desk */
+    inbox *inbox;       /* and this after it: no answer reaches a job that is freed */
+    webhooks *webhooks;
+    posts *posts;
     files *files;
     job_done_fn *done;
     void *user;
@@ -40,7 +48,7 @@ typedef struct job_desk_options {
 
 /* Returns 0 or a negative errno. */
 int job_desk_new(const job_desk_options *options, job_desk **ret);
-/* After every job and the rest object. NULL is fine. */
+/* After every job. NULL is fine. */
 void job_desk_free(job_desk *desk);
 /* Our own user id, once known: posts are recognised by it. Copied. */
 void job_desk_set_user(job_desk *desk, const char *user_id);
@@ -62,6 +70,9 @@ void job_set_fence(job *job, double fence);
 api_report job_report(const job *job, job_outcome outcome);
 /* One line for the log; "" on success. */
 const char *job_error(const job *job);
+/* Does it wait for a person: a permission, a channel, a webhook? */
+bool job_is_closed(const job *job);
+int64_t job_age_ms(const job *job); /* since it was claimed */
 bool job_was_posted_now(const job *job, double *ret_source_to_posted_ms);
 
 #endif

@@ -3,19 +3,23 @@
 #include "payload.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/backoff.h"
 
 enum {
-    UNKNOWN_CHANNEL = 10003,
-    UNKNOWN_MESSAGE = 10008,
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 60000,
-    ROUTE_CLOSED_MS = 60000 /* a missing channel or permission: a person has to act */
+    ROUTE_CLOSED_MS = 60000, /* a missing channel or permission: a person has to act */
+    SLOW_MODE = 20016,
+    WRITE_LIMIT = 20028,
+    OVERLOADED = 130000,
+    NAME_UNITS = 80
 };
 
 /* ---- embeds ---- */
@@ -121,26 +125,169 @@ static int one_part(const char *text, discord_parts *ret)
     return ret->n ? 0 : -ENOMEM;
 }
 
+/* Grows as it is written to; a failed allocation is told at the end. */
+typedef struct writing {
+    char *data;
+    size_t size;
+    bool failed;
+} writing;
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static void
+write_text(writing *t, const char *format, ...)
+{
+    char *more = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = t->failed ? -1 : vasprintf(&more, format, args);
+    va_end(args);
+    char *grown = n < 0 ? NULL : realloc(t->data, t->size + (size_t)n + 1);
+    t->failed = !grown;
+    if (grown) {
+        memcpy(grown + t->size, more, (size_t)n + 1);
+        t->data = grown;
+        t->size += (size_t)n;
+    }
+    if (n >= 0)
+        free(more);
+}
+
+static const char *line_end(const writing *t)
+{
+    return t->size > 0 ? "\n" : "";
+}
+
+/* Without effect as markup: an excerpt may end inside of a spoiler. */
+static void write_plain(writing *t, const char *words)
+{
+    for (; *words; words++)
+        write_text(t, "%s%c", strchr("\\*_~|`<>[]()#@", *words) ? "\\" : "", *words);
+}
+
+static void write_quote(writing *t, const api_work *work)
+{
+    const api_reply_target *to = work->reply_to;
+    const char *post = work->reply_to_message_id.data;
+    if (!to || work->identity != API_POST_IDENTITY_WEBHOOK)
+        return;
+    write_text(t, "> **");
+    write_plain(t, to->author.data);
+    write_text(t, "** ");
+    write_plain(t, to->excerpt.data);
+    if (post && *post)
+        write_text(t, " [↩](https://discord.com/channels/%s/%s/%s)", work->guild_id.data,
+                   work->channel_id.data, post);
+    write_text(t, "\n");
+}
+
+static void write_poll(writing *t, const api_poll *poll)
+{
+    if (!poll)
+        return;
+    write_text(t, "%s📊 **%s**", line_end(t), poll->question.data);
+    for (size_t i = 0; i < poll->answers.count; i++)
+        write_text(t, "\n%zu. %s", i + 1, poll->answers.items[i].data);
+    if (poll->multiple)
+        write_text(t, "\n-# several answers may be chosen");
+    if (poll->ends_at)
+        write_text(t, "\n-# ends <t:%.0f:R>", *poll->ends_at / 1000);
+}
+
+static void write_stickers(writing *t, const api_sticker_list *stickers)
+{
+    for (size_t i = 0; i < stickers->count; i++)
+        write_text(t, "%s[sticker: %s]", line_end(t), stickers->items[i].name.data);
+}
+
+/* Owned, release with free(). NULL: out of memory. */
+static char *whole_text(const api_work *work, const char *notice)
+{
+    writing t = {0};
+    write_quote(&t, work);
+    if (work->kind == API_MESSAGE_KIND_FORWARD)
+        write_text(&t, "-# ↪ forwarded\n");
+    write_text(&t, "%s", work->content.data);
+    write_poll(&t, work->poll);
+    write_stickers(&t, &work->stickers);
+    if (notice)
+        write_text(&t, "%s%s", line_end(&t), notice);
+    if (!t.failed)
+        return t.data;
+    free(t.data);
+    return NULL;
+}
+
+static bool says_nothing(const api_work *work, const char *notice)
+{
+    return !notice && !*work->content.data && !work->poll && work->stickers.count == 0 &&
+           work->embeds.count == 0 && work->attachments.count == 0;
+}
+
 int payload_parts(const api_work *work, const char *notice, discord_parts *ret)
 {
-    const char *content = work->content.data;
-    char *text = NULL;
-    if (asprintf(&text, "%s%s%s", content, notice && *content ? "\n" : "", notice ? notice : "") <
-        0)
+    if (says_nothing(work, notice))
+        return work->op == API_WORK_OP_EDIT ? one_part("*(empty)*", ret) : -ENODATA;
+    char *text = whole_text(work, notice);
+    if (!text)
         return -ENOMEM;
     discord_parts parts = {0};
     discord_status status = discord_text_split(text, strlen(text), DISCORD_MESSAGE_UNITS, &parts);
     free(text);
     if (status != DISCORD_OK)
         return status == DISCORD_ENOMEM ? -ENOMEM : -EINVAL;
-    if (parts.n == 0) {
-        discord_parts_done(&parts);
-        if (work->embeds.count == 0 && work->attachments.count == 0)
-            return work->op == API_WORK_OP_EDIT ? one_part("*(empty)*", ret) : -ENODATA;
-        return one_part("", ret);
+    if (parts.n > 0) {
+        *ret = parts;
+        return 0;
     }
-    *ret = parts;
-    return 0;
+    discord_parts_done(&parts);
+    if (work->embeds.count > 0 || work->attachments.count > 0)
+        return one_part("", ret);
+    return work->op == API_WORK_OP_EDIT ? one_part("*(empty)*", ret) : -ENODATA;
+}
+
+/* ---- names ---- */
+
+static bool begins_with(const char *text, const char *word)
+{
+    return strncasecmp(text, word, strlen(word)) == 0;
+}
+
+/* The size of the code point at `text`, and how many UTF-16 units it is. */
+static size_t point_at(const char *text, size_t *ret_units)
+{
+    unsigned char c = (unsigned char)*text;
+    size_t size = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    *ret_units = size == 4 ? 2 : 1;
+    return strnlen(text, size);
+}
+
+void payload_name(const char *author, char ret[PAYLOAD_NAME_SIZE])
+{
+    size_t n = 0, units = 0, more;
+    bool space = true; /* also at the beginning: none there */
+    for (const char *c = author, *next; *c; c = next) {
+        size_t size = point_at(c, &more);
+        size_t dot = begins_with(c, "clyde") || begins_with(c, "discord") ? 1 : 0;
+        bool blank = (unsigned char)*c <= ' ' || *c == 0x7F || strchr("@#:`", *c);
+        next = c + size;
+        if (blank && space)
+            continue;
+        if (units + more + dot > NAME_UNITS)
+            break;
+        space = blank;
+        memcpy(ret + n, blank ? " " : c, size);
+        n += size;
+        if (dot > 0) /* "c.lyde" */
+            ret[n++] = '.';
+        units += more + dot;
+    }
+    while (n > 0 && ret[n - 1] == ' ')
+        n--;
+    ret[n] = '\0';
+    if (n == 0 || strcasecmp(ret, "everyone") == 0 || strcasecmp(ret, "here") == 0)
+        snprintf(ret, PAYLOAD_NAME_SIZE, "Unknown");
 }
 
 /* FNV-1a. */
@@ -222,13 +369,43 @@ bool payload_matches(const api_work *work, const cJSON *message, const char *tex
            same_embeds(last ? &work->embeds : NULL, embeds);
 }
 
+const char payload_test_post[] = "Test post of the signals mirror. It is deleted at once.";
+
+bool payload_is_test_post(const cJSON *message)
+{
+    return strcmp(json_text(message, "content"), payload_test_post) == 0;
+}
+
 /* ---- failures ---- */
 
-payload_verdict payload_judge(const discord_error *error, long attempts, long long *ret_after_ms)
+static const struct rule {
+    int code;
+    payload_verdict verdict;
+} rules[] = {
+    {DISCORD_CODE_UNKNOWN_MESSAGE, PAYLOAD_GONE},
+    {DISCORD_CODE_UNKNOWN_CHANNEL, PAYLOAD_CLOSED},
+    {DISCORD_CODE_UNKNOWN_GUILD, PAYLOAD_CLOSED},
+    {DISCORD_CODE_UNKNOWN_ROLE, PAYLOAD_CLOSED},
+    {DISCORD_CODE_UNKNOWN_WEBHOOK, PAYLOAD_CLOSED},
+    {DISCORD_CODE_BAD_WEBHOOK_TOKEN, PAYLOAD_CLOSED},
+    {DISCORD_CODE_TOO_MANY_WEBHOOKS, PAYLOAD_CLOSED},
+    {DISCORD_CODE_MISSING_ACCESS, PAYLOAD_CLOSED},
+    {DISCORD_CODE_MISSING_PERMISSION, PAYLOAD_CLOSED},
+    {DISCORD_CODE_NOT_A_TEXT_CHANNEL, PAYLOAD_CLOSED},
+    {DISCORD_CODE_THREAD_ARCHIVED, PAYLOAD_CLOSED},
+    {DISCORD_CODE_THREAD_LOCKED, PAYLOAD_CLOSED},
+    /* The newest state is written when they allow it again. */
+    {DISCORD_CODE_OLD_EDIT_LIMIT, PAYLOAD_RETRY},
+    {SLOW_MODE, PAYLOAD_RETRY},
+    {WRITE_LIMIT, PAYLOAD_RETRY},
+    {OVERLOADED, PAYLOAD_RETRY},
+};
+
+static payload_verdict verdict_of(const discord_error *error)
 {
-    static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
-    long long delay = backoff_delay_ms(&policy, (unsigned)attempts, backoff_random());
-    *ret_after_ms = error->retry_after_ms > delay ? error->retry_after_ms : delay;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (error->code == rules[i].code)
+            return rules[i].verdict;
     switch (error->status) {
     case DISCORD_EAUTH:
         return PAYLOAD_STOP;
@@ -236,15 +413,20 @@ payload_verdict payload_judge(const discord_error *error, long attempts, long lo
     case DISCORD_EINVAL:
         return PAYLOAD_DEAD;
     case DISCORD_EFORBIDDEN:
-        *ret_after_ms = ROUTE_CLOSED_MS;
-        return PAYLOAD_RETRY;
     case DISCORD_ENOTFOUND:
-        /* Somebody deleted our post by hand: it is not posted again. */
-        if (error->code == UNKNOWN_MESSAGE)
-            return PAYLOAD_DEAD;
-        *ret_after_ms = ROUTE_CLOSED_MS;
-        return PAYLOAD_RETRY;
+        return PAYLOAD_CLOSED;
     default:
         return PAYLOAD_RETRY;
     }
+}
+
+payload_verdict payload_judge(const discord_error *error, long attempts, long long *ret_after_ms)
+{
+    static const backoff policy = BACKOFF_INIT(RETRY_BASE_MS, RETRY_CAP_MS);
+    long long delay = backoff_delay_ms(&policy, (unsigned)attempts, backoff_random());
+    payload_verdict verdict = verdict_of(error);
+    *ret_after_ms = error->retry_after_ms > delay ? error->retry_after_ms : delay;
+    if (verdict == PAYLOAD_CLOSED)
+        *ret_after_ms = ROUTE_CLOSED_MS;
+    return verdict;
 }

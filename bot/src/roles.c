@@ -147,7 +147,7 @@ static void set_failure(roles *self, api_role_outcome *outcome, const change *c)
     long long after_ms = 0;
     payload_verdict verdict = payload_judge(&c->error, (long)c->job->attempts, &after_ms);
     convex_str why = convex_str_of(c->error.message);
-    bool dead = verdict == PAYLOAD_DEAD;
+    bool dead = verdict == PAYLOAD_DEAD || verdict == PAYLOAD_GONE;
 
     outcome->tag = dead ? API_ROLE_OUTCOME_DEAD : API_ROLE_OUTCOME_RETRY;
     if (dead)

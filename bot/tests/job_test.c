@@ -24,6 +24,8 @@ static struct {
     void *user;
     discord_status refuse; /* the next call is not even queued */
     file_set *set;         /* being fetched */
+    const char *hook;      /* the channel's webhook */
+    int asked;             /* how often for it */
 } script;
 
 static discord_status called(discord_done_fn *done, void *user)
@@ -66,6 +68,58 @@ discord_status discord_rest_delete_message(discord_rest *rest, const char *chann
 {
     snprintf(script.line, sizeof script.line, "DELETE %s/%s", channel, id);
     return called(done, user);
+}
+
+discord_status discord_rest_unarchive_thread(discord_rest *rest, const char *thread,
+                                             const char *reason, discord_done_fn *done, void *user)
+{
+    snprintf(script.line, sizeof script.line, "UNARCHIVE %s", thread);
+    return called(done, user);
+}
+
+discord_status discord_rest_execute_webhook(discord_rest *rest, const discord_webhook *hook,
+                                            const discord_webhook_message *m, discord_done_fn *done,
+                                            void *user)
+{
+    snprintf(script.line, sizeof script.line, "HOOK %s as %s (%s): %s", hook->id, m->username,
+             shown(m->avatar_url), m->message.content);
+    return called(done, user);
+}
+
+discord_status discord_rest_edit_webhook_message(discord_rest *rest, const discord_webhook *hook,
+                                                 const char *id, const discord_message *m,
+                                                 discord_done_fn *done, void *user)
+{
+    snprintf(script.line, sizeof script.line, "HOOK %s PATCH %s: %s", hook->id, id, m->content);
+    return called(done, user);
+}
+
+discord_status discord_rest_delete_webhook_message(discord_rest *rest, const discord_webhook *hook,
+                                                   const char *id, discord_done_fn *done,
+                                                   void *user)
+{
+    snprintf(script.line, sizeof script.line, "HOOK %s DELETE %s", hook->id, id);
+    return called(done, user);
+}
+
+/* ---- the scripted webhooks ---- */
+
+void webhooks_get(webhooks *self, const char *channel, const char *id, webhooks_done_fn *done,
+                  void *user)
+{
+    static const discord_error gone = {.status = DISCORD_ENOTFOUND, .code = 10015};
+    static discord_webhook hook;
+    hook.id = script.hook;
+    script.asked++;
+    if (id && strcmp(id, script.hook) != 0)
+        done(NULL, &gone, user);
+    else
+        done(&hook, NULL, user);
+}
+
+void webhooks_forget(webhooks *self, const char *channel)
+{
+    script.hook = "901";
 }
 
 discord_status discord_rest_get_messages(discord_rest *rest, const char *channel,
@@ -144,6 +198,8 @@ static void files_arrive(void)
 
 typedef struct bench {
     daemon_loop *loop;
+    inbox *inbox;
+    posts *posts;
     job_desk *desk;
     bool ended;
     job_outcome outcome;
@@ -171,7 +227,11 @@ static int set_up(void **state)
     bench *b = calloc(1, sizeof *b);
     memset(&script, 0, sizeof script);
     assert_int_equal(daemon_loop_new(&b->loop), 0);
-    job_desk_options options = {b->loop, NULL, NULL, on_done, b};
+    script.hook = "900";
+    assert_int_equal(inbox_new(b->loop, &b->inbox), 0);
+    b->posts = posts_new();
+    job_desk_options options = {
+        .loop = b->loop, .inbox = b->inbox, .posts = b->posts, .done = on_done, .user = b};
     assert_int_equal(job_desk_new(&options, &b->desk), 0);
     job_desk_set_user(b->desk, "77");
     *state = b;
@@ -184,6 +244,8 @@ static int tear_down(void **state)
     assert_null(script.done); /* each call was answered */
     assert_null(script.set);
     job_desk_free(b->desk);
+    posts_free(b->posts);
+    inbox_free(b->inbox);
     daemon_loop_free(b->loop);
     free(b);
     return 0;
@@ -193,11 +255,16 @@ static int tear_down(void **state)
 #define COMMON                                                                                     \
     "\"mirrorId\":\"m\",\"fence\":3,\"channelId\":\"9\",\"nonce\":\"abc\",\"version\":\"v1\","     \
     "\"attempts\":0,\"author\":{\"id\":\"1\",\"name\":\"a\",\"bot\":false},\"sentAt\":0,"          \
-    "\"sourceAt\":0,\"firstAttemptAt\":0,\"uncertain\":false,\"embeds\":[],\"attachments\":[]"
+    "\"sourceAt\":0,\"firstAttemptAt\":0,\"uncertain\":false,\"embeds\":[],\"attachments\":[],"    \
+    "\"guildId\":\"1\",\"identity\":\"bot\",\"late\":false,\"withdrawn\":false,"                   \
+    "\"kind\":\"default\",\"stickers\":[]"
 #define WORK(op, ids, content, more)                                                               \
     "{" COMMON ",\"op\":\"" op "\",\"messageIds\":[" ids "],\"content\":\"" content "\"" more "}"
 #define FILE_OF_IT                                                                                 \
     ",\"attachments\":[{\"id\":\"7\",\"filename\":\"chart.png\",\"url\":\"http://x\",\"size\":1}]"
+
+/* The backend knows of one post of ours in the channel. */
+#define KNOWN "{\"channelId\":\"9\",\"messageIds\":[\"150\"],\"until\":null}"
 
 static job *make(bench *b, const char *json)
 {
@@ -205,7 +272,7 @@ static job *make(bench *b, const char *json)
     convex_error error = {0};
     const api_mirrors_claim_result *claimed = NULL;
     char *text = NULL;
-    assert_true(asprintf(&text, "{\"work\":[%s]}", json) > 0);
+    assert_true(asprintf(&text, "{\"work\":[%s],\"lanes\":[" KNOWN "]}", json) > 0);
     assert_int_equal(
         convex_value_parse(text, strlen(text), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
         CONVEX_OK);
@@ -431,12 +498,13 @@ static void an_edit_that_empties_a_message_says_so(void **state)
     posted_as(b, "\"100\"");
 }
 
-static void an_edit_of_a_post_that_somebody_deleted_is_given_up(void **state)
+static void an_edit_of_a_post_that_somebody_deleted_says_so(void **state)
 {
     bench *b = *state;
     run(b, WORK("edit", "\"100\"", "x", ""));
     refuse(b, DISCORD_ENOTFOUND, 10008, 0);
-    ended(b, JOB_DEAD);
+    ended(b, JOB_GONE);
+    assert_non_null(strstr(b->report, "\"again\":false"));
 }
 
 static void a_delete_deletes_every_part(void **state)
@@ -484,7 +552,8 @@ static void a_job_that_was_never_run_reports_a_retry_at_once(void **state)
 /* ---- uncertain posts ---- */
 
 #define UNCERTAIN                                                                                  \
-    ",\"uncertain\":true,\"firstAttemptAt\":1420070415000" /* the look starts at id 0 */
+    ",\"uncertain\":true,\"firstAttemptAt\":1420070415000,\"attempts\":1,"                         \
+    "\"afterMessageId\":\"90\""
 #define OURS(id, content)                                                                          \
     "{\"id\":\"" id "\",\"author\":{\"id\":\"77\"},\"content\":\"" content                         \
     "\",\"embeds\":[],\"attachments\":[]}"
@@ -493,7 +562,7 @@ static void an_uncertain_post_is_looked_for_and_found(void **state)
 {
     bench *b = *state;
     run(b, WORK("post", "", " TP1 hit ", UNCERTAIN));
-    assert_string_equal(script.line, "GET 9 after=0");
+    assert_string_equal(script.line, "GET 9 after=90");
     answer(b, "[" OURS("300", "other") "," OURS("200", "TP1 hit") "]");
     posted_as(b, "\"200\"");
 }
@@ -508,31 +577,172 @@ static void an_uncertain_post_that_is_not_there_is_made(void **state)
     posted_as(b, "\"201\"");
 }
 
-static void the_equal_post_before_it_is_not_taken_for_it(void **state)
+static void what_is_another_rows_is_not_taken_for_it(void **state)
 {
     bench *b = *state;
     run(b, WORK("post", "", "TP1 hit", ",\"mirrorId\":\"n\",\"nonce\":\"xyz\""));
     answer(b, "{\"id\":\"200\"}");
     run(b, WORK("post", "", "TP1 hit", UNCERTAIN));
-    assert_string_equal(script.line, "GET 9 after=200");
-    answer(b, "[" OURS("200", "TP1 hit") "]");
+    answer(b, "[" OURS("200", "TP1 hit") "," OURS("150", "TP1 hit") "]");
     assert_non_null(strstr(script.line, "POST 9 abc.0"));
     answer(b, "{\"id\":\"201\"}");
     posted_as(b, "\"201\"");
     /* and its own post stays its own, when the report of it was refused */
     run(b, WORK("post", "", "TP1 hit", UNCERTAIN));
-    assert_string_equal(script.line, "GET 9 after=200");
     answer(b, "[" OURS("201", "TP1 hit") "," OURS("200", "TP1 hit") "]");
     posted_as(b, "\"201\"");
 }
 
-static void the_neighbour_that_the_backend_names_bounds_the_look_too(void **state)
+static void a_post_that_says_something_older_is_adopted_and_written_anew(void **state)
 {
     bench *b = *state;
-    run(b, WORK("post", "", "TP1 hit", UNCERTAIN ",\"afterMessageId\":\"250\""));
-    assert_string_equal(script.line, "GET 9 after=250");
-    answer(b, "[" OURS("251", "TP1 hit") "]");
-    posted_as(b, "\"251\"");
+    run(b, WORK("post", "", "edited since", UNCERTAIN));
+    answer(b, "[" OURS("200", "as it was posted") "]");
+    assert_string_equal(script.line, "PATCH 9/200 embeds=[] keep=[]: edited since");
+    answer(b, "{\"id\":\"200\"}");
+    posted_as(b, "\"200\"");
+}
+
+static void a_test_post_and_another_bots_post_are_not_adopted(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "x", UNCERTAIN));
+    answer(
+        b,
+        "[" OURS(
+            "201",
+            "Test post of the signals mirror. It is deleted at once.") ","
+                                                                       "{\"id\":\"200\",\"author\":"
+                                                                       "{\"id\":\"78\"},"
+                                                                       "\"content\":\"x\"}]");
+    assert_non_null(strstr(script.line, "POST 9"));
+    answer(b, "{\"id\":\"300\"}");
+    posted_as(b, "\"300\"");
+}
+
+static void a_late_post_is_looked_for_until_the_channel_is_known(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "old", ",\"late\":true,\"afterMessageId\":\"90\""));
+    assert_string_equal(script.line, "GET 9 after=90");
+    answer(b, "[]");
+    assert_non_null(strstr(script.line, "POST 9"));
+    answer(b, "{\"id\":\"200\"}");
+    run(b, WORK("post", "", "old, too",
+                ",\"mirrorId\":\"n\",\"late\":true,"
+                "\"afterMessageId\":\"90\""));
+    assert_non_null(strstr(script.line, "POST 9"));
+    answer(b, "{\"id\":\"201\"}");
+    posts_begin_anew(b->posts);
+    run(b, WORK("post", "", "old",
+                ",\"mirrorId\":\"o\",\"late\":true,"
+                "\"afterMessageId\":\"90\""));
+    assert_string_equal(script.line, "GET 9 after=90");
+    answer(b, "[" OURS("250", "old") "]");
+    posted_as(b, "\"250\"");
+}
+
+static void what_was_withdrawn_and_never_posted_is_not_posted(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "*(withdrawn)*", UNCERTAIN ",\"withdrawn\":true"));
+    answer(b, "[]");
+    ended(b, JOB_GONE);
+}
+
+/* ---- the channel's own troubles ---- */
+
+static void an_archived_thread_is_opened_once_and_the_call_repeated(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("edit", "\"100\"", "new", ""));
+    refuse(b, DISCORD_EREJECTED, 50083, 0);
+    assert_string_equal(script.line, "UNARCHIVE 9");
+    answer(b, "{}");
+    assert_string_equal(script.line, "PATCH 9/100 embeds=[] keep=[]: new");
+    refuse(b, DISCORD_EREJECTED, 50083, 0);
+    ended(b, JOB_RETRY);
+}
+
+static void a_file_that_is_too_large_leaves_the_text_with_a_notice(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "chart", FILE_OF_IT));
+    files_arrive();
+    refuse(b, DISCORD_EREJECTED, 40005, 0);
+    assert_string_equal(script.line, "POST 9 abc.0 re=- embeds=[] files=0: chart\n[no file]");
+    answer(b, "{\"id\":\"100\"}");
+    posted_as(b, "\"100\"");
+}
+
+/* ---- through a webhook ---- */
+
+#define AS_WEBHOOK                                                                                 \
+    ",\"identity\":\"webhook\",\"author\":{\"id\":\"1\",\"name\":\"Discord Ana\",\"bot\":false,"   \
+    "\"avatarUrl\":\"https://a/b.png\"}"
+
+static void a_webhooks_post_bears_its_authors_name_and_is_reported_with_the_webhook(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "BTC", AS_WEBHOOK));
+    assert_string_equal(script.line, "HOOK 900 as D.iscord Ana (https://a/b.png): BTC");
+    answer(b, "{\"id\":\"100\"}");
+    posted_as(b, "\"100\"");
+    assert_non_null(strstr(b->report, "\"webhookId\":\"900\""));
+}
+
+static void edits_and_deletes_take_the_webhooks_way(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("edit", "\"100\",\"101\"", "new", AS_WEBHOOK ",\"webhookId\":\"900\""));
+    assert_string_equal(script.line, "HOOK 900 PATCH 100: new");
+    answer(b, "{\"id\":\"100\"}");
+    assert_string_equal(script.line, "HOOK 900 DELETE 101");
+    answer(b, "{}");
+    posted_as(b, "\"100\"");
+    run(b, WORK("delete", "\"100\"", "", AS_WEBHOOK ",\"webhookId\":\"900\""));
+    assert_string_equal(script.line, "HOOK 900 DELETE 100");
+    answer(b, "{}");
+    ended(b, JOB_DELETED);
+}
+
+static void a_webhook_that_is_gone_is_looked_for_once_more(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "BTC", AS_WEBHOOK));
+    refuse(b, DISCORD_EAUTH, 50027, 0);
+    assert_string_equal(script.line, "HOOK 901 as D.iscord Ana (https://a/b.png): BTC");
+    refuse(b, DISCORD_ENOTFOUND, 10015, 0);
+    ended(b, JOB_RETRY);
+    assert_int_equal(script.asked, 2);
+}
+
+static void a_post_whose_webhook_is_gone_is_deleted_by_the_bot_and_made_again(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("edit", "\"100\"", "new", AS_WEBHOOK ",\"webhookId\":\"800\""));
+    assert_string_equal(script.line, "DELETE 9/100");
+    answer(b, "{}");
+    ended(b, JOB_GONE);
+    assert_non_null(strstr(b->report, "\"again\":true"));
+    run(b, WORK("edit", "\"100\"", "new", AS_WEBHOOK ",\"webhookId\":\"800\""));
+    refuse(b, DISCORD_EFORBIDDEN, 50013, 0);
+    ended(b, JOB_RETRY);
+    assert_non_null(strstr(b->report, "Manage Messages"));
+}
+
+static void a_webhooks_post_of_unknown_outcome_is_looked_for_first(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("post", "", "BTC", AS_WEBHOOK UNCERTAIN));
+    assert_string_equal(script.line, "GET 9 after=90");
+    /* Discord tells no text of it without the intent */
+    answer(b,
+           "[{\"id\":\"200\",\"webhook_id\":\"900\",\"author\":{\"id\":\"900\"},\"content\":\"\"},"
+           "{\"id\":\"199\",\"webhook_id\":\"777\",\"author\":{\"id\":\"777\"},\"content\":\"\"}]");
+    assert_string_equal(script.line, "HOOK 900 PATCH 200: BTC");
+    answer(b, "{\"id\":\"200\"}");
+    posted_as(b, "\"200\"");
 }
 
 static void a_nonce_that_discord_tells_decides(void **state)
@@ -598,14 +808,24 @@ int main(void)
         BENCH(an_edit_that_grows_adds_parts_under_nonces_of_that_edit),
         BENCH(an_edit_that_shrinks_deletes_what_is_left_over),
         BENCH(an_edit_that_empties_a_message_says_so),
-        BENCH(an_edit_of_a_post_that_somebody_deleted_is_given_up),
+        BENCH(an_edit_of_a_post_that_somebody_deleted_says_so),
         BENCH(a_delete_deletes_every_part),
         BENCH(each_failure_ends_the_job_in_its_own_way),
         BENCH(a_job_that_was_never_run_reports_a_retry_at_once),
         BENCH(an_uncertain_post_is_looked_for_and_found),
         BENCH(an_uncertain_post_that_is_not_there_is_made),
-        BENCH(the_equal_post_before_it_is_not_taken_for_it),
-        BENCH(the_neighbour_that_the_backend_names_bounds_the_look_too),
+        BENCH(what_is_another_rows_is_not_taken_for_it),
+        BENCH(a_post_that_says_something_older_is_adopted_and_written_anew),
+        BENCH(a_test_post_and_another_bots_post_are_not_adopted),
+        BENCH(a_late_post_is_looked_for_until_the_channel_is_known),
+        BENCH(what_was_withdrawn_and_never_posted_is_not_posted),
+        BENCH(an_archived_thread_is_opened_once_and_the_call_repeated),
+        BENCH(a_file_that_is_too_large_leaves_the_text_with_a_notice),
+        BENCH(a_webhooks_post_bears_its_authors_name_and_is_reported_with_the_webhook),
+        BENCH(edits_and_deletes_take_the_webhooks_way),
+        BENCH(a_webhook_that_is_gone_is_looked_for_once_more),
+        BENCH(a_post_whose_webhook_is_gone_is_deleted_by_the_bot_and_made_again),
+        BENCH(a_webhooks_post_of_unknown_outcome_is_looked_for_first),
         BENCH(a_nonce_that_discord_tells_decides),
         BENCH(an_embed_is_told_from_another_and_from_a_link_preview),
         BENCH(only_the_parts_that_are_missing_of_an_uncertain_split_are_made),

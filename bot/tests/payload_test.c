@@ -67,6 +67,91 @@ static void embeds_or_files_alone_make_one_post_without_text(void **state)
     assert_int_equal(payload_parts(&w, NULL, &parts), -ENODATA);
 }
 
+static void says(const api_work *w, const char *expected)
+{
+    discord_parts parts = {0};
+    assert_int_equal(payload_parts(w, NULL, &parts), 0);
+    assert_string_equal(parts.part[0], expected);
+    discord_parts_done(&parts);
+}
+
+static void polls_stickers_and_forwards_are_told_in_words(void **state)
+{
+    convex_str answers[] = {convex_str_of("long"), convex_str_of("short")};
+    double ends = 1780000000000;
+    api_poll poll = {.question = convex_str_of("BTC?"),
+                     .answers = {answers, 2},
+                     .multiple = true,
+                     .ends_at = &ends};
+    api_sticker sticker = {.name = convex_str_of("rocket")};
+    api_work w = {.content = convex_str_of(""), .poll = &poll};
+    says(&w, "📊 **BTC?**\n1. long\n2. short\n-# several answers may be chosen\n"
+             "-# ends <t:1780000000:R>");
+    w = (api_work){.content = convex_str_of("go"), .stickers = {&sticker, 1}};
+    says(&w, "go\n[sticker: rocket]");
+    w = (api_work){.content = convex_str_of("BTC"), .kind = API_MESSAGE_KIND_FORWARD};
+    says(&w, "-# ↪ forwarded\nBTC");
+}
+
+static void only_a_webhooks_post_quotes_what_it_replies_to(void **state)
+{
+    api_reply_target to = {.author = convex_str_of("A*a"), .excerpt = convex_str_of("||x|| y")};
+    api_work w = {.content = convex_str_of("TP1"),
+                  .reply_to = &to,
+                  .guild_id = convex_str_of("1"),
+                  .channel_id = convex_str_of("2"),
+                  .reply_to_message_id = convex_str_of("3"),
+                  .identity = API_POST_IDENTITY_WEBHOOK};
+    says(&w, "> **A\\*a** \\|\\|x\\|\\| y [↩](https://discord.com/channels/1/2/3)\nTP1");
+    w.reply_to_message_id = (convex_str){0};
+    says(&w, "> **A\\*a** \\|\\|x\\|\\| y\nTP1");
+    w.identity = API_POST_IDENTITY_BOT;
+    says(&w, "TP1");
+}
+
+static void a_long_text_is_cut_with_its_fences_closed_and_counted_in_utf_16(void **state)
+{
+    discord_parts parts = {0};
+    char text[6000] = "```c\n";
+    for (int i = 0; i < 300; i++)
+        strcat(text, "ab 📈 cd\n"); /* 9 units each, 11 bytes */
+    strcat(text, "```");
+    api_work w = {.content = convex_str_of(text)};
+    assert_int_equal(payload_parts(&w, NULL, &parts), 0);
+    assert_int_equal(parts.n, 2);
+    for (size_t i = 0; i < parts.n; i++) {
+        size_t size = strlen(parts.part[i]);
+        assert_true(discord_text_units(parts.part[i], size) <= 2000);
+        assert_int_equal(strncmp(parts.part[i], "```c\n", 5), 0);
+        assert_string_equal(parts.part[i] + size - 3, "```");
+    }
+    discord_parts_done(&parts);
+}
+
+static void a_name_is_made_one_that_discord_takes(void **state)
+{
+    static const struct {
+        const char *author, *name;
+    } cases[] = {
+        {"Ana", "Ana"},
+        {"  Kenji:   健二 ", "Kenji 健二"},
+        {"DisCord Clyde", "D.isCord C.lyde"},
+        {"@everyone", "Unknown"},
+        {"here", "Unknown"},
+        {"```#", "Unknown"},
+        {"", "Unknown"},
+    };
+    char name[PAYLOAD_NAME_SIZE], longest[400] = "";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        payload_name(cases[i].author, name);
+        assert_string_equal(name, cases[i].name);
+    }
+    for (int i = 0; i < 60; i++)
+        strcat(longest, "📈");
+    payload_name(longest, name);
+    assert_int_equal(discord_text_units(name, strlen(name)), 80);
+}
+
 static void each_failure_has_its_verdict(void **state)
 {
     static const struct {
@@ -77,9 +162,16 @@ static void each_failure_has_its_verdict(void **state)
     } cases[] = {
         {DISCORD_EAUTH, 0, PAYLOAD_STOP, 0},
         {DISCORD_EREJECTED, 50035, PAYLOAD_DEAD, 0},
-        {DISCORD_ENOTFOUND, 10008, PAYLOAD_DEAD, 0},
-        {DISCORD_ENOTFOUND, 10003, PAYLOAD_RETRY, 60000},
-        {DISCORD_EFORBIDDEN, 50013, PAYLOAD_RETRY, 60000},
+        {DISCORD_ENOTFOUND, 10008, PAYLOAD_GONE, 0},
+        {DISCORD_ENOTFOUND, 10003, PAYLOAD_CLOSED, 60000},
+        {DISCORD_EFORBIDDEN, 50013, PAYLOAD_CLOSED, 60000},
+        {DISCORD_EREJECTED, 50083, PAYLOAD_CLOSED, 60000},
+        {DISCORD_EFORBIDDEN, 160005, PAYLOAD_CLOSED, 60000},
+        {DISCORD_EAUTH, 50027, PAYLOAD_CLOSED, 60000},
+        {DISCORD_EREJECTED, 200000, PAYLOAD_DEAD, 0},
+        {DISCORD_EREJECTED, 30046, PAYLOAD_RETRY, 1234},
+        {DISCORD_ERATELIMIT, 30046, PAYLOAD_RETRY, 1234},
+        {DISCORD_EREJECTED, 20028, PAYLOAD_RETRY, 1234},
         {DISCORD_ERATELIMIT, 0, PAYLOAD_RETRY, 1234},
         {DISCORD_ESERVER, 0, PAYLOAD_RETRY, 1234},
         {DISCORD_ENETWORK, 0, PAYLOAD_RETRY, 1234},
@@ -101,6 +193,10 @@ int main(void)
         cmocka_unit_test(text_keeps_its_inner_space),
         cmocka_unit_test(a_notice_follows_the_text),
         cmocka_unit_test(embeds_or_files_alone_make_one_post_without_text),
+        cmocka_unit_test(polls_stickers_and_forwards_are_told_in_words),
+        cmocka_unit_test(only_a_webhooks_post_quotes_what_it_replies_to),
+        cmocka_unit_test(a_long_text_is_cut_with_its_fences_closed_and_counted_in_utf_16),
+        cmocka_unit_test(a_name_is_made_one_that_discord_takes),
         cmocka_unit_test(each_failure_has_its_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,11 @@ const outcome = v.union(
     version: v.string(),
   }),
   v.object({ type: v.literal("deleted") }),
-  v.object({ type: v.literal("gone"), error: v.string() }), // somebody deleted our post
+  v.object({
+    type: v.literal("gone"), // somebody deleted our post
+    error: v.string(),
+    again: v.boolean(), // it is to be made again, whatever the channel says
+  }),
   v.object({ type: v.literal("untried") }), // given back: nothing was sent
   v.object({
     type: v.literal("retry"),

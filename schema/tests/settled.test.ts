@@ -151,10 +151,14 @@ test("giving back keeps what an earlier attempt left unknown", () => {
 });
 
 test("a post that was deleted by hand is given up, or made again under another nonce", () => {
-  const gone = { type: "gone", error: "somebody deleted it" } as const;
+  const gone = { type: "gone", error: "deleted", again: false } as const;
   const left = settled(row({ actual }), gone, NOW);
   assert.deepEqual([left.wants, left.dead], [false, true]);
-  assert.equal(left.error, "somebody deleted it");
+  assert.equal(left.error, "deleted");
+  assert.equal(
+    settled(row({ actual }), { ...gone, again: true }, NOW).wants,
+    true,
+  );
   const before = row({ actual, generation: 4 });
   const again = { ...before, ...settled(before, gone, NOW, true) };
   assert.equal(again.generation, 5);
@@ -163,7 +167,7 @@ test("a post that was deleted by hand is given up, or made again under another n
 });
 
 test("a post that is gone and not wanted is simply gone", () => {
-  const gone = { type: "gone", error: "somebody deleted it" } as const;
+  const gone = { type: "gone", error: "deleted", again: false } as const;
   const before = row({ actual, desired: absent });
   const after = { ...before, ...settled(before, gone, NOW) };
   assert.deepEqual([after.wants, after.dead], [false, false]);

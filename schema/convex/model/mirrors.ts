@@ -227,7 +227,7 @@ export type Outcome =
       version: string;
     }
   | { type: "deleted" }
-  | { type: "gone"; error: string }
+  | { type: "gone"; error: string; again: boolean }
   | { type: "untried" }
   | { type: "retry"; error: string; retryAfterMs: number }
   | { type: "dead"; error: string };
@@ -293,7 +293,10 @@ export function settled(
   recreates = false,
 ): Partial<Mirror> {
   if (outcome.type === "untried") return untried(row);
-  if (outcome.type === "gone" && (recreates || row.desired.state === "absent"))
+  if (
+    outcome.type === "gone" &&
+    (recreates || outcome.again || row.desired.state === "absent")
+  )
     return without(row, now);
   if (outcome.type === "retry")
     return {

@@ -27,7 +27,7 @@ export const MAX_BATCH = 64;
 const MAX_RUN = 16; // of one lane: Discord takes about one a second, and edits should be fresh
 const UNCERTAIN_AFTER_MS = 60_000; // Discord forgets nonces after some minutes
 const LATE_AFTER_MS = 60_000; // a message is not posted for the first time so late, as a rule
-const NEIGHBOURS = 8; // some of them may be deleted
+const CLOCKS_DIFFER_MS = 15_000;
 const NONCE_LENGTH = 20; // Discord's limit is 25; part i of a long text adds "." and i
 const EXCERPT = 100; // of a text that a webhook's post replies to
 
@@ -58,7 +58,7 @@ export const work = v.object({
   ),
   stickers: v.array(sticker),
   poll: v.optional(poll),
-  afterMessageId: v.optional(v.string()), // if uncertain or late, the post is newer than this
+  afterMessageId: v.optional(v.string()), // what may be there already is newer than this
   replyToMessageId: v.optional(v.string()), // ours, the first of its target
   replyTo: v.optional(v.object({ author: v.string(), excerpt: v.string() })),
   sentAt: v.number(),
@@ -201,7 +201,11 @@ async function lease(
     late,
     withdrawn: op === "post" && !signal?.body,
     afterMessageId:
-      uncertain || late ? await lowestPossible(ctx, row) : undefined,
+      uncertain || late
+        ? lowestPossible(row)
+        : op === "edit" && again
+          ? row.actual?.messageIds.at(-1) // it may have grown since
+          : undefined,
     firstAttemptAt,
     version,
     author: said.author,
@@ -237,12 +241,17 @@ function timeOf(snowflake: string): number {
   return Number(BigInt(snowflake) >> 22n) + DISCORD_EPOCH_MS;
 }
 
-/** What our post of a message is newer than: the message, and what was posted before it. */
-async function lowestPossible(ctx: QueryCtx, row: Mirror): Promise<string> {
-  const before = await ourMessageBefore(ctx, row);
-  return before !== undefined && orderOf(before) > row.order
-    ? before
-    : row.messageId;
+/**
+ * What our post of a message is newer than: the message itself, and the first
+ * attempt to post it. Not what was posted before: an older message may have
+ * come after it.
+ */
+function lowestPossible(row: Mirror): string {
+  const { firstAttemptAt, messageId } = row;
+  if (firstAttemptAt === null) return messageId;
+  const since = BigInt(firstAttemptAt - CLOCKS_DIFFER_MS - DISCORD_EPOCH_MS);
+  const lowest = since > 0n ? since << 22n : 0n;
+  return lowest > BigInt(messageId) ? String(lowest) : messageId;
 }
 
 /** Whom it replies to: our post where there is one, and in words for posts that cannot. */
@@ -267,27 +276,6 @@ function excerptOf({ content, embeds }: Body): string {
   const line = text.replace(/\s+/g, " ").trim();
   const kept = Array.from(line).slice(0, EXCERPT).join("");
   return kept === line ? line : `${kept}…`;
-}
-
-// Posts of a lane are made in order: ours is newer than its neighbours before it.
-async function ourMessageBefore(
-  ctx: QueryCtx,
-  row: Mirror,
-): Promise<string | undefined> {
-  const before = await ctx.db
-    .query("mirrors")
-    .withIndex("by_communityId_and_wants_and_lane", (q) =>
-      q
-        .eq("communityId", row.communityId)
-        .eq("wants", false)
-        .eq("mirrorChannelId", row.mirrorChannelId)
-        .lt("order", row.order),
-    )
-    .order("desc")
-    .take(NEIGHBOURS);
-  return before
-    .find(({ actual }) => actual !== null)
-    ?.actual?.messageIds.at(-1);
 }
 
 // Discord lets a message reply within its channel only.
