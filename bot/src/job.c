@@ -312,6 +312,10 @@ static void part_done(job *self, const discord_result *result)
         return fail_local(self, JOB_RETRY, "Discord's answer has no message id");
     if (created)
         posts_made(self->desk->options.posts, channel_of(self), id, self->work->mirror_id.data);
+    if (created) /* ./run bench pipeline tells from it what was waiting for Discord */
+        daemon_log(DAEMON_DEBUG, "a message was created",
+                   "channel=%s message=%s limited_ms=%" PRId64 " elapsed_ms=%" PRId64,
+                   channel_of(self), id, result->limited_ms, result->elapsed_ms);
     self->posted_at = daemon_wall_ms();
     self->part++;
     go_on(self);

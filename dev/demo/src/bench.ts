@@ -1,21 +1,27 @@
-// ./run bench pipeline: the hops at several rates, next to a floor in the same run: how
-// long the fake Discord takes to hand a message to a bare gateway client.
+// ./run bench pipeline: the hops at several rates under Discord's limits, next to floors in the
+// same run: how long the fake Discord takes to hand a message to a bare gateway client, and to
+// take a bare POST. What was waiting for Discord's limits is told apart from our own time.
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { WebSocket } from "ws";
 import type { Options } from "./options";
 import { Discord, snowflakeTime } from "./discord";
 import { HOPS, Latency, percentile } from "./latency";
 import { playLoad } from "./load";
-import type { Stack } from "./stack";
-import { hopsOf, settle } from "./check";
+import { CHANNELS, COMMUNITY, GUILDS, type Stack } from "./stack";
+import { hopsOf, settle, type Pair } from "./check";
 import { Viewer } from "./viewer";
 
+// Discord takes about one message a second in a channel, so that a load needs as many channels.
 const LOADS = [
-  { perSecond: 1, seconds: 30 },
-  { perSecond: 20, seconds: 20 },
-  { perSecond: 50, seconds: 15 },
+  { perSecond: 1, seconds: 30, channels: 60 },
+  { perSecond: 20, seconds: 20, channels: 60 },
+  { perSecond: 50, seconds: 15, channels: 60 },
+  { perSecond: 3, seconds: 10, channels: 1 }, // three times what one channel may have
 ];
+const MOST_CHANNELS = 60;
+const FLOOR_POSTS = 50;
 const FROM_SOURCE = HOPS.filter((hop) => hop.startsWith("source"));
 
 const SOURCE_GUILD = "1100000000000000001"; // of the fake's own scenario
@@ -110,6 +116,72 @@ async function put(method: string, url: string, body: object): Promise<void> {
     );
 }
 
+/** The demo's channels and further ones, each with its mirror. */
+async function widen(stack: Stack, discord: Discord): Promise<Pair[]> {
+  const all: Pair[] = [...CHANNELS];
+  for (let i = all.length; i < MOST_CHANNELS; i++) {
+    const name = `bench-${i}`;
+    const { id: source } = await discord.addChannel(GUILDS.source, name);
+    const { id: mirror } = await discord.addChannel(GUILDS.customer, name);
+    await stack.callInternal("channels:setUp", {
+      community: COMMUNITY,
+      ...{ sourceChannelId: source, mirrorChannelId: mirror, name },
+      enabled: true,
+    });
+    all.push({ name, source, mirror });
+  }
+  return all;
+}
+
+/** When the bot's creates waited for Discord's limits, by channel. */
+class Waits {
+  private readonly spans = new Map<string, { from: number; to: number }[]>();
+
+  constructor(log: string) {
+    const line =
+      /time=(\S+) .*msg="a message was created" channel=(\d+) message=\d+ limited_ms=(\d+) elapsed_ms=(\d+)/g;
+    for (const [, time, channel, limited, elapsed] of log.matchAll(line)) {
+      const from = Date.parse(time!) - Number(elapsed);
+      const list = this.spans.get(channel!) ?? [];
+      list.push({ from, to: from + Number(limited) });
+      this.spans.set(channel!, list);
+    }
+  }
+
+  /** How long a channel's posts waited between two times: each holds those behind it. */
+  between(channel: string, from: number, to: number): number {
+    return (this.spans.get(channel) ?? []).reduce(
+      (sum, span) =>
+        sum + Math.max(0, Math.min(to, span.to) - Math.max(from, span.from)),
+      0,
+    );
+  }
+}
+
+/** How long a bare POST of a message takes, one after the other, where no limit is met. */
+async function floorOfPosts(stack: Stack, channel: string): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < FLOOR_POSTS; i++) {
+    const began = performance.now();
+    const answer = await fetch(
+      `${stack.discordUrl}/api/v10/channels/${channel}/messages`,
+      {
+        method: "POST",
+        headers: {
+          authorization: "Bot bot-token",
+          "user-agent": "DiscordBot (https://example.invalid, 1)",
+          "content-type": "application/json",
+        },
+        body: JSON.stringify({ content: `floor ${i}` }),
+      },
+    );
+    if (!answer.ok) throw new Error(`floor: ${await answer.text()}`);
+    await answer.arrayBuffer();
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b);
+}
+
 export async function runBench(
   stack: Stack,
   options: Options,
@@ -118,26 +190,43 @@ export async function runBench(
   const { signal } = interrupt;
   const discord = new Discord(stack.discordUrl);
   const floor = await Floor.open(stack.discordUrl);
+  const { id: aside } = await discord.addChannel(GUILDS.customer, "floor");
+  const posts = await floorOfPosts(stack, aside);
+  const all = await widen(stack, discord);
+  await discord.set({ limits: "discord" });
   let good = true;
   process.stdout.write(
-    `${cpus().length} cores, Node ${process.versions.node}, load at the start ${loadavg()[0]!.toFixed(2)}\n`,
+    `${cpus().length} cores, Node ${process.versions.node}, load at the start ${loadavg()[0]!.toFixed(2)}\n` +
+      `Discord's limits: 5 creates in 5 s for each channel, 50 requests a second in all\n` +
+      `floor: bare POST        p50 ${percentile(posts, 50).toFixed(1)} ms, p95 ${percentile(posts, 95).toFixed(1)} ms, p99 ${percentile(posts, 99).toFixed(1)} ms\n`,
   );
-  for (const { perSecond, seconds } of LOADS) {
+  for (const { perSecond, seconds, channels } of LOADS) {
     if (signal.aborted) break;
+    const used = all.slice(0, channels);
     const viewer = new Viewer(stack, false);
     const written = await playLoad(discord, {
       count: perSecond * seconds,
       perSecond,
       seed: options.seed,
+      channels: used,
       signal,
     });
-    const problems = await settle(discord);
+    const problems = await settle(discord, used);
     good &&= problems.length === 0;
     const latency = new Latency();
     const hops = await hopsOf(stack);
-    for (const { id } of written) {
+    const waits = new Waits(readFileSync(stack.child("bot").logFile, "utf8"));
+    const mirrorOf = new Map(used.map((c) => [c.source, c.mirror]));
+    const parts: Parts = { ours: [], discords: [] };
+    for (const { id, channel_id } of written) {
       const row = hops.get(id);
-      if (row) latency.addTimes({ ...row, seenAt: viewer.seenAt.get(id) });
+      if (!row) continue;
+      latency.addTimes({ ...row, seenAt: viewer.seenAt.get(id) });
+      if (row.postedAt === undefined) continue;
+      const mirror = mirrorOf.get(channel_id)!;
+      const wait = waits.between(mirror, row.committedAt, row.postedAt);
+      parts.discords.push(wait);
+      parts.ours.push(row.postedAt - row.capturedAt - wait);
     }
     await viewer.close();
     const floors = written
@@ -145,12 +234,39 @@ export async function runBench(
       .map(({ id }) => floor.arrivals.get(id)! - snowflakeTime(id))
       .sort((a, b) => a - b);
     process.stdout.write(
-      `\n${written.length} messages at ${perSecond}/s; ends ${problems.length === 0 ? "equal" : `DIFFER: ${problems[0]!}`}\n`,
+      `\n${written.length} messages at ${perSecond}/s in ${channels} ${channels === 1 ? "channel" : "channels"}; ends ${problems.length === 0 ? "equal" : `DIFFER: ${problems[0]!}`}\n`,
     );
     print(latency, floors);
+    printParts(parts, posts);
   }
   await floor.close();
   return good;
+}
+
+/** What captured to posted is made of, ms. */
+interface Parts {
+  ours: number[];
+  discords: number[];
+}
+
+function printParts(parts: Parts, posts: number[]): void {
+  const row = (name: string, list: number[]) => {
+    const sorted = [...list].sort((a, b) => a - b);
+    const cells = [50, 95, 99, 100].map((p) => percentile(sorted, p));
+    process.stdout.write(
+      `${name.padEnd(24)}${String(sorted.length).padStart(8)}${cells.map((n) => n.toFixed(0).padStart(8)).join("")}\n`,
+    );
+    return cells[0]!;
+  };
+  row(
+    "captured to posted",
+    parts.ours.map((ms, i) => ms + parts.discords[i]!),
+  );
+  row("  waiting for Discord", parts.discords);
+  const ours = row("  our own time", parts.ours);
+  process.stdout.write(
+    `our own time: ${(ours / percentile(posts, 50)).toFixed(1)}x a bare POST at p50\n`,
+  );
 }
 
 function print(latency: Latency, floors: number[]): void {

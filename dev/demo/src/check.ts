@@ -11,7 +11,7 @@ import type { Browser } from "playwright-core";
 import { WebSocket } from "ws";
 import { playFeed } from "../feed/player";
 import { Dashboard, launch } from "./browser";
-import { compareMirror, comparePage } from "./compare";
+import { compareMirror, comparePage, compareRecords } from "./compare";
 import { Discord, snowflakeTime, type Message } from "./discord";
 import { Latency } from "./latency";
 import { playLoad } from "./load";
@@ -57,8 +57,11 @@ export class Check {
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The last outcome of `look` once it is free of problems, or after the patience has ended. */
-async function eventually(look: () => Promise<string[]>): Promise<string[]> {
-  const until = Date.now() + SETTLE_MS;
+async function eventually(
+  look: () => Promise<string[]>,
+  patienceMs = SETTLE_MS,
+): Promise<string[]> {
+  const until = Date.now() + patienceMs;
   for (;;) {
     const problems = await look();
     if (problems.length === 0 || Date.now() > until) return problems;
@@ -66,13 +69,16 @@ async function eventually(look: () => Promise<string[]>): Promise<string[]> {
   }
 }
 
+export type Pair = { name: string; source: string; mirror: string };
+
 export async function compareAll(
   discord: Discord,
   page: Dashboard | null,
+  channels: readonly Pair[] = CHANNELS,
 ): Promise<string[]> {
   const problems: string[] = [];
   const everything: Message[] = [];
-  for (const channel of CHANNELS) {
+  for (const channel of channels) {
     const source = await discord.messages(channel.source);
     everything.push(...source);
     problems.push(
@@ -88,9 +94,42 @@ export async function compareAll(
   return problems;
 }
 
+/** The customers' guild against the source guild, whatever the order of what came late. */
+export async function compareUnordered(
+  stack: Stack,
+  discord: Discord,
+): Promise<string[]> {
+  const records = ((await stack.table("mirrors")) as Mirror[]).map((m) => ({
+    messageId: m.messageId,
+    postIds: m.actual?.messageIds ?? [],
+  }));
+  const problems: string[] = [];
+  for (const channel of CHANNELS)
+    problems.push(
+      ...compareRecords(
+        await discord.messages(channel.source),
+        await discord.messages(channel.mirror),
+        records,
+      ).map((p) => `${channel.name}: ${p}`),
+    );
+  return problems;
+}
+
 /** Waits until the customers' guild is equal to the source guild; the remaining differences. */
-export function settle(discord: Discord): Promise<string[]> {
-  return eventually(() => compareAll(discord, null));
+export function settle(
+  discord: Discord,
+  channels: readonly Pair[] = CHANNELS,
+): Promise<string[]> {
+  return eventually(() => compareAll(discord, null, channels));
+}
+
+/** The same, whatever the order. */
+export function settleUnordered(
+  stack: Stack,
+  discord: Discord,
+  patienceMs: number,
+): Promise<string[]> {
+  return eventually(() => compareUnordered(stack, discord), patienceMs);
 }
 
 // ---- the official JS client and ours, side by side ----

@@ -91,6 +91,47 @@ export function compareMirror(source: Message[], mirror: Message[]): string[] {
   return differences;
 }
 
+/** Which posts are whose, as the backend's records say. */
+export type Records = { messageId: string; postIds: string[] }[];
+
+/**
+ * The same without regard to order: what Discord never told of is found later, and posted after
+ * what was written later. Each message has its posts, as they should be; each post is a message's.
+ */
+export function compareRecords(
+  source: Message[],
+  mirror: Message[],
+  records: Records,
+): string[] {
+  const differences: string[] = [];
+  const posts = new Map(mirror.map((post) => [post.id, post]));
+  const idsOf = new Map(records.map((r) => [r.messageId, r.postIds]));
+  const owned = new Set<string>();
+  for (const message of source) {
+    const parts = (idsOf.get(message.id) ?? []).map((id) => posts.get(id));
+    const there = parts.filter((part) => part !== undefined);
+    if (there.length === 0 || there.length < parts.length)
+      differences.push(
+        `missing in the mirror: ${message.id} ${excerpt(message.content)}`,
+      );
+    for (const { id } of there) {
+      if (owned.has(id)) differences.push(`two messages own the post ${id}`);
+      owned.add(id);
+    }
+    const text = there.map((part) => part.content).join("");
+    if (there.length > 0 && squeezed(text) !== squeezed(message.content))
+      differences.push(
+        `text of ${message.id}: source ${excerpt(message.content)}, mirror ${excerpt(text)}`,
+      );
+  }
+  for (const post of mirror)
+    if (!owned.has(post.id))
+      differences.push(
+        `too much in the mirror: ${post.id} ${excerpt(post.content)}`,
+      );
+  return differences;
+}
+
 function unreadable(message: Message, row: Row): string[] {
   const missing = wordsOf(message.content).find(
     (word) => !row.text.includes(word),

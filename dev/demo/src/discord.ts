@@ -62,6 +62,12 @@ export class Discord {
   bulkRemove(channel: string, messages: string[]): Promise<void> {
     return this.call("POST", `/channels/${channel}/bulk-delete`, { messages });
   }
+  addChannel(guild: string, name: string): Promise<{ id: string }> {
+    return this.call("POST", "/channels", { guild_id: guild, name });
+  }
+  set(settings: object): Promise<void> {
+    return this.call("POST", "/settings", settings);
+  }
   state<T>(): Promise<T> {
     return this.call("GET", "/state");
   }

@@ -54,6 +54,8 @@ export interface LoadOptions {
   /** Share of messages that are edited, and deleted, some time after they were written. */
   edits?: number;
   deletes?: number;
+  /** The source channels to write in; absent: those of the demo. */
+  channels?: readonly { source: string }[];
   onProgress?: (written: number) => void;
   signal?: AbortSignal;
 }
@@ -64,6 +66,7 @@ export async function playLoad(
   options: LoadOptions,
 ): Promise<Message[]> {
   const rand = random(options.seed);
+  const channels = options.channels ?? CHANNELS;
   const written: Message[] = [];
   const later: Promise<unknown>[] = [];
   const began = Date.now();
@@ -71,7 +74,7 @@ export async function playLoad(
     const due = began + (i * 1000) / options.perSecond;
     const wait = due - Date.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const channel = CHANNELS[Math.floor(rand() * CHANNELS.length)]!.source;
+    const channel = channels[Math.floor(rand() * channels.length)]!.source;
     const author = ANALYSTS[Math.floor(rand() * ANALYSTS.length)]!;
     const message = await discord.write(channel, author, text(i, rand));
     written.push(message);

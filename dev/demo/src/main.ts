@@ -15,9 +15,16 @@ import {
   removeData,
   ROOT,
   Stack,
+  type More,
 } from "./stack";
 import type { Child } from "./supervisor";
 import { Viewer } from "./viewer";
+
+const MORE: Partial<Record<Options["mode"], More>> = {
+  // what is lost on the way is found by comparing: often enough to wait for it
+  soak: { collector: { REPAIR_INTERVAL: "15" } },
+  bench: { bot: { LOG_LEVEL: "debug" } }, // it tells there what it waited for
+};
 
 const ownData = join(ROOT, ".demo");
 
@@ -55,6 +62,7 @@ async function makeStack(
       dir,
       ports,
       backend: options.backend,
+      more: MORE[options.mode],
       onStep,
       onChange,
     }),

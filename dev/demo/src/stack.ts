@@ -96,7 +96,11 @@ export async function freePorts(): Promise<Ports> {
   return ports;
 }
 
+/** More for the environment of a daemon, by its name. */
+export type More = Record<string, Record<string, string>>;
+
 export interface StackOptions {
+  more?: More;
   dir: string; // data, keys, logs
   ports: Ports;
   backend: string | null;
@@ -450,6 +454,7 @@ export class Stack {
       DISCORD_API_URL: `${this.discordUrl}/api/v10`,
       ...(name === "collector" ? { DISCORD_TOKEN: "collector-token" } : {}),
       ...(name === "bot" ? { DISCORD_TOKEN: "bot-token" } : {}),
+      ...this.options.more?.[name],
     };
   }
 
