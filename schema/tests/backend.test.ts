@@ -2,6 +2,7 @@
 
 import { after } from "node:test";
 import { attachments } from "./backend/attachments";
+import { accounts } from "./backend/accounts";
 import { billing } from "./backend/billing";
 import { checks } from "./backend/checks";
 import { convergence } from "./backend/convergence";
@@ -26,6 +27,7 @@ convergence(start);
 leases(start);
 roles(start);
 walk(start);
+accounts(start);
 readers(start);
 attachments(start);
 billing(start);

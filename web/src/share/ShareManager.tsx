@@ -10,7 +10,7 @@ import { useConfirm } from "../ui/Confirm";
 import { CopyText } from "../ui/CopyText";
 import { Field, Form, wordsOf } from "../ui/Field";
 import { Table, type Column } from "../ui/Table";
-import { longDate } from "../ui/time";
+import { PointInTime } from "../ui/time";
 import { useToast } from "../ui/Toast";
 import "./share.css";
 
@@ -55,9 +55,11 @@ function NewShare(props: { community: string; onMade: (url: string) => void }) {
   async function make(given: FormData, form: HTMLFormElement) {
     const chosen = String(given.get("channel"));
     const channelId = channels?.find(({ id }) => id === chosen)?.id;
+    const messageId = String(given.get("signal")).trim();
     const { token } = await create({
       community,
       ...(channelId ? { channelId } : {}),
+      ...(messageId ? { messageId } : {}),
       label: String(given.get("label")),
       expiresAt: Date.now() + Number(given.get("span")),
     });
@@ -84,6 +86,16 @@ function NewShare(props: { community: string; onMade: (url: string) => void }) {
                 </option>
               ))}
             </select>
+          )}
+        </Field>
+        <Field label="One signal only" hint="Its number; it ends its address.">
+          {(control) => (
+            <input
+              {...control}
+              name="signal"
+              inputMode="numeric"
+              pattern="\s*[0-9]{1,20}\s*"
+            />
           )}
         </Field>
         <Field label="For">
@@ -132,7 +144,10 @@ function Shares({ community }: { community: string }) {
         <Badge tone={STATES[state].tone}>{STATES[state].words}</Badge>
       ),
     },
-    { title: "Until", cell: ({ expiresAt }) => longDate(expiresAt) },
+    {
+      title: "Until",
+      cell: ({ expiresAt }) => <PointInTime at={expiresAt} />,
+    },
     {
       title: "Withdraw",
       align: "end",
@@ -151,7 +166,7 @@ function Shares({ community }: { community: string }) {
   ];
   return (
     <Table
-      caption="Links"
+      caption="Links that were made"
       columns={columns}
       rows={shares}
       rowKey={({ id }) => id}

@@ -11,7 +11,7 @@ import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 import { Mark } from "../ui/Notice";
-import { longDate, Time } from "../ui/time";
+import { PointInTime, Time } from "../ui/time";
 import "./share.css";
 
 type About = FunctionReturnType<typeof api.shares.about>;
@@ -56,7 +56,7 @@ function Shared({ token, about }: { token: string; about: About }) {
         </p>
         <h1 dir="auto">{what}</h1>
         <p className="share-soft">
-          Shared with you, to read, until {longDate(about.expiresAt)}.
+          Shared with you, to read, until <PointInTime at={about.expiresAt} />.
         </p>
       </header>
       {status !== "LoadingFirstPage" && results.length === 0 && (
