@@ -461,6 +461,14 @@ test("a payment that nobody mapped is found, tried out, and replayed once its pr
   await go("/people?q=4711");
   await page.getByRole("link", { name: CUSTOMER.email }).click();
   await panel(page, "Purchases").getByText("VIP monthly").waitFor();
+  await button(panel(page, "Account"), "Confirm the address").click();
+  await button(page.getByRole("dialog"), "It is theirs").click();
+  await says(page, "Confirmed");
+  await panel(page, "Access")
+    .getByRole("row")
+    .filter({ hasText: "VIP monthly" })
+    .getByText("live")
+    .waitFor();
   await panel(page, "Why").getByText("Paid (order 4711)").first().waitFor();
 });
 
@@ -600,6 +608,7 @@ const PAGES: [path: string, panel: string][] = [
   ["/events", "Events"],
   ["/queues", "Roles"],
   ["/audit", "What was done"],
+  ["/shares", "Links"],
   ["/exports", "Signals"],
 ];
 

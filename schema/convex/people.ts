@@ -87,6 +87,17 @@ export const resync = mutation({
   },
 });
 
+/** The operator vouches that the address is theirs: what waited for it is theirs from now on. */
+export const proveEmail = mutation({
+  args: { email: v.string() },
+  returns: v.null(),
+  handler: async (ctx, { email }) => {
+    await requireOperator(ctx);
+    await Access.proveEmail(ctx, email);
+    return null;
+  },
+});
+
 /** The operator vouches for whose Discord account it is. */
 export const linkDiscord = mutation({
   args: { email: v.string(), discordId: v.string() },

@@ -208,6 +208,8 @@ const ACTIONS: Record<string, string> = {
   "access.resync": "worked everything out again",
   "access.makeOperator": "made them an operator",
   "access.createTestSubscription": "made a test subscription",
+  "account.proveEmail": "confirmed that the address is theirs",
+  "account.delete": "deleted the account",
   "discord.link": "linked a Discord account",
   "discord.unlink": "unlinked the Discord account",
 };

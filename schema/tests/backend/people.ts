@@ -205,7 +205,12 @@ export function people(start: () => Promise<Deployment>): void {
     const waiting = await office.person(email);
     assert.equal(waiting.entitlements[0]!.state, "waiting");
     assert.match(waiting.access.why, /no account yet/);
-    await office.deployment.provedPerson(email);
+    await office.deployment.person(email);
+    assert.match(
+      (await office.person(email)).access.why,
+      /has not proved that it is theirs/,
+    );
+    await office.operator.mutation(api.people.proveEmail, { email });
     const { access } = await office.person(email);
     assert.deepEqual([access.live, access.why], [true, "Bought: VIP monthly"]);
     await office.operator.mutation(api.plans.unset, {

@@ -72,6 +72,7 @@ export const OPERATOR_ROWS: Record<string, Row> = {
     () => ({ email: NOBODY, discordId: "1900000000000000005" }),
     "not_found",
   ),
+  "people:proveEmail": row(() => ({ email: NOBODY }), "not_found"),
   "people:restore": row((place) => ({ ...person(place), reason: "walk" })),
   "people:resync": row(person),
   "people:revoke": row((place) => ({ ...person(place), reason: "walk" })),

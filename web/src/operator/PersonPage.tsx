@@ -240,6 +240,7 @@ function Account(whom: Whom) {
   const person = useQuery(api.people.get, whom);
   const link = useMutation(api.people.linkDiscord);
   const unlink = useMutation(api.people.unlinkDiscord);
+  const prove = useMutation(api.people.proveEmail);
   const [linking, setLinking] = useState(false);
   const confirm = useConfirm();
   const { busy, run } = useRun();
@@ -264,6 +265,19 @@ function Account(whom: Whom) {
       run("unlink", async () => {
         await unlink({ email });
         return "Unlinked";
+      });
+  }
+
+  async function vouch() {
+    const yes = await confirm({
+      title: `Is ${email} theirs?`,
+      body: "Whoever has this account gets all that was bought with the address, now and later. Be sure that it is the same person.",
+      action: "It is theirs",
+    });
+    if (yes)
+      run("prove", async () => {
+        await prove({ email });
+        return "Confirmed";
       });
   }
 
@@ -298,6 +312,16 @@ function Account(whom: Whom) {
         <Button size="small" icon="link" onClick={() => setLinking(true)}>
           {discord === null ? "Link Discord" : "Link another"}
         </Button>
+        {!account.verified && (
+          <Button
+            size="small"
+            icon="check"
+            busy={busy === "prove"}
+            onClick={() => void vouch()}
+          >
+            Confirm the address
+          </Button>
+        )}
         {discord !== null && (
           <Button
             size="small"

@@ -2,6 +2,7 @@
 // verified by the system itself, so it can be left and taken up again anywhere.
 
 import { useConvexConnectionState, useMutation, useQuery } from "convex/react";
+import type { FunctionReturnType } from "convex/server";
 import { useEffect, useState, type ReactNode } from "react";
 import { api } from "../app/api";
 import { href, Link } from "../app/router";
@@ -374,6 +375,7 @@ function TestSignal(props: {
     channelId,
     since,
   });
+  const instances = useQuery(api.services.list, {});
   const seen = useMutation(api.latency.seen);
   const version = signal?.version;
   const waited = useTimed((now) => Math.floor((now - since) / 30_000));
@@ -399,6 +401,13 @@ function TestSignal(props: {
             Write something in <strong>#{channel.name}</strong> of the source
             guild now. Waiting…
           </p>
+          {unread(instances) > 0 && (
+            <p className="problem">
+              The collector could not read the history of {unread(instances)} of
+              the channels: its bot has to be a member of the source guild, with
+              View Channel and Read Message History there.
+            </p>
+          )}
           {waited > 0 && (
             <ul className="settings">
               <li>
@@ -458,6 +467,17 @@ function TestSignal(props: {
       )}
     </Step>
   );
+}
+
+/** How many channels the collector says it was kept from. */
+function unread(
+  instances: FunctionReturnType<typeof api.services.list> | undefined,
+): number {
+  const collector = instances?.find(({ service }) => service === "collector");
+  const counter = collector?.counters.find(
+    ({ name }) => name === "repair_forbidden_total",
+  );
+  return counter?.value ?? 0;
 }
 
 function Hop(props: { name: string; at?: number; since?: number }) {
