@@ -24,8 +24,15 @@ static const daemon_program program = {
     .name = "bot",
     .version = BOT_VERSION,
     .summary = "mirrors signals into the customers' Discord guild and keeps paid roles right",
-    .example = "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=bot.pem \\\n"
-               "    DISCORD_TOKEN=... bot\n",
+    .files = "  the bot keeps nothing on disk: all it knows is in the backend\n",
+    .example =
+        "    CONVEX_URL=https://convex.example SERVICE_KEY_FILE=bot.pem \\\n"
+        "    DISCORD_TOKEN=... bot\n"
+        "\n"
+        "  Posts are made once: Discord remembers their nonces for some minutes, and later the\n"
+        "  bot looks before it posts. A channel whose identity is \"webhook\" shows its authors'\n"
+        "  names, but webhooks know no nonces: there a lost answer may, rarely, mean a second "
+        "post.\n",
 };
 
 int main(int argc, char **argv)

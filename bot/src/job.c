@@ -461,7 +461,6 @@ static discord_status send_part(job *self, letter *l)
 static discord_status delete_message(job *self, const char *id, bool as_bot, letter *l)
 {
     discord_rest *rest = self->desk->options.rest;
-    posts_will_delete(self->desk->options.posts, channel_of(self), id);
     if (self->hook && !as_bot)
         return discord_rest_delete_webhook_message(rest, self->hook, id, inbox_take, l);
     return discord_rest_delete_message(rest, channel_of(self), id, NULL, inbox_take, l);

@@ -1,5 +1,5 @@
 /* posts.c - what we know of our own posts in the mirror channels.
- * Owns, for each channel, the ids of its newest posts and deletes of this life. Loop thread only.
+ * Owns, for each channel, the ids of its newest posts of this life. Loop thread only.
  */
 #include "posts.h"
 
@@ -23,7 +23,7 @@ typedef struct channel {
     struct channel *next;
     char id[24];
     bool clean;
-    ring made, deleted;
+    ring made;
 } channel;
 
 struct posts {
@@ -93,19 +93,6 @@ void posts_made(posts *self, const char *channel_id, const char *id, const char 
     channel *c = channel_of(self, channel_id);
     if (c)
         put(&c->made, id, row_of(mirror_id), self->epoch);
-}
-
-void posts_will_delete(posts *self, const char *channel_id, const char *id)
-{
-    channel *c = channel_of(self, channel_id);
-    if (c)
-        put(&c->deleted, id, 0, self->epoch);
-}
-
-bool posts_deleted(posts *self, const char *channel_id, const char *id)
-{
-    channel *c = channel_of(self, channel_id);
-    return c && find(&c->deleted, number_of(id));
 }
 
 bool posts_is_clean(posts *self, const char *channel_id)

@@ -22,10 +22,6 @@ void posts_free(posts *self); /* NULL is fine */
 
 /* We made or adopted this one, for this row. Without memory it is only not remembered. */
 void posts_made(posts *self, const char *channel_id, const char *id, const char *mirror_id);
-/* Did we delete this one in this life? */
-bool posts_deleted(posts *self, const char *channel_id, const char *id);
-void posts_will_delete(posts *self, const char *channel_id, const char *id);
-
 /* Nothing of ours in this channel is unknown, up to what we do from now on. */
 bool posts_is_clean(posts *self, const char *channel_id);
 void posts_set_clean(posts *self, const char *channel_id);

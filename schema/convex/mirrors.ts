@@ -67,17 +67,6 @@ export const report = mutation({
   },
 });
 
-/** Posts that were deleted by hand; says how many are made again. */
-export const lost = mutation({
-  args: { channelId: v.string(), messageIds: v.array(v.string()) },
-  returns: v.object({ recreated: v.number() }),
-  handler: async (ctx, { channelId, messageIds }) => {
-    await requireService(ctx, "bot");
-    const some = messageIds.slice(0, 100);
-    return { recreated: await Mirrors.lost(ctx, channelId, some) };
-  },
-});
-
 /** Gives up the leases of an earlier life of `instance`. */
 export const release = mutation({
   args: { instance: v.string() },

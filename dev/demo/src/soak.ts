@@ -9,7 +9,7 @@ import { Discord, type Message } from "./discord";
 import { playLoad, random } from "./load";
 import { CHANNELS, type Stack } from "./stack";
 
-const VICTIMS = ["collector", "bot", "backend", "collector", "bot"];
+const VICTIMS = ["bot", "collector", "backend", "bot", "collector"];
 const SETTLE_MS = 120_000;
 const CREATE = "POST /channels/:channel/messages";
 
@@ -83,15 +83,16 @@ async function misbehave(stack: Stack, seed: number): Promise<void> {
     await control(stack, "/faults", fault);
 }
 
-/** Kills whom and when the seed says; counts. */
+/** Kills one after the other, when the seed says; counts. */
 class Reaper {
   readonly kills = new Map<string, number>();
   private readonly moments: number[];
+  private count = 0;
 
   constructor(
     private readonly stack: Stack,
     { kills, messages }: Options,
-    private readonly rand: () => number,
+    rand: () => number,
   ) {
     this.moments = Array.from({ length: kills }, () =>
       Math.floor(rand() * messages),
@@ -102,7 +103,7 @@ class Reaper {
     while (this.moments.length > 0 && written > this.moments[0]!) {
       this.moments.shift();
       const victims = VICTIMS.filter((name) => this.stack.children.has(name));
-      const victim = victims[Math.floor(this.rand() * victims.length)]!;
+      const victim = victims[this.count++ % victims.length]!;
       this.kills.set(victim, (this.kills.get(victim) ?? 0) + 1);
       void this.stack.child(victim).kill9();
     }

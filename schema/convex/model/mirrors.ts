@@ -18,7 +18,6 @@ export const LEASE_MS = 15_000;
 const MAX_LANES = 200; // of one community, as many as channels
 const MAX_PER_LANE = 64; // looked at, at once
 const MAX_OURS = 200; // rows of a mirror channel told of at once
-const NEAR = 16; // rows looked at for one of several parts of a post
 const MAX_ERROR_LENGTH = 500;
 
 type Mirror = Doc<"mirrors">;
@@ -388,7 +387,6 @@ async function postedSince(
   communityId: Id<"communities">,
   mirrorChannelId: string,
   lastPost: string,
-  limit: number,
 ): Promise<Mirror[]> {
   return await ctx.db
     .query("mirrors")
@@ -398,7 +396,7 @@ async function postedSince(
         .eq("mirrorChannelId", mirrorChannelId)
         .gte("lastPost", lastPost),
     )
-    .take(limit);
+    .take(MAX_OURS);
 }
 
 export type Ours = {
@@ -421,7 +419,7 @@ export async function ours(
   const messageIds: string[] = [];
   let until: string | null = null;
   for (const { _id } of await Communities.all(ctx)) {
-    const rows = await postedSince(ctx, _id, channelId, after, MAX_OURS);
+    const rows = await postedSince(ctx, _id, channelId, after);
     for (const { actual } of rows)
       for (const id of actual?.messageIds ?? [])
         if (orderOf(id) > after) messageIds.push(id);
@@ -430,32 +428,6 @@ export async function ours(
       if (until === null || orderOf(last) < orderOf(until)) until = last;
   }
   return { channelId, messageIds, until };
-}
-
-/**
- * Posts that somebody deleted by hand. Those of channels that recreate them
- * are made again; of others nothing is said until their signal changes.
- */
-export async function lost(
-  ctx: MutationCtx,
-  channelId: string,
-  messageIds: readonly string[],
-): Promise<number> {
-  const now = Date.now();
-  let count = 0;
-  for (const { _id } of await Communities.all(ctx))
-    for (const messageId of messageIds) {
-      const from = orderOf(messageId);
-      const rows = await postedSince(ctx, _id, channelId, from, NEAR);
-      const row = rows.find((r) => r.actual?.messageIds.includes(messageId));
-      // A leased one is being changed: the bot will see for itself.
-      if (row === undefined || (row.lease?.until ?? 0) > now) continue;
-      if (row.desired.state === "absent" || !(await recreates(ctx, row)))
-        continue;
-      await ctx.db.patch(row._id, without(row, now));
-      count++;
-    }
-  return count;
 }
 
 /** Gives up every lease that an earlier life of `instance` left. */
