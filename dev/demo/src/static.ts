@@ -2,6 +2,7 @@
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { createGzip } from "node:zlib";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -46,14 +47,20 @@ export function serveStatic(
         .end("not found\n");
       return;
     }
+    const small =
+      /\.(html|js|css|json|svg)$/.test(file) &&
+      /\bgzip\b/.test(String(request.headers["accept-encoding"]));
     response.writeHead(200, {
+      ...(small ? { "content-encoding": "gzip" } : {}),
+      vary: "accept-encoding",
       "content-type": TYPES[extname(file)] ?? "application/octet-stream",
       "cache-control": path.startsWith("/assets/")
         ? "public, max-age=31536000, immutable"
         : "no-cache",
       "x-content-type-options": "nosniff",
     });
-    createReadStream(file).pipe(response);
+    const bytes = createReadStream(file);
+    (small ? bytes.pipe(createGzip()) : bytes).pipe(response);
   });
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
