@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test as nodeTest } from "node:test";
 import { ConvexHttpClient } from "convex/browser";
 import { api } from "../schema/convex/_generated/api";
+import { assertAccessible } from "./axe";
 import { FakeDiscord, ROOT } from "./harness";
 import { PHONE, World, type Community, type Reader } from "./web-harness";
 
@@ -163,6 +164,7 @@ test("access is told in plain words, and comes and goes while two browsers watch
   );
   await access.getByText(/team ended your access on/).waitFor();
   assert.equal(await account.overflow(), 0);
+  for (const { page } of [feed, account]) await assertAccessible(page);
 });
 
 // ---- Discord ----
@@ -425,6 +427,7 @@ test("a share link shows signals to anybody, live, until it is withdrawn or its 
   await community.write("ETH short", "calls");
   await guest.page.getByText("ETH short").waitFor();
   assert.equal(await guest.overflow(), 0);
+  for (const { page } of [guest, desk]) await assertAccessible(page);
 
   await heading(brief, "Nothing is shared here"); // its time is over
   assert.match(await brief.page.content(), /This link has expired/);
