@@ -160,6 +160,20 @@ static bool set_embed_fields(upsert *self, api_embed_field_list *list, const cJS
     return true;
 }
 
+/* Where Discord has its own copy; nothing new where that is the address itself. */
+static convex_str proxy_of(const cJSON *object, const char *name, convex_str url)
+{
+    convex_str proxy = str_of(object, name);
+    bool same = proxy.data && url.data && strcmp(proxy.data, url.data) == 0;
+    return same ? convex_str_of(NULL) : proxy;
+}
+
+static void set_picture(api_embed_image *picture, const cJSON *from)
+{
+    picture->url = str_of(from, "url");
+    picture->proxy_url = proxy_of(from, "proxy_url", picture->url);
+}
+
 /* A nested object is left out without its first member. */
 static void set_embed(upsert *self, api_embed *embed, embed_parts *parts, const cJSON *from)
 {
@@ -169,8 +183,10 @@ static void set_embed(upsert *self, api_embed *embed, embed_parts *parts, const 
                                        .icon_url = str_of(author, "icon_url")};
     parts->footer =
         (api_embed_footer){.text = str_of(footer, "text"), .icon_url = str_of(footer, "icon_url")};
-    parts->image.url = str_of(upsert_field(from, "image"), "url");
-    parts->thumbnail.url = str_of(upsert_field(from, "thumbnail"), "url");
+    parts->author.proxy_icon_url = proxy_of(author, "proxy_icon_url", parts->author.icon_url);
+    parts->footer.proxy_icon_url = proxy_of(footer, "proxy_icon_url", parts->footer.icon_url);
+    set_picture(&parts->image, upsert_field(from, "image"));
+    set_picture(&parts->thumbnail, upsert_field(from, "thumbnail"));
     parts->color = upsert_number(from, "color", 0);
     *embed = (api_embed){
         .title = str_of(from, "title"),

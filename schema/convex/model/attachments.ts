@@ -110,7 +110,6 @@ export const view = v.object({
   spoiler: v.optional(v.boolean()),
   state: fileState,
   reason: v.optional(v.string()), // in words, why it is refused or failed
-  url: v.optional(v.string()), // at Discord
 });
 export type View = Infer<typeof view>;
 
@@ -154,11 +153,10 @@ export async function views(
     url === undefined ? undefined : one(pictureId(url), "picture");
   return {
     attachments: body.attachments.map(
-      ({ id, filename, description, spoiler, url }) => ({
+      ({ id, filename, description, spoiler }) => ({
         ...one(id, filename),
         description,
         spoiler,
-        url,
       }),
     ),
     embeds: body.embeds.map((said: Embed) => ({

@@ -109,8 +109,11 @@ export async function claim(
   for (const { _id } of await Communities.all(ctx)) {
     const left = most - batch.length;
     if (left <= 0) break;
-    for (const job of await firstOf(ctx, _id, now, left))
-      batch.push(await lease(ctx, job, instance, now));
+    for (const job of await firstOf(ctx, _id, now, left)) {
+      const about = await aboutOf(ctx, job);
+      if (about !== null)
+        batch.push(await lease(ctx, job, about, instance, now));
+    }
   }
   return batch;
 }
@@ -118,10 +121,10 @@ export async function claim(
 async function lease(
   ctx: MutationCtx,
   job: Job,
+  { row, file, channelId }: About,
   instance: string,
   now: number,
 ): Promise<Work> {
-  const { row, file, channelId } = await aboutOf(ctx, job);
   const fence = job.fence + 1;
   const until = now + LEASE_MS;
   await ctx.db.patch(job._id, {
@@ -146,10 +149,11 @@ async function lease(
   };
 }
 
-async function aboutOf(
-  ctx: QueryCtx,
-  job: Job,
-): Promise<{ row: Row; file: NamedFile; channelId: string }> {
+type About = { row: Row; file: NamedFile; channelId: string };
+
+// A signal is followed by its rows; should rules of an older version have named a file that
+// those of today do not, it holds nobody up.
+async function aboutOf(ctx: MutationCtx, job: Job): Promise<About | null> {
   const row = await ctx.db.get(job.rowId);
   const signal =
     row && (await Signals.byMessage(ctx, row.communityId, row.messageId));
@@ -157,8 +161,10 @@ async function aboutOf(
   const file = filesOf(signal?.body ?? null).find(
     ({ id }) => id === row?.attachmentId,
   );
-  if (!row || !signal || !channel || !file)
-    throw new Error(`${job._id} is about a file that no signal names`);
+  if (!row) await ctx.db.delete(job._id);
+  else if (!signal || !channel || !file)
+    await end(ctx, job, { state: "failed", reason: "no signal names it" });
+  if (!row || !signal || !channel || !file) return null;
   const channelId = signal.threadId ?? channel.sourceChannelId;
   return { row, file, channelId };
 }

@@ -2,6 +2,12 @@
 
 import { v, type Infer } from "convex/values";
 
+// A picture by its address, and where Discord has its own copy of one of another host.
+const picture = v.object({
+  url: v.string(),
+  proxyUrl: v.optional(v.string()),
+});
+
 export const embed = v.object({
   title: v.optional(v.string()),
   description: v.optional(v.string()),
@@ -12,18 +18,23 @@ export const embed = v.object({
       name: v.string(),
       url: v.optional(v.string()),
       iconUrl: v.optional(v.string()),
+      proxyIconUrl: v.optional(v.string()),
     }),
   ),
   footer: v.optional(
-    v.object({ text: v.string(), iconUrl: v.optional(v.string()) }),
+    v.object({
+      text: v.string(),
+      iconUrl: v.optional(v.string()),
+      proxyIconUrl: v.optional(v.string()),
+    }),
   ),
   fields: v.optional(
     v.array(
       v.object({ name: v.string(), value: v.string(), inline: v.boolean() }),
     ),
   ),
-  image: v.optional(v.object({ url: v.string() })),
-  thumbnail: v.optional(v.object({ url: v.string() })),
+  image: v.optional(picture),
+  thumbnail: v.optional(picture),
   timestamp: v.optional(v.string()), // ISO 8601, shown, never computed with
 });
 

@@ -46,12 +46,12 @@ export function filesOf(body: Body | null): NamedFile[] {
     }),
   );
   for (const embed of body.embeds)
-    for (const url of picturesOf(embed))
+    for (const [url, proxyUrl] of picturesOf(embed))
       all.push({
         id: pictureId(url),
         kind: "embed",
         filename: nameIn(url),
-        url,
+        url: proxyUrl ?? url,
         size: 0,
       });
   for (const { id, name, format, url } of body.stickers ?? [])
@@ -74,11 +74,15 @@ export function pictureId(url: string): string {
   return `e${digest(withoutSignature(url)).slice(0, 24)}`;
 }
 
-function picturesOf(embed: Embed): string[] {
+function picturesOf(embed: Embed): [string, string | undefined][] {
   const { image, thumbnail, author, footer } = embed;
-  return [image?.url, thumbnail?.url, author?.iconUrl, footer?.iconUrl].filter(
-    (url) => url !== undefined,
-  );
+  const all: [string | undefined, string | undefined][] = [
+    [image?.url, image?.proxyUrl],
+    [thumbnail?.url, thumbnail?.proxyUrl],
+    [author?.iconUrl, author?.proxyIconUrl],
+    [footer?.iconUrl, footer?.proxyIconUrl],
+  ];
+  return all.filter((one): one is [string, string | undefined] => !!one[0]);
 }
 
 function nameIn(url: string): string {

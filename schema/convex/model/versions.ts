@@ -192,7 +192,8 @@ function stampOf(
   return { at, capturedAt, digest: contentDigest(fields).slice(0, 16) };
 }
 
-// Who wrote it is not part of it: a renamed author edits no message.
+// Who wrote it is not part of it: a renamed author edits no message. Nor is where Discord has its
+// own copy of a picture, which it may find out later.
 function contentDigest(fields: BodyPatch): string {
   const { content, embeds, attachments, stickers, poll, replyToId, kind } =
     fields;
@@ -209,8 +210,11 @@ function canonical(
   value: unknown,
   text: (value: string) => string = (same) => same,
 ): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === "string") return text(inner);
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (typeof inner === "string")
+      return key.startsWith("proxy") && text === withoutSignature
+        ? undefined
+        : text(inner);
     if (inner === null || typeof inner !== "object" || Array.isArray(inner))
       return inner;
     return Object.fromEntries(

@@ -92,6 +92,10 @@ export function attachments(start: () => Promise<Deployment>): void {
         {
           title: "x",
           image: { url: "https://cdn.discordapp.com/a/b.png?ex=1&is=1&hm=ab&" },
+          thumbnail: {
+            url: "https://example.com/t.png",
+            proxyUrl: "https://images-ext-1.discordapp.net/external/t.png",
+          },
         },
       ],
     });
@@ -118,11 +122,18 @@ export function attachments(start: () => Promise<Deployment>): void {
         ["file", `${one}.png`, 0],
         ["file", `${two}.png`, 0],
         ["embed", "b.png", 0],
+        ["embed", "t.png", 0],
       ],
     );
+    assert.equal(
+      work[3]!.url,
+      "https://images-ext-1.discordapp.net/external/t.png",
+      "Discord's own copy of another host's picture",
+    );
+    await fetcher.report(work[3]!, { type: "refused", reason: "too large" });
     assert.equal(work[0]!.channelId, w.community.channels[0]!.sourceChannelId);
     assert.deepEqual(await fetcher.claim(), [], "what is leased stays leased");
-    const [first, second, picture] = work as [Work, Work, Work];
+    const [first, second, picture] = work as [Work, Work, Work, Work];
     const copy = await fetcher.upload(first, PNG);
     assert.equal(await fetcher.report(first, copy), true);
     assert.equal(await fetcher.report(first, copy), false, "said twice");
