@@ -102,6 +102,47 @@ test("a channel with the webhook identity shows authors, quotes what is replied 
   assert.equal(made.length, 1);
 });
 
+for (const identity of ["bot", "webhook"])
+  test(`an edit that drops one of two files drops it from the ${identity}'s post and keeps the other`, async () => {
+    const pair = await world.pair({ identity });
+    const { attachments } = await world.discord.control<{
+      attachments: {
+        id: string;
+        filename: string;
+        url: string;
+        size: number;
+      }[];
+    }>("POST", "/channels/1100000000000000101/messages", {
+      author_id: "1400000000000000001",
+      content: "where the files are",
+      attachments: ["a.png", "b.png"].map((filename) => ({
+        filename,
+        content_base64: Buffer.from(`this is ${filename}`).toString("base64"),
+      })),
+    });
+    const files = attachments.map(({ id, filename, url, size }) => ({
+      id,
+      filename,
+      url,
+      size,
+    }));
+    const posted = async () =>
+      (await world.posts(pair)).flatMap((post) =>
+        post.attachments.map(({ filename }) => filename),
+      );
+    const id = await world.write(pair, "two", { attachments: files });
+    await world.shows(pair, ["two"]);
+    assert.deepEqual(await posted(), ["a.png", "b.png"]);
+    await world.edit(pair, id, "one", { attachments: files.slice(1) });
+    await world.shows(pair, ["one"]);
+    await until("one file", async () => (await posted()).length === 1);
+    assert.deepEqual(await posted(), ["b.png"]);
+    await world.edit(pair, id, "still one", { attachments: files.slice(1) });
+    await world.shows(pair, ["still one"]);
+    await world.idle();
+    assert.deepEqual(await posted(), ["b.png"]);
+  });
+
 test("a webhook that was deleted is made once more, and its posts are made again with their edits", async () => {
   const pair = await world.pair({ identity: "webhook" });
   const first = await world.write(pair, "one");

@@ -50,6 +50,7 @@ struct job {
     file_set *files;
     discord_parts parts;
     char *embeds;
+    char *kept; /* of the first part's files, once its edit has shown that some have to go */
     const discord_webhook *hook; /* borrowed from the desk's webhooks; NULL: as the bot */
     char hook_id[24];
     size_t part;      /* the next to create, edit or delete */
@@ -304,8 +305,24 @@ static bool has_to_look(const job *self)
 
 /* ---- what came back ---- */
 
+/* Which files a post has is known from the answer to its edit: it is edited once more when some of
+ * them are no longer the source's. Returns as payload_kept_files(). */
+static int find_kept(job *self, const cJSON *message)
+{
+    bool edited = self->part < self->parts.n && self->part < self->n_ids;
+    if (!edited || self->part > 0 || self->work->attachments.count == 0)
+        return 0;
+    return payload_kept_files(self->work, message, &self->kept);
+}
+
 static void part_done(job *self, const discord_result *result)
 {
+    if (!self->kept) {
+        if (find_kept(self, result->json) != 0)
+            return fail_local(self, JOB_RETRY, "out of memory");
+        if (self->kept)
+            return go_on(self);
+    }
     bool created = self->work->op != API_WORK_OP_DELETE && self->part >= self->n_ids;
     const char *id = json_text(result->json, "id");
     if (created && !add_id(self, id))
@@ -419,6 +436,8 @@ static discord_status edit_part(job *self, discord_message *message, letter *l)
         message->embeds_json = "[]";
     if (self->work->attachments.count == 0)
         message->attachments_json = "[]";
+    else if (self->part == 0)
+        message->attachments_json = self->kept;
     if (self->hook)
         return discord_rest_edit_webhook_message(rest, self->hook, id, message, inbox_take, l);
     return discord_rest_edit_message(rest, channel_of(self), id, message, inbox_take, l);
@@ -635,6 +654,7 @@ void job_free(job *self)
     free(self->ids);
     file_set_free(self->files);
     discord_parts_done(&self->parts);
+    free(self->kept);
     convex_text_free(self->embeds, NULL);
     free(self->told);
     api_mirrors_claim_result_unref(self->claimed);

@@ -369,6 +369,64 @@ bool payload_matches(const api_work *work, const cJSON *message, const char *tex
            same_embeds(last ? &work->embeds : NULL, embeds);
 }
 
+/* ---- files that an edit keeps ---- */
+
+enum { POST_FILES_MAX = 10 };
+static const size_t not_ours = SIZE_MAX;
+
+static bool is_taken(const size_t source_of[POST_FILES_MAX], size_t n, size_t source)
+{
+    for (size_t i = 0; i < n; i++)
+        if (source_of[i] == source)
+            return true;
+    return false;
+}
+
+/* The files of the post that have no source yet get one of the same name, size, or both. */
+static void find_sources(const api_work_file_list *sources, const cJSON *files, bool by_name,
+                         bool by_size, size_t source_of[POST_FILES_MAX])
+{
+    size_t n = (size_t)cJSON_GetArraySize(files);
+    for (size_t i = 0; i < n; i++) {
+        const cJSON *file = cJSON_GetArrayItem(files, (int)i);
+        double size = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(file, "size"));
+        for (size_t j = 0; source_of[i] == not_ours && j < sources->count; j++)
+            if ((!by_name || same_text(sources->items[j].filename, json_text(file, "filename"))) &&
+                (!by_size || sources->items[j].size == size) && !is_taken(source_of, n, j))
+                source_of[i] = j;
+    }
+}
+
+static bool add_kept(cJSON *list, const cJSON *file)
+{
+    cJSON *item = cJSON_CreateObject();
+    return cJSON_AddItemToArray(list, item) &&
+           cJSON_AddStringToObject(item, "id", json_text(file, "id"));
+}
+
+int payload_kept_files(const api_work *work, const cJSON *message, char **ret)
+{
+    const cJSON *files = cJSON_GetObjectItemCaseSensitive(message, "attachments");
+    size_t n = (size_t)cJSON_GetArraySize(files), source_of[POST_FILES_MAX];
+    *ret = NULL;
+    if (n > POST_FILES_MAX) /* not of our making */
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        source_of[i] = not_ours;
+    find_sources(&work->attachments, files, true, true, source_of);
+    find_sources(&work->attachments, files, true, false, source_of);
+    find_sources(&work->attachments, files, false, true, source_of);
+    if (!is_taken(source_of, n, not_ours))
+        return 0;
+    cJSON *list = cJSON_CreateArray();
+    bool ok = list != NULL;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = source_of[i] == not_ours || add_kept(list, cJSON_GetArrayItem(files, (int)i));
+    *ret = ok ? cJSON_PrintUnformatted(list) : NULL;
+    cJSON_Delete(list);
+    return *ret ? 0 : -ENOMEM;
+}
+
 const char payload_test_post[] = "Test post of the signals mirror. It is deleted at once.";
 
 bool payload_is_test_post(const cJSON *message)

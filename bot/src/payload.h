@@ -41,6 +41,12 @@ void payload_name(const char *author, char ret[PAYLOAD_NAME_SIZE]);
 bool payload_matches(const api_work *work, const cJSON *message, const char *text, size_t n_files,
                      bool last);
 
+/* What an edit keeps of the files of `message`, as Discord answered it: those that the source still
+ * has. A file is told by its name and size, then by either, as Discord renames some.
+ *   ret  the complete list for its `attachments`, owned, release with free(); NULL: all stay
+ * Returns 0 or -ENOMEM. */
+int payload_kept_files(const api_work *work, const cJSON *message, char **ret);
+
 /* What a check posts, and takes back; one that nobody took back is nobody's post. */
 extern const char payload_test_post[];
 bool payload_is_test_post(const cJSON *message);

@@ -90,7 +90,9 @@ discord_status discord_rest_edit_webhook_message(discord_rest *rest, const disco
                                                  const char *id, const discord_message *m,
                                                  discord_done_fn *done, void *user)
 {
-    snprintf(script.line, sizeof script.line, "HOOK %s PATCH %s: %s", hook->id, id, m->content);
+    snprintf(script.line, sizeof script.line, "HOOK %s PATCH %s%s%s: %s", hook->id, id,
+             m->attachments_json ? " keep=" : "", m->attachments_json ? m->attachments_json : "",
+             m->content);
     return called(done, user);
 }
 
@@ -460,6 +462,28 @@ static void an_edit_keeps_the_files_of_a_message_that_has_some(void **state)
     posted_as(b, "\"100\"");
 }
 
+/* Its source has chart.png of 1 byte. */
+static void an_edit_drops_the_files_that_its_answer_shows_and_the_source_no_longer_has(void **state)
+{
+    static const char answered[] = "{\"id\":\"100\",\"attachments\":["
+                                   "{\"id\":\"501\",\"filename\":\"plan.png\",\"size\":2},"
+                                   "{\"id\":\"502\",\"filename\":\"chart.png\",\"size\":3},"
+                                   "{\"id\":\"503\",\"filename\":\"chart.png\",\"size\":1}]}";
+    bench *b = *state;
+    run(b, WORK("edit", "\"100\"", "new", FILE_OF_IT));
+    answer(b, answered);
+    assert_string_equal(script.line, "PATCH 9/100 embeds=[] keep=[{\"id\":\"503\"}]: new");
+    answer(b, "{\"id\":\"100\"}");
+    posted_as(b, "\"100\"");
+    run(b, WORK("edit", "\"100\"", "new",
+                FILE_OF_IT ",\"identity\":\"webhook\",\"webhookId\":\"900\""));
+    assert_string_equal(script.line, "HOOK 900 PATCH 100: new");
+    answer(b, answered);
+    assert_string_equal(script.line, "HOOK 900 PATCH 100 keep=[{\"id\":\"503\"}]: new");
+    answer(b, "{\"id\":\"100\"}");
+    posted_as(b, "\"100\"");
+}
+
 static void an_edit_that_grows_adds_parts_under_nonces_of_that_edit(void **state)
 {
     bench *b = *state;
@@ -695,7 +719,7 @@ static void edits_and_deletes_take_the_webhooks_way(void **state)
 {
     bench *b = *state;
     run(b, WORK("edit", "\"100\",\"101\"", "new", AS_WEBHOOK ",\"webhookId\":\"900\""));
-    assert_string_equal(script.line, "HOOK 900 PATCH 100: new");
+    assert_string_equal(script.line, "HOOK 900 PATCH 100 keep=[]: new");
     answer(b, "{\"id\":\"100\"}");
     assert_string_equal(script.line, "HOOK 900 DELETE 101");
     answer(b, "{}");
@@ -740,7 +764,7 @@ static void a_webhooks_post_of_unknown_outcome_is_looked_for_first(void **state)
     answer(b,
            "[{\"id\":\"200\",\"webhook_id\":\"900\",\"author\":{\"id\":\"900\"},\"content\":\"\"},"
            "{\"id\":\"199\",\"webhook_id\":\"777\",\"author\":{\"id\":\"777\"},\"content\":\"\"}]");
-    assert_string_equal(script.line, "HOOK 900 PATCH 200: BTC");
+    assert_string_equal(script.line, "HOOK 900 PATCH 200 keep=[]: BTC");
     answer(b, "{\"id\":\"200\"}");
     posted_as(b, "\"200\"");
 }
@@ -805,6 +829,7 @@ int main(void)
         BENCH(a_call_that_cannot_even_be_queued_is_put_off),
         BENCH(an_edit_writes_the_text_and_drops_files_that_the_source_dropped),
         BENCH(an_edit_keeps_the_files_of_a_message_that_has_some),
+        BENCH(an_edit_drops_the_files_that_its_answer_shows_and_the_source_no_longer_has),
         BENCH(an_edit_that_grows_adds_parts_under_nonces_of_that_edit),
         BENCH(an_edit_that_shrinks_deletes_what_is_left_over),
         BENCH(an_edit_that_empties_a_message_says_so),

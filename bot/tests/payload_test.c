@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "payload.h"
@@ -186,6 +187,38 @@ static void each_failure_has_its_verdict(void **state)
     }
 }
 
+static void files_are_told_by_name_and_size_then_by_either(void **state)
+{
+    static const struct {
+        const char *posted, *kept; /* NULL: all stay */
+    } cases[] = {
+        {"[]", NULL},
+        {"[{\"id\":\"1\",\"filename\":\"a.png\",\"size\":10},"
+         "{\"id\":\"2\",\"filename\":\"b_c.png\",\"size\":20}]", /* renamed by Discord */
+         NULL},
+        {"[{\"id\":\"1\",\"filename\":\"a.png\",\"size\":99}]", NULL},
+        {"[{\"id\":\"1\",\"filename\":\"a.png\",\"size\":99},"
+         "{\"id\":\"2\",\"filename\":\"a.png\",\"size\":10}]",
+         "[{\"id\":\"2\"}]"},
+        {"[{\"id\":\"1\",\"filename\":\"d.png\",\"size\":30}]", "[]"},
+    };
+    api_work_file files[] = {{.filename = convex_str_of("a.png"), .size = 10},
+                             {.filename = convex_str_of("b c.png"), .size = 20}};
+    api_work w = {.attachments = {files, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *kept = NULL;
+        cJSON *message = cJSON_CreateObject();
+        cJSON_AddItemToObject(message, "attachments", cJSON_Parse(cases[i].posted));
+        assert_int_equal(payload_kept_files(&w, message, &kept), 0);
+        if (cases[i].kept)
+            assert_string_equal(kept, cases[i].kept);
+        else
+            assert_null(kept);
+        free(kept);
+        cJSON_Delete(message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +230,7 @@ int main(void)
         cmocka_unit_test(only_a_webhooks_post_quotes_what_it_replies_to),
         cmocka_unit_test(a_long_text_is_cut_with_its_fences_closed_and_counted_in_utf_16),
         cmocka_unit_test(a_name_is_made_one_that_discord_takes),
+        cmocka_unit_test(files_are_told_by_name_and_size_then_by_either),
         cmocka_unit_test(each_failure_has_its_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
