@@ -29,11 +29,11 @@ static const daemon_option options[] = {
      "a loopback address where a capture plugin may tell of events; off unless set", DAEMON_STRING,
      0, offsetof(collector_config, plugin_listen), 0, 0},
     {"plugin-token", "PLUGIN_TOKEN", NULL, NULL,
-     "the secret that the plugin shows, at least 16 characters", DAEMON_SECRET, 0,
-     offsetof(collector_config, plugin_token), 0, 0},
+     "the secret that the plugin shows, at least 16 characters; needed with plugin-listen",
+     DAEMON_SECRET, 0, offsetof(collector_config, plugin_token), 0, 0},
     {"repair-interval", "REPAIR_INTERVAL", "900", "SECONDS",
      "how often what is known is compared with the source, give or take a tenth; 0: only after a "
-     "gap",
+     "gap and for a new channel",
      DAEMON_INTEGER, 0, offsetof(collector_config, repair_interval_s), 0, 86400 * 7},
     {"repair-window", "REPAIR_WINDOW", "24", "HOURS",
      "how far back, before the last complete comparison, messages are compared", DAEMON_INTEGER, 0,
@@ -60,9 +60,11 @@ static const daemon_program program = {
                "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/collector collector\n"
                "    echo 'BTC/USDT long 64k, tp 66k, sl 63k' | collector parse\n",
     .commands = commands,
-    .files = "    STATE_DIRECTORY/outbox.db  events accepted and not yet in the backend, and the\n"
-             "                               gateway session (SQLite)\n"
-             "    STATE_DIRECTORY/           files while they are copied, without a name\n",
+    .files = "  STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm\n"
+             "      events accepted and not yet in the backend, and how far the source was read\n"
+             "      (SQLite, of one collector at a time)\n"
+             "  STATE_DIRECTORY\n"
+             "      files of messages while they are copied, without a name\n",
 };
 
 /* What signals:record would get of a message; what is behind 64 KB is not read. */

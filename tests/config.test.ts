@@ -13,6 +13,7 @@ import {
   FakeDiscord,
   ROOT,
   tempDir,
+  until,
 } from "./harness";
 
 const DAEMONS = ["collector", "bot", "webhook-proxy"];
@@ -118,8 +119,16 @@ for (const name of DAEMONS) {
   test(`${name}: --help is a manual page and --version a version, exit 0`, () => {
     const help = runOnce(name, {}, ["--help"]);
     assert.equal(help.code, 0);
-    for (const part of ["NAME", "USAGE", "OPTIONS", "EXIT STATUS"])
-      assert.match(help.out, new RegExp(part));
+    assert.deepEqual(help.out.match(/^[A-Z][A-Z ]+$/gm), [
+      "NAME",
+      "USAGE",
+      "OPTIONS",
+      "ENVIRONMENT",
+      "FILES",
+      "SIGNALS",
+      "EXIT STATUS",
+      "EXAMPLE",
+    ]);
     const version = runOnce(name, {}, ["--version"]);
     assert.equal(version.code, 0);
     assert.match(version.out, /\d+\.\d+\.\d+/);
@@ -134,6 +143,53 @@ for (const name of DAEMONS) {
     assert.match(daemon.log, /SERVICE_ISSUER/);
   });
 }
+
+test("collector: --help has each setting of comparisons, files and the plugin, and where its state lies", () => {
+  const { out } = runOnce("collector", {}, ["--help"]);
+  for (const [flag, said] of [
+    ["repair-interval SECONDS", "(default: 900)"],
+    ["repair-window HOURS", "(default: 24)"],
+    ["plugin-listen ADDRESS:PORT", "off unless set"],
+    ["plugin-token-file FILE", "needed with plugin-listen"],
+    ["files-max-bytes N", "(default: 20000000)"],
+  ])
+    assert.ok(
+      new RegExp(`^  --${flag}\n      (.*)$`, "m")
+        .exec(out)?.[1]!
+        .includes(said!),
+      flag,
+    );
+  for (const name of [
+    "REPAIR_INTERVAL",
+    "REPAIR_WINDOW",
+    "PLUGIN_LISTEN",
+    "PLUGIN_TOKEN, or PLUGIN_TOKEN_FILE naming a file",
+    "FILES_MAX_BYTES",
+    "STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm",
+  ])
+    assert.match(out, new RegExp(`^  ${name}$`, "m"));
+});
+
+for (const name of ["collector", "bot"])
+  test(`${name}: STATUS_LISTEN answers /healthz, /readyz and /metrics`, async () => {
+    const daemon = new Daemon(name, {
+      ...settings(name),
+      STATUS_LISTEN: "127.0.0.1:0",
+    });
+    await until("its address", () => /status=\S+/.test(daemon.log));
+    const at = `http://${/status=(\S+)/.exec(daemon.log)![1]}`;
+    assert.equal(await (await fetch(`${at}/healthz`)).text(), "ok\n");
+    await until(
+      `it to be ready; it says:\n${daemon.log}`,
+      async () => (await fetch(`${at}/readyz`)).ok,
+    );
+    assert.match(
+      await (await fetch(`${at}/metrics`)).text(),
+      name === "bot" ? /^posts_total \d+$/m : /^outbox_waiting \d+$/m,
+    );
+    assert.equal((await fetch(`${at}/other`)).status, 404);
+    await daemon.stop();
+  });
 
 for (const name of ["collector", "bot"])
   test(`${name}: a token that Discord refuses is said as such, not tried again, exit 6`, async () => {
