@@ -191,6 +191,20 @@ for (const name of ["collector", "bot"])
     await daemon.stop();
   });
 
+test("collector: a bot without the grant of message content is told to get it, one with it is not", async () => {
+  const hide = (bits: number) =>
+    discord.control("POST", "/settings", { hidden_application_flags: bits });
+  for (const hidden of [0, (1 << 18) | (1 << 19)]) {
+    await hide(hidden);
+    const daemon = new Daemon("collector", settings("collector"));
+    await until("its session", () => /gateway ready/.test(daemon.log));
+    await daemon.stop();
+    const errors = daemon.log.match(/level=error .*MESSAGE CONTENT INTENT/g);
+    assert.equal(errors?.length ?? 0, hidden ? 1 : 0, daemon.log);
+  }
+  await hide(0);
+});
+
 for (const name of ["collector", "bot"])
   test(`${name}: a token that Discord refuses is said as such, not tried again, exit 6`, async () => {
     const daemon = new Daemon(name, {

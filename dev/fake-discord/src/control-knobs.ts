@@ -95,6 +95,7 @@ const ACTING: Record<string, Knob> = {
     fake.limits.reset();
     fake.settings.fragmentBytes = Infinity;
     fake.settings.messageBytes = Infinity;
+    fake.settings.hiddenFlags = 0;
     fake.files.lifetimeSeconds = 24 * 3600;
     for (const bot of fake.world.bots.values())
       if (bot.tokenReset)
@@ -158,6 +159,7 @@ const SETTINGS: Record<string, (fake: Fake, value: number) => void> = {
   heartbeat_interval_ms: (fake, ms) => (fake.settings.heartbeatMs = ms),
   fragment_bytes: (fake, most) => (fake.settings.fragmentBytes = most),
   message_bytes: (fake, most) => (fake.settings.messageBytes = most),
+  hidden_application_flags: (fake, bits) => (fake.settings.hiddenFlags = bits),
   old_edit_ms: (fake, ms) => (fake.settings.oldEditMs = ms),
   first_seq: (fake, seq) => (fake.hub.firstSeq = seq),
   ban_after: (fake, refusals) => (fake.limits.banAfter = refusals),

@@ -58,6 +58,7 @@ export class Fake {
     heartbeatMs: 41_250,
     fragmentBytes: Infinity, // longer gateway messages are sent in frames of this size
     messageBytes: Infinity, // longer zlib-stream payloads in messages of this size
+    hiddenFlags: 0, // of applications, as if they were not granted; sessions open all the same
     oldEditMs: 3_600_000, // from this age on edits have a limit of their own (30046)
   };
 
@@ -94,11 +95,12 @@ export class Fake {
   }
 
   applicationFlags(bot: Bot): number {
-    return APPLICATION_FLAGS.reduce(
+    const flags = APPLICATION_FLAGS.reduce(
       (flags, [intent, flag]) =>
         bot.privileged & intent ? flags | flag : flags,
       0,
     );
+    return flags & ~this.settings.hiddenFlags;
   }
 
   addMember(guildId: string, userId: string, roles: string[] = []): Member {
