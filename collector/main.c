@@ -60,7 +60,7 @@ static const daemon_program program = {
                "    DISCORD_TOKEN=... STATE_DIRECTORY=/var/lib/collector collector\n"
                "    echo 'BTC/USDT long 64k, tp 66k, sl 63k' | collector parse\n",
     .commands = commands,
-    .files = "  STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm\n"
+    .files = "  STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm, outbox.db.lock\n"
              "      events accepted and not yet in the backend, and how far the source was read\n"
              "      (SQLite, of one collector at a time)\n"
              "  STATE_DIRECTORY\n"

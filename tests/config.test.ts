@@ -165,7 +165,7 @@ test("collector: --help has each setting of comparisons, files and the plugin, a
     "PLUGIN_LISTEN",
     "PLUGIN_TOKEN, or PLUGIN_TOKEN_FILE naming a file",
     "FILES_MAX_BYTES",
-    "STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm",
+    "STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm, outbox.db.lock",
   ])
     assert.match(out, new RegExp(`^  ${name}$`, "m"));
 });

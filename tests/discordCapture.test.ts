@@ -415,6 +415,58 @@ test("a permission that was lost deletes nothing", async () => {
   await says(next, "and goes on");
 });
 
+test("a source guild that the bot is not in is named to the operator until it is", async () => {
+  const guild = "1500000000000000001";
+  const row = async () =>
+    (
+      await asAdmin<{
+        page: { service: string; state: string; detail?: string }[];
+      }>("_system/cli/tableData", {
+        table: "services",
+        paginationOpts: { numItems: 10, cursor: null },
+      })
+    ).page.find(({ service }) => service === "collector");
+  const isSaid = (state: string, detail?: string) =>
+    until(`"${state}: ${detail}"`, async () => {
+      const said = await row();
+      return said?.state === state && said.detail === detail;
+    }).catch((error: unknown) => {
+      throw new Error(`${error}; the log:\n${collector.log}`);
+    });
+  const missing = `the bot is not a member of source guild ${guild}: invite it there`;
+  await isSaid("ready");
+  await asAdmin("communities:setUp", {
+    slug: "other",
+    name: "Other",
+    sourceGuildId: guild,
+    customerGuildId: "1200000000000000001",
+  });
+  const channel = (enabled: boolean) =>
+    asAdmin("channels:setUp", {
+      community: "other",
+      sourceChannelId: "1500000000000000101",
+      mirrorChannelId: "1500000000000000102",
+      name: "elsewhere",
+      enabled,
+    });
+  await channel(true);
+  await isSaid("degraded", missing);
+  await collector.stop("SIGKILL");
+  await start(); // a resumed session is not told of its guilds again
+  await isSaid("degraded", missing);
+  await discord.control("POST", "/guilds", {
+    id: guild,
+    name: "Elsewhere",
+    owner_id: ANALYST,
+  });
+  await discord.control("PUT", `/guilds/${guild}/members/${COLLECTOR}`, {});
+  await isSaid("ready");
+  await discord.control("DELETE", `/guilds/${guild}/members/${COLLECTOR}`);
+  await isSaid("degraded", missing);
+  await channel(false);
+  await isSaid("ready");
+});
+
 test("a new state directory, as after a lost disk, loses nothing and doubles nothing", async () => {
   const changed = await write("old words");
   const { version } = await says(changed, "old words");

@@ -77,6 +77,7 @@ struct collector {
     repair *repair;
     plugin *plugin;
     bool held_full, held_gap; /* why the gateway is held */
+    char foreign_guilds[128]; /* that should be captured, and the bot is not in */
     handover handover;
     char place_session[128]; /* of the place on disk */
     int64_t place_at_ms;
@@ -134,6 +135,7 @@ static void on_event(const discord_event *event, void *user)
     int r = capture_event(&self->gateway_rules, event->name, event->data, event->received_at_ms,
                           event_list_add, &self->handover.events);
     places_learn(self->places, event->name, event->data);
+    places_learn_guilds(self->places, event->name, event->data);
     if (r == 0)
         return;
     daemon_log(DAEMON_ERROR, "cannot read an event", "event=%s seq=%llu why=%s", event->name,
@@ -401,6 +403,21 @@ static void cannot_keep(collector *self, int r)
     daemon_timer_set(self->unhold, HOLD_MS);
 }
 
+static void report(collector *self);
+
+/* Which of the source guilds has to invite the bot. */
+static void check_guilds(collector *self)
+{
+    char foreign[sizeof self->foreign_guilds];
+    places_foreign_guilds(self->places, foreign, sizeof foreign);
+    if (strcmp(foreign, self->foreign_guilds) == 0)
+        return;
+    strcpy(self->foreign_guilds, foreign);
+    if (*foreign)
+        daemon_log(DAEMON_WARN, "the bot is not a member of a source guild", "guilds=%s", foreign);
+    report(self);
+}
+
 static void take_batch(collector *self)
 {
     handover *h = &self->handover;
@@ -421,6 +438,7 @@ static void take_batch(collector *self)
     if (kept > 0)
         pump_kick(self->pump);
     update_gauges(self);
+    check_guilds(self);
 }
 
 static void on_unhold(void *user)
@@ -434,12 +452,18 @@ static void on_unhold(void *user)
 
 static void report(collector *self)
 {
+    char foreign[256] = "";
     update_gauges(self);
     if (self->stopping)
         return service_link_report(self->link, "stopping", "");
     if (self->gateway && !self->gateway_up)
         return service_link_report(self->link, "degraded", "no connection to Discord's gateway");
-    service_link_report(self->link, "ready", "");
+    bool by_plugin = self->config->plugin_listen != NULL, all = !*self->foreign_guilds;
+    if (!all)
+        snprintf(foreign, sizeof foreign, "the bot is not a member of source guild %s: %s",
+                 self->foreign_guilds,
+                 by_plugin ? "only the plugin tells of it" : "invite it there");
+    service_link_report(self->link, all || by_plugin ? "ready" : "degraded", foreign);
     if (service_link_is_ready(self->link))
         daemon_notify_ready();
 }
@@ -502,6 +526,7 @@ static void on_channels(const api_channels_captured_result *list, const convex_f
     daemon_log(DAEMON_INFO, "channels to capture", "count=%zu", list->count);
     if (!self->gateway)
         return;
+    check_guilds(self);
     backfill_set_channels(self->backfill, list);
     repair_set_channels(self->repair, list);
 }

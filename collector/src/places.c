@@ -1,4 +1,4 @@
-/* places.c - which channels are captured, and which threads are theirs.
+/* places.c - which channels are captured, which threads are theirs, and which guilds the bot is in.
  * Everything is under the lock. Invariant: threads are sorted by id, each once. */
 #include "places.h"
 
@@ -13,6 +13,7 @@ enum { THREADS_MAX = 10000, LINE_SIZE = 48 };
 
 static const char threads_name[] = "places.threads";
 static const char channels_name[] = "places.channels";
+static const char guilds_name[] = "places.guilds";
 
 typedef struct channel {
     uint64_t id;
@@ -29,8 +30,10 @@ struct places {
     size_t n_channels;
     thread *threads;
     size_t n_threads, cap_threads;
-    bool known;
-    bool threads_changed, channels_changed, writing;
+    uint64_t *guilds; /* that the bot is in */
+    size_t n_guilds;
+    bool known, guilds_known;
+    bool threads_changed, channels_changed, guilds_changed, writing;
 };
 
 static uint64_t number_of(const char *id)
@@ -204,6 +207,82 @@ void places_threads(places *self, void (*fn)(const capture_place *thread, void *
     pthread_mutex_unlock(&self->lock);
 }
 
+/* ---- guilds ---- */
+
+static uint64_t *find_guild(const places *self, uint64_t id)
+{
+    for (size_t i = 0; i < self->n_guilds; i++)
+        if (self->guilds[i] == id)
+            return &self->guilds[i];
+    return NULL;
+}
+
+/* Without memory it is not known which guilds there are. */
+static void add_guild(places *self, uint64_t id)
+{
+    if (id == 0 || find_guild(self, id))
+        return;
+    uint64_t *grown = realloc(self->guilds, (self->n_guilds + 1) * sizeof *grown);
+    if (!grown) {
+        self->guilds_known = false;
+        return;
+    }
+    self->guilds = grown;
+    self->guilds[self->n_guilds++] = id;
+    self->guilds_changed = true;
+}
+
+static void drop_guild(places *self, uint64_t id)
+{
+    uint64_t *found = find_guild(self, id);
+    if (!found)
+        return;
+    *found = self->guilds[--self->n_guilds];
+    self->guilds_changed = true;
+}
+
+void places_learn_guilds(places *self, const char *name, const cJSON *data)
+{
+    const cJSON *item;
+    uint64_t id = number_of(text_of(data, "id"));
+    pthread_mutex_lock(&self->lock);
+    if (strcmp(name, "READY") == 0) {
+        self->n_guilds = 0;
+        self->guilds_known = self->guilds_changed = true;
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(data, "guilds"))
+            add_guild(self, number_of(text_of(item, "id")));
+    } else if (strcmp(name, "GUILD_CREATE") == 0) {
+        add_guild(self, id);
+    } else if (strcmp(name, "GUILD_DELETE") == 0 &&
+               !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(data, "unavailable"))) {
+        drop_guild(self, id); /* an unavailable one is in an outage */
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+static bool is_first_of_guild(const places *self, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(self->channels[j].guild_id, self->channels[i].guild_id) == 0)
+            return false;
+    return true;
+}
+
+void places_foreign_guilds(places *self, char *ret, size_t size)
+{
+    size_t len = 0;
+    ret[0] = '\0';
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; self->guilds_known && i < self->n_channels; i++) {
+        const char *id = self->channels[i].guild_id;
+        if (find_guild(self, number_of(id)) || !is_first_of_guild(self, i) ||
+            len + strlen(id) + 3 > size)
+            continue;
+        len += (size_t)snprintf(ret + len, size - len, "%s%s", len > 0 ? ", " : "", id);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
 /* ---- channels ---- */
 
 static void drop_foreign_threads(places *self)
@@ -253,6 +332,8 @@ static void read_lines(outbox *box, const char *name, void (*fn)(places *, const
         fn(self, numbers);
     if (strcmp(name, channels_name) == 0)
         self->known = true;
+    if (strcmp(name, guilds_name) == 0)
+        self->guilds_known = true;
     free(value);
 }
 
@@ -269,6 +350,11 @@ static void load_channel(places *self, const pair numbers)
 static void load_thread(places *self, const pair numbers)
 {
     add(self, numbers[0], numbers[1]);
+}
+
+static void load_guild(places *self, const pair numbers)
+{
+    add_guild(self, numbers[0]);
 }
 
 static int write_threads(const places *self, outbox *box)
@@ -299,17 +385,33 @@ static int write_channels(const places *self, outbox *box)
     return r;
 }
 
+/* With a second number like the others. */
+static int write_guilds(const places *self, outbox *box)
+{
+    size_t size = 0;
+    char *text = calloc(self->n_guilds + 1, LINE_SIZE);
+    if (!text)
+        return -ENOMEM;
+    for (size_t i = 0; i < self->n_guilds; i++)
+        size += (size_t)snprintf(text + size, LINE_SIZE, "%" PRIu64 " 1\n", self->guilds[i]);
+    int r = outbox_put(box, guilds_name, text, size);
+    free(text);
+    return r;
+}
+
 int places_write(places *self, outbox *box)
 {
     int r = 0;
     pthread_mutex_lock(&self->lock);
-    self->writing = self->threads_changed || self->channels_changed;
+    self->writing = self->threads_changed || self->channels_changed || self->guilds_changed;
     if (self->threads_changed)
         r = write_threads(self, box);
     if (r == 0 && self->channels_changed)
         r = write_channels(self, box);
+    if (r == 0 && self->guilds_changed)
+        r = write_guilds(self, box);
     if (r == 0)
-        self->threads_changed = self->channels_changed = false;
+        self->threads_changed = self->channels_changed = self->guilds_changed = false;
     pthread_mutex_unlock(&self->lock);
     return r;
 }
@@ -318,7 +420,7 @@ void places_written(places *self, bool committed)
 {
     pthread_mutex_lock(&self->lock);
     if (self->writing && !committed)
-        self->threads_changed = self->channels_changed = true;
+        self->threads_changed = self->channels_changed = self->guilds_changed = true;
     self->writing = false;
     pthread_mutex_unlock(&self->lock);
 }
@@ -332,8 +434,9 @@ int places_new(outbox *box, places **ret)
     if (box) {
         read_lines(box, channels_name, load_channel, self);
         read_lines(box, threads_name, load_thread, self);
+        read_lines(box, guilds_name, load_guild, self);
     }
-    self->threads_changed = self->channels_changed = false;
+    self->threads_changed = self->channels_changed = self->guilds_changed = false;
     *ret = self;
     return 0;
 }
@@ -344,6 +447,7 @@ void places_free(places *self)
         return;
     free(self->channels);
     free(self->threads);
+    free(self->guilds);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }

@@ -1,4 +1,4 @@
-/* places.h - which channels are captured, and which threads are theirs.
+/* places.h - which channels are captured, which threads are theirs, and which guilds the bot is in.
  *
  * Thread-safe: the gateway's thread looks and learns, the loop's sets the channels and stores. Kept
  * among the outbox's values, so that a session that is resumed after a restart, which is told of no
@@ -34,6 +34,12 @@ void places_learn(places *self, const char *name, const cJSON *data);
 /* One thread, as the gateway or REST shows it, or as the plugin says. */
 void places_add_thread(places *self, const char *thread_id, const char *parent_id);
 void places_forget_thread(places *self, const char *thread_id);
+
+/* Learns from an event of the bot's gateway which guilds it is a member of. */
+void places_learn_guilds(places *self, const char *name, const cJSON *data);
+/* The guilds of captured channels that the bot is known not to be in: "1, 2", as many as fit; ""
+ * for none, and before its first session. */
+void places_foreign_guilds(places *self, char *ret, size_t size);
 
 /* Calls fn for each known thread of a captured channel, newest first; fn may not call places. */
 void places_threads(places *self, void (*fn)(const capture_place *thread, void *user), void *user);

@@ -108,6 +108,46 @@ static void the_oldest_of_too_many_threads_are_forgotten(void **state)
     places_free(self);
 }
 
+static void learn_guilds(places *self, const char *name, const char *text)
+{
+    cJSON *json = cJSON_Parse(text);
+    assert_non_null(json);
+    places_learn_guilds(self, name, json);
+    cJSON_Delete(json);
+}
+
+static const char *foreign(places *self)
+{
+    static char text[16];
+    places_foreign_guilds(self, text, sizeof text);
+    return text;
+}
+
+static void a_captured_guild_that_the_bot_is_not_in_is_named(void **state)
+{
+    places *self = NULL;
+    assert_int_equal(places_new(NULL, &self), 0);
+    set_channels(self, "[{\"guildId\":\"6\",\"channelId\":\"45\",\"since\":0},"
+                       "{\"guildId\":\"7\",\"channelId\":\"46\",\"since\":0},"
+                       "{\"guildId\":\"7\",\"channelId\":\"47\",\"since\":0}]");
+    assert_string_equal(foreign(self), ""); /* nobody knows yet */
+    learn_guilds(self, "READY", "{\"guilds\":[{\"id\":\"5\",\"unavailable\":true}]}");
+    assert_string_equal(foreign(self), "6, 7");
+    learn_guilds(self, "GUILD_CREATE", "{\"id\":\"6\"}");
+    learn_guilds(self, "GUILD_CREATE", "{\"id\":\"6\"}");
+    assert_string_equal(foreign(self), "7");
+    learn_guilds(self, "GUILD_DELETE", "{\"id\":\"6\",\"unavailable\":true}");
+    assert_string_equal(foreign(self), "7");
+    learn_guilds(self, "GUILD_DELETE", "{\"id\":\"6\"}");
+    assert_string_equal(foreign(self), "6, 7");
+    learn_guilds(self, "READY", "{\"guilds\":[{\"id\":\"6\"},{\"id\":\"7\"}]}");
+    assert_string_equal(foreign(self), "");
+    set_channels(self, "[{\"guildId\":\"1000000001\",\"channelId\":\"1\",\"since\":0},"
+                       "{\"guildId\":\"2000000002\",\"channelId\":\"2\",\"since\":0}]");
+    assert_string_equal(foreign(self), "1000000001"); /* as many as fit */
+    places_free(self);
+}
+
 static void what_was_committed_is_known_to_the_next_life(void **state)
 {
     char directory[] = "/tmp/places-test-XXXXXX", path[64], file[80];
@@ -120,6 +160,7 @@ static void what_was_committed_is_known_to_the_next_life(void **state)
     assert_int_equal(places_new(box, &self), 0);
     set_channels(self, ONE);
     places_add_thread(self, "46", "45");
+    learn_guilds(self, "READY", "{\"guilds\":[{\"id\":\"5\"}]}");
     assert_int_equal(outbox_begin(box), 0);
     assert_int_equal(places_write(self, box), 0);
     outbox_rollback(box);
@@ -132,6 +173,7 @@ static void what_was_committed_is_known_to_the_next_life(void **state)
     assert_true(places_known(self));
     assert_string_equal(at(self, "46", NULL), "6/45/46");
     assert_string_equal(at(self, "47", NULL), "");
+    assert_string_equal(foreign(self), "6");
     places_free(self);
     outbox_close(box);
     for (size_t i = 0; i < 4; i++) {
@@ -148,6 +190,7 @@ int main(void)
         cmocka_unit_test(until_the_channels_are_known_an_events_guild_is_believed),
         cmocka_unit_test(threads_are_learned_and_forgotten_from_events),
         cmocka_unit_test(the_oldest_of_too_many_threads_are_forgotten),
+        cmocka_unit_test(a_captured_guild_that_the_bot_is_not_in_is_named),
         cmocka_unit_test(what_was_committed_is_known_to_the_next_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
