@@ -363,7 +363,10 @@ test("embeds, pictures and files are shown; what cannot be loaded says so", asyn
   );
   await signal.getByText("the file is gone (404)").waitFor();
   const attached = signal.locator(".attachments");
-  await attached.getByText("page.html was refused: it is a web page").waitFor();
+  await attached
+    .locator(".file", { hasText: "page.html" })
+    .getByText("was refused: it is a web page")
+    .waitFor();
   await attached
     .getByRole("button", { name: "four hours, range low reclaimed" })
     .click();

@@ -200,6 +200,7 @@ test("Discord is linked on its own page, once, by whoever began, and unlinked ag
     .locator(`[data-role="${ROLE}"]`)
     .getByText("Being given")
     .waitFor();
+  await linked.getByText(/Your access gives it; in Discord: not/).waitFor();
   assert.match(reader.page.url(), /#\/account\?discord=linked$/); // no ticket left
   assert.ok((await membersOf()).includes(discordId), "brought into the guild");
   assert.deepEqual(await tokenCalls(), { given: 1, revoked: 1 });
@@ -351,6 +352,21 @@ test("preferences are kept; the download has one's own rows and nobody else's; l
   await reader.page.reload();
   await preferences.getByLabel("Play a sound").waitFor();
   assert.ok(await preferences.getByLabel("chat").isChecked());
+
+  // A change that the server refuses is taken back, with words.
+  reader.expect(CALL);
+  await reader.page.routeWebSocket(/\/sync$/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      const sent = JSON.parse(String(message)) as { udfPath?: string };
+      const spoilt = sent.udfPath === "account:setPreferences";
+      server.send(JSON.stringify(spoilt ? { ...sent, args: [{}] } : sent));
+    });
+  });
+  await reader.page.reload();
+  await preferences.getByLabel("Hide deleted signals").click();
+  await toasted(reader, "That did not work. Nothing was changed");
+  assert.ok(await preferences.getByLabel("Hide deleted signals").isChecked());
 
   const downloading = reader.page.waitForEvent("download");
   await button(reader, "Download my data").click();

@@ -169,7 +169,9 @@ async function fill(
 // ---- the stories, in the order in which a service comes to life ----
 
 test("the first run leads from an empty backend to a live signal, each step seen by the system", async () => {
-  await go("/setup");
+  const link = (name: string) => operator.page.getByRole("link", { name });
+  await operator.page.getByText("This service has no operator yet").waitFor();
+  await link("How to begin").click();
   await stepIs("backend", "done");
   await stepIs("operator", "now");
   const command = await step("operator").locator("code").innerText();
@@ -179,6 +181,9 @@ test("the first run leads from an empty backend to a live signal, each step seen
   );
   await world.run("access:makeOperator", { email: OPERATOR.email });
   await stepIs("operator", "done");
+  await link("Signals").click();
+  await operator.page.getByText(`There is no community ${SLUG}`).waitFor();
+  await link("Set it up").click();
 
   await stepIs("community", "now");
   const community = step("community");

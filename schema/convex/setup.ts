@@ -4,7 +4,7 @@ import { requireOperator, requirePerson } from "./model/caller";
 import * as Communities from "./model/communities";
 import * as Setup from "./model/setup";
 
-/** Does anybody run this service, and is it the caller? */
+/** Does anybody run this service, is it the caller, and is there anything to run? */
 export const standing = query({
   args: {},
   returns: Setup.standing,

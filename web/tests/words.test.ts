@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accessWords, linkProblem, purchaseWords } from "../src/account/words";
+import {
+  accessWords,
+  againstWords,
+  linkProblem,
+  purchaseWords,
+} from "../src/account/words";
 
 const NOW = Date.UTC(2030, 5, 15);
 const DAY = 86_400_000;
@@ -95,6 +100,21 @@ test("a single purchase whose time is over has ended without a word from the sho
   assert.equal(state({ paidUntil: NOW + 1 }), "Active");
   assert.equal(state({ renews: true }), "Active");
   assert.equal(state({ phase: "refunded" }), "Refunded");
+});
+
+test("a role is told as it should be against as it is, also before anybody looked", () => {
+  assert.equal(
+    againstWords({ expected: true, actual: false }),
+    "Your access gives it; in Discord: not there.",
+  );
+  assert.equal(
+    againstWords({ expected: false, actual: true }),
+    "Your access does not give it; in Discord: there.",
+  );
+  assert.match(
+    againstWords({ expected: true, actual: null }),
+    /not looked at yet/,
+  );
 });
 
 test("each way in which linking can fail has its words, also one that nobody sends", () => {

@@ -4,6 +4,7 @@ import { v, type Infer } from "convex/values";
 import type { Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import { isOperator } from "./access";
+import * as Communities from "./communities";
 import * as Latency from "./latency";
 
 const EXCERPT_LENGTH = 140;
@@ -11,6 +12,7 @@ const EXCERPT_LENGTH = 140;
 export const standing = v.object({
   operator: v.boolean(), // the caller is one
   operators: v.boolean(), // there is one
+  communities: v.boolean(), // there is one
 });
 
 export async function standingOf(
@@ -21,6 +23,7 @@ export async function standingOf(
   return {
     operator: await isOperator(ctx, userId),
     operators: first !== null,
+    communities: (await Communities.all(ctx)).length > 0,
   };
 }
 

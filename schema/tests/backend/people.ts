@@ -558,9 +558,9 @@ export function people(start: () => Promise<Deployment>): void {
     assert.equal(await signal(seen.committedAt + 1), null);
     const standing = (client: ConvexHttpClient) =>
       client.query(api.setup.standing, {});
-    const all = { operator: true, operators: true };
+    const all = { operator: true, operators: true, communities: true };
     assert.deepEqual(await standing(operator), all);
-    const other = { operator: false, operators: true };
+    const other = { operator: false, operators: true, communities: true };
     assert.deepEqual(await standing(world.member), other);
   });
 }

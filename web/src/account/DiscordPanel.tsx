@@ -16,7 +16,7 @@ import { wordsOf } from "../ui/Field";
 import { PanelWaiting } from "../ui/Panel";
 import { longDate } from "../ui/time";
 import { useToast } from "../ui/Toast";
-import { linkProblem, ROLES } from "./words";
+import { againstWords, linkProblem, ROLES } from "./words";
 
 type State = FunctionReturnType<typeof api.account.discord>;
 
@@ -152,7 +152,10 @@ function Linked(props: { state: State; link: NonNullable<State["link"]> }) {
           <ul className="roles">
             {community.roles.map((role) => (
               <li key={role.roleId} data-role={role.roleId}>
-                <span dir="auto">{role.name ?? "Member"}</span>
+                <span>
+                  <span dir="auto">{role.name ?? "Member"}</span>
+                  <span className="hint"> {againstWords(role)}</span>
+                </span>
                 <Badge tone={ROLES[role.state].tone}>
                   {ROLES[role.state].words}
                 </Badge>

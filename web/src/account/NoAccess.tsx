@@ -9,6 +9,46 @@ import { longDate, useTimed } from "../ui/time";
 import { accessWords } from "./words";
 
 export function NoAccess() {
+  const { me, standing } = useSession();
+  const run = useQuery(api.setup.standing, {});
+  if (run === undefined)
+    return <div className="page-loading" aria-busy="true" />;
+  const begun = me.operator ? standing !== undefined : run.communities;
+  return begun ? <Refused /> : <NotBegun operators={run.operators} />;
+}
+
+/** There is no community yet, or for an operator not this one. */
+function NotBegun({ operators }: { operators: boolean }) {
+  const { me, community } = useSession();
+  return (
+    <EmptyState title="Nothing is set up yet">
+      {me.operator ? (
+        <p>
+          There is no community <code>{community}</code>, which is what{" "}
+          <code>config.json</code> says that this page is for. The first run
+          leads from here to a live signal.
+        </p>
+      ) : (
+        <p>
+          {operators
+            ? "The people who run this service have not finished setting it up."
+            : "This service has no operator yet."}{" "}
+          If you are to run it, the next page says how you become{" "}
+          {operators ? "an operator" : "the first one"}, from the command line
+          of the deployment.
+        </p>
+      )}
+      <Link className="button primary" to={href("/operator/setup", {})}>
+        {me.operator ? "Set it up" : "How to begin"}
+      </Link>
+      <p>
+        You are signed in as <strong>{me.email}</strong>.
+      </p>
+    </EmptyState>
+  );
+}
+
+function Refused() {
   const { me, standing, community } = useSession();
   const { buyUrl } = useConfig();
   const account = useQuery(api.account.me);

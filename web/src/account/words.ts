@@ -10,9 +10,9 @@ type Standing = FunctionReturnType<
 >["communities"][number];
 type Ground = Standing["grounds"][number];
 export type Bought = FunctionReturnType<typeof api.account.history>[number];
-export type RoleState = FunctionReturnType<
+type Role = FunctionReturnType<
   typeof api.account.discord
->["communities"][number]["roles"][number]["state"];
+>["communities"][number]["roles"][number];
 
 export type Words = { state: string; tone: Tone; text: string };
 
@@ -146,7 +146,7 @@ export const EVENTS: Record<Bought["events"][number]["kind"], string> = {
   refunded: "Refunded",
 };
 
-export const ROLES: Record<RoleState, { words: string; tone: Tone }> = {
+export const ROLES: Record<Role["state"], { words: string; tone: Tone }> = {
   has: { words: "You have it", tone: "good" },
   without: { words: "Not yours now", tone: "neutral" },
   giving: { words: "Being given", tone: "info" },
@@ -157,6 +157,16 @@ export const ROLES: Record<RoleState, { words: string; tone: Tone }> = {
     tone: "bad",
   },
 };
+
+/** What should be against what is. */
+export function againstWords({
+  expected,
+  actual,
+}: Pick<Role, "expected" | "actual">): string {
+  const found =
+    actual === null ? "not looked at yet" : actual ? "there" : "not there";
+  return `Your access ${expected ? "gives it" : "does not give it"}; in Discord: ${found}.`;
+}
 
 /** Why Discord was not linked, by what the address says on the way back. */
 export function linkProblem(reason: string): string | null {

@@ -4,7 +4,7 @@
 // side of a wide one, and a bar above and below a narrow one.
 
 import { useQuery } from "convex/react";
-import { Suspense, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { useSignOut } from "../account/SessionEnd";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
 import { Icon } from "../ui/Icon";
@@ -33,7 +33,10 @@ export function Shell(props: { found: Found | null; children: ReactNode }) {
   usePageScroll(`${page} ${JSON.stringify(found?.params)}`);
   useTitlePlace(standing?.name ?? "");
   return (
-    <div className="shell" data-group={found?.route.nav?.group ?? "main"}>
+    <div
+      className="shell"
+      data-group={operates(found?.route) ? "operator" : "main"}
+    >
       <Skip />
       <div className="side">
         <header className="shell-head">
@@ -141,8 +144,15 @@ function Navigation({ current }: { current: Route | null }) {
   const open = useOpenRoutes();
   const main = open.filter((route) => route.nav!.group === "main");
   const operator = open.filter((route) => route.nav!.group === "operator");
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen the operator's pages are a row that is wider than it.
+    nav.current
+      ?.querySelector(".nav-operator [aria-current]")
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [current]);
   return (
-    <nav className="shell-nav" aria-label="Pages">
+    <nav ref={nav} className="shell-nav" aria-label="Pages">
       <ul className="nav-group">
         {main.map((route) => (
           <NavItem key={route.path} route={route} current={current} />
@@ -151,9 +161,7 @@ function Navigation({ current }: { current: Route | null }) {
           <li className="nav-operate">
             <Link
               to={href(operator[0].path, {})}
-              aria-current={
-                current?.nav?.group === "operator" ? "true" : undefined
-              }
+              aria-current={operates(current) ? "true" : undefined}
             >
               <Icon name="sliders" />
               <span>Operate</span>
@@ -175,6 +183,10 @@ function Navigation({ current }: { current: Route | null }) {
       )}
     </nav>
   );
+}
+
+function operates(route: Route | null | undefined): boolean {
+  return route?.path.startsWith("/operator") === true;
 }
 
 function NavItem({ route, current }: { route: Route; current: Route | null }) {

@@ -105,9 +105,11 @@ export function StoredFile({ messageId, file }: Props) {
       <span className="file-name" dir="auto">
         {file.filename}
       </span>
-      <span className="file-size">
-        {file.state === "stored" ? size(file.size) : stateText(file)}
-      </span>
+      {file.state === "stored" ? (
+        <span className="file-size">{size(file.size)}</span>
+      ) : (
+        <span className="file-why">{stateText(file)}</span>
+      )}
     </>
   );
   if (file.state !== "stored") return <span className="file">{text}</span>;
@@ -167,10 +169,10 @@ function save(url: string, name: string): void {
   link.click();
 }
 
-function stateText({ state, reason, filename }: Attachment): string {
+function stateText({ state, reason }: Attachment): string {
   if (state === "pending") return "being fetched…";
   const words = reason ?? "not available";
-  return state === "refused" ? `${filename} was refused: ${words}` : words;
+  return state === "refused" ? `was refused: ${words}` : words;
 }
 
 function size(bytes: number): string {

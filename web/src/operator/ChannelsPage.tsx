@@ -162,6 +162,7 @@ function ChannelItem(props: { community: string; channel: Channel }) {
           {channel.enabled ? "on" : "off"}
         </Badge>
         {channel.identity === "webhook" && <Badge>by webhook</Badge>}
+        {channel.recreates && <Badge>deleted posts come back</Badge>}
         <span className="hint">
           {count(signals)} signals
           {lastAt !== null && (
