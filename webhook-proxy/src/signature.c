@@ -97,13 +97,14 @@ static signature_key *prepare(signature_hash hash, const unsigned char *bytes, s
 {
     static const char *const names[] = {
         [SIGNATURE_SHA256] = "SHA256", [SIGNATURE_SHA512] = "SHA512", [SIGNATURE_SHA1] = "SHA1"};
-    char digest[8];
-    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                               OSSL_PARAM_END};
+    char digest[8] = "";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, strlen(names[hash])),
+        OSSL_PARAM_END};
     signature_key *key = calloc(1, sizeof(*key));
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 
-    strcpy(digest, names[hash]);
+    memcpy(digest, names[hash], strlen(names[hash]) + 1);
     if (key && mac)
         key->prepared = EVP_MAC_CTX_new(mac);
     EVP_MAC_free(mac);

@@ -77,7 +77,10 @@ export function attachments(start: () => Promise<Deployment>): void {
     const world = await (made ??= World.make(deployment, "files"));
     const collector = await deployment.service("collector");
     const fetcher = new Fetcher(collector);
-    await fetcher.claim(); // what other tests left
+    // What other tests left is nobody's wish here.
+    const rest = new Fetcher(collector, "rest");
+    for (const work of await rest.claim())
+      await rest.report(work, { type: "refused", reason: "left over" });
     return { deployment, world, collector, fetcher };
   };
   const stored = async (deployment: Deployment): Promise<string[]> =>
