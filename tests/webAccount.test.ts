@@ -85,7 +85,14 @@ test("an account is made, stays signed in, and a new password ends every other s
   await button(reader, "Create an account").click();
   await reader.signIn({ email, password: PASSWORD });
   await heading(reader, "No access yet");
+  // The page's code does not come at first.
+  reader.expect(/Failed to load resource|net::ERR|dynamically imported/);
+  const code = /assets\/AccountPage.*js/;
+  await reader.page.route(code, (route) => route.abort());
   await reader.page.getByRole("link", { name: "Your account" }).click();
+  await reader.page.getByText(/This page could not be loaded/).waitFor();
+  await reader.page.unroute(code);
+  await button(reader, "Load it again").click();
   await heading(reader, "Account");
   await reader.page.reload();
   await heading(reader, "Account");
@@ -425,12 +432,14 @@ test("a share link shows signals to anybody, live, until it is withdrawn or its 
   const open = async (token: string) =>
     await world.open(`${community.url}/#/share/${token}`, PHONE);
   // The operator makes one by hand; its address is shown this once.
-  const desk = await world.open(`${community.url}/#/operator/shares`);
+  const desk = await world.open(`${community.url}/#/operator/shares`, PHONE);
   await desk.signIn({ email, password: PASSWORD });
   await desk.page.getByLabel("For whom or what").fill("a guest");
   await desk.page.getByLabel("Opens").selectOption({ label: "calls" });
   await button(desk, "Make a link").click();
   const made = desk.page.locator(".share-made code");
+  await made.waitFor();
+  assert.ok((await desk.overflow()) <= 0, "a link is wider than the screen");
   const guestUrl = (await made.getAttribute("title"))!;
   assert.ok(guestUrl.startsWith(`${community.url}/#/share/`));
   const short = await share("a moment", 4_000);

@@ -29,7 +29,15 @@ export class ErrorBoundary extends Component<Props, { error: unknown }> {
     if (refusal?.code === "unauthenticated" && this.props.within !== "window")
       throw error;
     const title = "Something went wrong";
-    const said = (
+    const said = isUnloaded(error) ? (
+      <>
+        <p>
+          This page could not be loaded. Check your connection; it may also have
+          a newer version.
+        </p>
+        <Button onClick={() => window.location.reload()}>Load it again</Button>
+      </>
+    ) : (
       <>
         <p>
           {refusal?.message ??
@@ -54,6 +62,14 @@ export class ErrorBoundary extends Component<Props, { error: unknown }> {
         return <EmptyState title={title}>{said}</EmptyState>;
     }
   }
+}
+
+// A page's code that did not come: the browser asks for it again only with the whole.
+function isUnloaded(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /import(ed|ing) (a )?module|preload CSS/i.test(error.message)
+  );
 }
 
 function Details({ error }: { error: unknown }) {
