@@ -148,7 +148,11 @@ test("a webhook that was deleted is made once more, and its posts are made again
   const first = await world.write(pair, "one");
   await world.write(pair, "two");
   await world.shows(pair, ["one", "two"]);
-  const { actual } = await world.row(first);
+  const { actual } = await world.rowIs(
+    first,
+    "the post to be known",
+    (row) => row.actual !== null,
+  );
   await permit(POSTS | ROLES | bit(29) | bit(13));
   const answer = await fetch(
     `${world.discord.url}/api/v10/webhooks/${actual!.webhookId}`,
@@ -242,6 +246,9 @@ test("a missing permission stops its channel only, and the operator sees which",
   await until("the service to say so", async () => {
     const service = await world.serviceRow("test");
     return service.detail?.includes(closed.mirror) ?? false;
+  }).catch(async (error: Error) => {
+    const said = JSON.stringify(await world.serviceRow("test"));
+    throw new Error(`${error.message}\nbut: ${said}\n${world.bots[0]!.log}`);
   });
   assert.equal((await world.serviceRow("test")).state, "degraded");
   await world.remove(closed, id);
