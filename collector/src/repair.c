@@ -22,7 +22,8 @@ enum {
     PAGE = 100,
     THREADS_MAX = 200, /* looked at in a round, the newest */
     CHECKS_MAX = 4096,
-    TRIED = 256, /* messages that could not be fetched, not asked for again in this life */
+    DOUBTS_MAX = 64, /* more wait for the next comparison to miss them */
+    TRIED = 256,     /* messages that could not be fetched, not asked for again in this life */
     TRIES_MAX = 6,
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 30000,
@@ -48,6 +49,8 @@ typedef struct target {
 typedef struct check {
     capture_place place;
     char message_id[24];
+    bool early; /* it may be too new for Discord to know everywhere: one "unknown" proves nothing */
+    int64_t asked_at; /* wall, of a doubt */
 } check;
 
 struct repair {
@@ -71,6 +74,9 @@ struct repair {
 
     check *checks;
     size_t n_checks, cap_checks;
+    check
+        doubts[DOUBTS_MAX]; /* were unknown when they were new: asked for again in a later round */
+    size_t n_doubts;
     char tried[TRIED][24];
     size_t n_tried;
 
@@ -160,7 +166,7 @@ static const char *written_in(const capture_place *place)
 
 /* ---- checks ---- */
 
-static void add_check(repair *self, const capture_place *place, const char *message_id)
+static void add_check(repair *self, const capture_place *place, const char *message_id, bool early)
 {
     if (self->n_checks == CHECKS_MAX)
         return; /* the next round finds it again */
@@ -174,7 +180,35 @@ static void add_check(repair *self, const capture_place *place, const char *mess
     }
     check *added = &self->checks[self->n_checks++];
     added->place = *place;
+    added->early = early;
     snprintf(added->message_id, sizeof added->message_id, "%s", message_id);
+}
+
+/* Unknown to Discord, but perhaps only to the one that was asked. */
+static void doubt(repair *self, const check *of)
+{
+    if (self->n_doubts == DOUBTS_MAX)
+        return;
+    self->doubts[self->n_doubts] = *of;
+    self->doubts[self->n_doubts++].asked_at = self->asked_at_ms;
+    self->unsettled = true;
+    if (!self->running)
+        daemon_timer_set(self->timer, REPAIR_SETTLE_MS);
+}
+
+/* Asks again for what was doubted long enough ago; the rest waits for another round. */
+static void settle_doubts(repair *self)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->n_doubts; i++) {
+        check *one = &self->doubts[i];
+        if (self->started_at_ms - one->asked_at >= REPAIR_SETTLE_MS)
+            add_check(self, &one->place, one->message_id, false);
+        else
+            self->doubts[kept++] = *one;
+    }
+    self->n_doubts = kept;
+    self->unsettled = kept > 0;
 }
 
 static void ask_for_message(repair *self)
@@ -210,6 +244,8 @@ static int take_message(repair *self, const discord_result *result)
     int r = 0;
     if (error->status == DISCORD_OK && cJSON_IsObject(result->json))
         r = keep_one(self, result->json, &of);
+    else if (error->status == DISCORD_ENOTFOUND && error->code == UNKNOWN_MESSAGE && of.early)
+        doubt(self, &of);
     else if (error->status == DISCORD_ENOTFOUND && error->code == UNKNOWN_MESSAGE)
         r = keep_one(self, NULL, &of);
     else
@@ -244,7 +280,7 @@ static void on_held(const api_signals_held_result *list, const convex_failure *f
         if (held->thread_id.data)
             snprintf(place.thread_id, sizeof place.thread_id, "%s", held->thread_id.data);
         if (!was_tried(self, held->message_id.data))
-            add_check(self, &place, held->message_id.data);
+            add_check(self, &place, held->message_id.data, true);
     }
     go_on(self);
 }
@@ -254,7 +290,7 @@ void repair_fetch(repair *self, const char *channel_id, const char *message_id)
     capture_place place;
     if (!places_find(self->options.places, channel_id, NULL, &place))
         return;
-    add_check(self, &place, message_id);
+    add_check(self, &place, message_id, true);
     go_on(self);
 }
 
@@ -364,7 +400,7 @@ static int keep_news(repair *self, const api_signals_drift_result *drift)
         daemon_counter_add(self->recorded, events.count);
         self->unsettled = self->unsettled || drift->unsettled;
         for (size_t i = 0; i < drift->missing.count; i++)
-            add_check(self, &t->place, drift->missing.items[i].data);
+            add_check(self, &t->place, drift->missing.items[i].data, false);
         if (events.count + drift->missing.count > 0)
             daemon_log(DAEMON_INFO, "the source differs from what is known",
                        "channel=%s other=%zu missing=%zu", written_in(&t->place), events.count,
@@ -510,7 +546,8 @@ static void begin(repair *self)
     self->started_at_ms = daemon_wall_ms();
     self->n_targets = self->at = self->guilds_done = 0;
     self->after = 0;
-    self->page_was_last = self->listed = self->unsettled = false;
+    self->page_was_last = self->listed = false;
+    settle_doubts(self);
     for (size_t i = 0; i < self->n_channels; i++)
         if (!self->channels[i].gone)
             add_target(self, &self->channels[i].place, floor_of(self, &self->channels[i]));

@@ -414,6 +414,21 @@ static void a_round_waits_for_the_reading_of_a_gap(void **state)
     list_no_threads(b);
 }
 
+static void a_message_that_may_be_new_is_not_buried_for_one_unknown(void **state)
+{
+    bench *b = *state;
+    list_no_threads(b);
+    answer_text(b, "[]");
+    repair_fetch(b->repair, "45", "9");
+    assert_string_equal(script.line, "message 45/9");
+    answer(b, DISCORD_ENOTFOUND, 10008, NULL);
+    assert_string_equal(b->kept, "");
+    assert_true(is_over(b));
+    repair_fetch(b->repair, "45", "9"); /* asked again, it may be there */
+    answer_text(b, "{\"id\":\"9\",\"content\":\"there after all\"}");
+    assert_string_equal(b->kept, "45/9 upsert, ");
+}
+
 int main(void)
 {
 #define BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -426,6 +441,7 @@ int main(void)
         BENCH(the_next_round_begins_where_the_last_complete_one_was),
         BENCH(a_gap_that_was_stored_is_compared_in_the_next_life),
         BENCH(a_round_waits_for_the_reading_of_a_gap),
+        BENCH(a_message_that_may_be_new_is_not_buried_for_one_unknown),
     };
     daemon_log_set_level(DAEMON_ERROR + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
