@@ -94,7 +94,12 @@ function randomOps(): Op[] {
 }
 
 /** Calls until the share of this writer is done. */
-async function write(name: number, share: number, done: Done[]): Promise<void> {
+async function write(
+  name: number,
+  share: number,
+  done: Done[],
+  opsOf: () => Op[] = randomOps,
+): Promise<void> {
   let next = 0;
   let answered = 0;
   const asked = new Map<number, { tag: string; ops: Op[] }>();
@@ -102,7 +107,7 @@ async function write(name: number, share: number, done: Done[]): Promise<void> {
     const ask = (socket: WebSocket) => {
       while (asked.size < IN_FLIGHT && next < share) {
         const requestId = next++;
-        const call = { tag: `${name}-${requestId}`, ops: randomOps() };
+        const call = { tag: `${name}-${requestId}`, ops: opsOf() };
         asked.set(requestId, call);
         const args = [call];
         const udfPath = "ledger:act";
@@ -191,6 +196,8 @@ test(`${TRANSACTIONS} random transactions are serialisable, and subscribers see 
       write(name, TRANSACTIONS / WRITERS, done),
     ),
   );
+  // What comes last has to be seen by all: subscribers are told of nothing else.
+  await write(WRITERS, 1, done, () => [{ kind: "put", key: 0 }]);
   const last = done.reduce((ts, one) => (one.ts > ts ? one.ts : ts), 0n);
   for (const { seen } of subscribers)
     while ((seen.at(-1)?.ts ?? 0n) < last)
