@@ -16,8 +16,11 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 export const binary = (name: string): string =>
   join(resolve(ROOT, process.env.BIN_DIR ?? "build/release/bin"), name);
 
+/** A new folder; it is gone when the tests of this file have ended. */
 export function tempDir(): string {
-  return mkdtempSync(join(tmpdir(), "convex-c-test-"));
+  const dir = mkdtempSync(join(tmpdir(), "convex-c-test-"));
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
 }
 
 export async function freePort(): Promise<number> {

@@ -79,8 +79,10 @@ export class World {
 
   /** `control`: a backend with a control port, for its clock. */
   static async start({ control = false } = {}): Promise<World> {
+    // As from a continent away: what asserts at once on what is still to come fails.
+    const slow = Number(process.env.SLOW_LINE_MS ?? 0);
     const [backend, browser] = await Promise.all([
-      Backend.start({ control }),
+      Backend.start({ control: control || slow > 0 }),
       launch(),
     ]);
     const key = readFileSync(await deploySchema(backend), "utf8");
@@ -90,6 +92,8 @@ export class World {
       api.auth.signIn,
       { provider: "password", params: { ...MEMBER, flow: "signUp" } },
     );
+    if (slow > 0)
+      await backend.control("/faults", { faults: [{ delayMs: slow }] });
     return new World(backend, collector, browser);
   }
 
@@ -524,6 +528,17 @@ export class Reader {
         document.documentElement.scrollWidth -
         document.documentElement.clientWidth,
     );
+  }
+}
+
+/** Waits until the text reads so. */
+export async function reads(where: Locator, words: RegExp): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const text = await where.innerText();
+    if (words.test(text)) return;
+    if (Date.now() > end) assert.match(text, words);
+    await where.page().waitForTimeout(20);
   }
 }
 
