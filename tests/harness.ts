@@ -326,6 +326,12 @@ export class Daemon {
     );
   }
 
+  /** Throws what a sanitizer of BIN_DIR's build found. */
+  private judge(): void {
+    const at = this.log.search(/(Thread|Address|Leak)Sanitizer|runtime error:/);
+    if (at >= 0) throw new Error(this.log.slice(Math.max(0, at - 200)));
+  }
+
   get pid(): number {
     return this.child.pid!;
   }
@@ -337,11 +343,13 @@ export class Daemon {
       () => this.exit !== null,
       patienceMs,
     );
+    this.judge();
     return this.exit!.code;
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.exit === null) this.child.kill(signal);
     await this.exited;
+    this.judge();
   }
 }
