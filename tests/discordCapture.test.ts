@@ -334,14 +334,17 @@ test("a channel that is captured from now on brings no history, one deleted mean
 test("ten minutes of outage with creates, edits and deletes are mended", async () => {
   const thread = await startThread("before", SECOND);
   const doomed = await startThread("to be deleted", SECOND);
+  const cleared = await startThread("to be emptied", SECOND);
   const ids = [];
   for (let i = 0; i < 8; i++) ids.push(await write(`before ${i}`));
   const inThread = await write("in it", {}, thread);
   const stays = await write("stays in it", {}, thread);
   const inDoomed = await write("in it too", {}, doomed);
+  const inCleared = await write("all there is in it", {}, cleared);
   await says(ids[7]!, "before 7");
   await says(stays, "stays in it");
   await says(inDoomed, "in it too");
+  await says(inCleared, "all there is in it");
 
   await collector.stop("SIGKILL");
   await faults({ kind: "clock_skew", ms: 600_000 });
@@ -356,6 +359,11 @@ test("ten minutes of outage with creates, edits and deletes are mended", async (
   await remove(ids[7]!); // the newest that is known
   await remove(inThread, thread);
   await removeChannel(doomed);
+  for (const { id } of await discord.control<{ id: string }[]>(
+    "GET",
+    `/channels/${cleared}/messages`,
+  ))
+    await remove(id, cleared);
   const fresh = await startThread("made meanwhile", SECOND);
   const missed = [];
   for (let i = 0; i < 120; i++) missed.push(await write(`missed ${i}`));
@@ -370,6 +378,7 @@ test("ten minutes of outage with creates, edits and deletes are mended", async (
   for (const i of [2, 3, 4, 7]) await isGone(ids[i]!);
   await isGone(inThread);
   await isGone(inDoomed);
+  await isGone(inCleared);
   await says(inFresh, "in the new one");
   await says(missed[119]!, "missed 119");
   const known = await signals();
@@ -401,16 +410,27 @@ test("a permission that was lost deletes nothing", async () => {
     [...(await signals()).values()].filter((one) => one.state === "live")
       .length;
   const sofar = await live();
-  for (const permissions of [READ_HISTORY, undefined]) {
-    await faults({
-      kind: "lose_permission",
-      user_id: COLLECTOR,
-      ...(permissions ? { permissions } : {}),
-    });
-    await compared();
-    assert.equal(await live(), sofar);
-    await faults({ kind: "reset" });
-  }
+  const lost = { kind: "lose_permission", user_id: COLLECTOR };
+  await faults({ ...lost, permissions: READ_HISTORY, channel_id: MAIN });
+  await faults({ ...lost, channel_id: SECOND });
+  await compared();
+  assert.equal(await live(), sofar);
+  await faults({ kind: "reset" });
+  const rolesSay = async (bits: bigint) => {
+    for (const [id, name, position] of [
+      [GUILD, "@everyone", 0],
+      ["1100000000000000201", "collector", 3],
+    ] as const)
+      await discord.control("POST", "/roles", {
+        ...{ guild_id: GUILD, id, name, position },
+        permissions: String(bits),
+      });
+  };
+  await rolesSay(1n << 10n);
+  await compared();
+  assert.equal(await live(), sofar);
+  assert.match(collector.log, /the bot lacks .*Read Message History/);
+  await rolesSay((1n << 10n) | (1n << 16n));
   const next = await write("and goes on");
   await says(next, "and goes on");
 });

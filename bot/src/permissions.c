@@ -1,31 +1,25 @@
 /* permissions.c - what we may do in a channel, and what a person has to change.
- * Owns nothing; any thread. Facts: Discord's "Permissions" page: base permissions are those of
- * @everyone and of our roles; Administrator is all of them; then come the channel's overwrites for
- * @everyone, for roles (all denials, then all permissions) and for us. A thread has those of its
- * channel. Who is timed out may only view and read. */
+ * Owns nothing; any thread. A thread has the permissions of its channel; who is timed out may only
+ * view and read. */
 #include "permissions.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "discord/permissions.h"
 #include "role_rank.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
-static const uint64_t ADMINISTRATOR = BIT(3), VIEW_CHANNEL = BIT(10), READ_HISTORY = BIT(16),
-                      MANAGE_THREADS = BIT(34);
+static const uint64_t VIEW_CHANNEL = BIT(10), READ_HISTORY = BIT(16), MANAGE_THREADS = BIT(34);
 
 enum {
     TEXT = 0,
     ANNOUNCEMENT = 5,
     ANNOUNCEMENT_THREAD = 10,
     PUBLIC_THREAD = 11,
-    PRIVATE_THREAD = 12,
-    ROLE_OVERWRITE = 0
+    PRIVATE_THREAD = 12
 };
 
 void findings_add(findings *self, const char *code, const char *instruction, const char *format,
@@ -54,91 +48,26 @@ static double number_of(const cJSON *object, const char *name)
     return cJSON_IsNumber(number) ? number->valuedouble : -1;
 }
 
-/* A decimal string, as it does not fit a double. */
-static uint64_t bits_of(const cJSON *object, const char *name)
+static discord_permission_facts facts_of(const channel_facts *facts)
 {
-    char *end;
-    const char *text = text_of(object, name);
-    errno = 0;
-    unsigned long long bits = strtoull(text, &end, 10);
-    return *text && !*end && errno == 0 ? bits : 0;
-}
-
-static const cJSON *by_id(const cJSON *list, const char *id)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list) if (strcmp(text_of(item, "id"), id) == 0) return item;
-    return NULL;
-}
-
-static bool holds(const cJSON *ids, const char *id)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, ids) if (cJSON_IsString(item) &&
-                                      strcmp(item->valuestring, id) == 0) return true;
-    return false;
-}
-
-static const cJSON *our_roles(const channel_facts *facts)
-{
-    return cJSON_GetObjectItemCaseSensitive(facts->member, "roles");
-}
-
-static uint64_t base_permissions(const channel_facts *facts)
-{
-    uint64_t bits = bits_of(by_id(facts->roles, facts->guild_id), "permissions");
-    const cJSON *id;
-    cJSON_ArrayForEach(id, our_roles(facts)) if (cJSON_IsString(id)) bits |=
-        bits_of(by_id(facts->roles, id->valuestring), "permissions");
-    return bits;
-}
-
-static uint64_t overwritten(uint64_t bits, const cJSON *overwrite)
-{
-    return overwrite ? (bits & ~bits_of(overwrite, "deny")) | bits_of(overwrite, "allow") : bits;
-}
-
-static uint64_t with_overwrites(const channel_facts *facts, uint64_t bits)
-{
-    const cJSON *channel = facts->parent ? facts->parent : facts->channel;
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(channel, "permission_overwrites");
-    const cJSON *item;
-    uint64_t deny = 0, allow = 0;
-    bits = overwritten(bits, by_id(list, facts->guild_id));
-    cJSON_ArrayForEach(item, list)
-    {
-        if (number_of(item, "type") != ROLE_OVERWRITE ||
-            !holds(our_roles(facts), text_of(item, "id")))
-            continue;
-        deny |= bits_of(item, "deny");
-        allow |= bits_of(item, "allow");
-    }
-    return overwritten((bits & ~deny) | allow, by_id(list, facts->our_id));
-}
-
-/* "2026-08-06T09:00:00.000000+00:00"; Discord always writes UTC. */
-static bool is_timed_out(const channel_facts *facts)
-{
-    struct tm t = {0};
-    const char *until = text_of(facts->member, "communication_disabled_until");
-    if (!strptime(until, "%Y-%m-%dT%H:%M:%S", &t))
-        return false;
-    return (int64_t)timegm(&t) * 1000 > facts->now_ms;
+    return (discord_permission_facts){.guild_id = facts->guild_id,
+                                      .user_id = facts->our_id,
+                                      .channel = facts->parent ? facts->parent : facts->channel,
+                                      .roles = facts->roles,
+                                      .member = facts->member};
 }
 
 static uint64_t when_not_timed_out(const channel_facts *facts)
 {
-    uint64_t bits = base_permissions(facts);
-    if (bits & ADMINISTRATOR)
-        return UINT64_MAX;
-    bits = with_overwrites(facts, bits);
-    return bits & VIEW_CHANNEL ? bits : 0;
+    discord_permission_facts ours = facts_of(facts);
+    return discord_permissions_in(&ours);
 }
 
 uint64_t permissions_in(const channel_facts *facts)
 {
     uint64_t bits = when_not_timed_out(facts);
-    return bits != UINT64_MAX && is_timed_out(facts) ? bits & (VIEW_CHANNEL | READ_HISTORY) : bits;
+    bool kept = bits == UINT64_MAX || !discord_is_timed_out(facts->member, facts->now_ms);
+    return kept ? bits : bits & (VIEW_CHANNEL | READ_HISTORY);
 }
 
 bool is_thread(const cJSON *channel)
@@ -232,10 +161,10 @@ static bool check_place(const channel_facts *facts, findings *ret)
 static void check_roles(const channel_facts *facts, findings *ret)
 {
     char text[200];
+    const cJSON *ours = cJSON_GetObjectItemCaseSensitive(facts->member, "roles");
     for (size_t i = 0; i < facts->role_ids->count; i++) {
         convex_str_list one = {&facts->role_ids->items[i], 1};
-        if (role_rank_check(facts->guild_id, facts->roles, our_roles(facts), &one, text,
-                            sizeof text))
+        if (role_rank_check(facts->guild_id, facts->roles, ours, &one, text, sizeof text))
             continue;
         findings_add(ret, "role",
                      "In the server's settings, Roles: allow \"Manage Roles\" for the bot's role, "
@@ -248,7 +177,7 @@ void permissions_check(const channel_facts *facts, findings *ret)
 {
     if (!check_place(facts, ret))
         return;
-    if (is_timed_out(facts))
+    if (discord_is_timed_out(facts->member, facts->now_ms))
         findings_add(ret, "timed_out", "Remove the time-out from the bot's member entry.",
                      "The bot was given a time-out: it may read but not write.");
     check_bits(facts, ret);

@@ -1,8 +1,9 @@
 /* repair.c - makes what is known equal to what the source has.
  * Owns the round and the one request under way. Loop thread only; answers come from the REST thread
  * through `lock`.
- * Invariants: a message is deleted only after "Unknown Message" (10008); a channel's stamp moves
- * only after all of it and of its threads was compared and mended. */
+ * Invariants: a message is deleted only after "Unknown Message" (10008), and after an empty page
+ * only if we may read the history, too; a channel's stamp moves only after all of it and of its
+ * threads was compared and mended. */
 #include "repair.h"
 
 #include <errno.h>
@@ -12,18 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checks.h"
 #include "convex/value.h"
 #include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "readable.h"
 #include "repair_page.h"
 
 enum {
     PAGE = 100,
     THREADS_MAX = 200, /* looked at in a round, the newest */
-    CHECKS_MAX = 4096,
-    DOUBTS_MAX = 64, /* more wait for the next comparison to miss them */
-    TRIED = 256,     /* messages that could not be fetched, not asked for again in this life */
+    TRIED = 256,       /* messages that could not be fetched, not asked for again in this life */
     TRIES_MAX = 6,
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 30000,
@@ -35,7 +36,14 @@ enum {
 
 static const char due_name[] = "repair.due";
 
-typedef enum step { STEP_NONE, STEP_THREADS, STEP_PAGE, STEP_CHECK, STEP_GUILD } step;
+typedef enum step {
+    STEP_NONE,
+    STEP_THREADS,
+    STEP_PAGE,
+    STEP_CHECK,
+    STEP_GUILD,
+    STEP_READABLE
+} step;
 
 /* A channel or thread of the round. */
 typedef struct target {
@@ -44,14 +52,6 @@ typedef struct target {
     bool failed;
     bool gone; /* of `channels`: deleted, and known to be */
 } target;
-
-/* A message to ask for. */
-typedef struct check {
-    capture_place place;
-    char message_id[24];
-    bool early; /* it may be too new for Discord to know everywhere: one "unknown" proves nothing */
-    int64_t asked_at; /* wall, of a doubt */
-} check;
 
 struct repair {
     repair_options options;
@@ -71,12 +71,11 @@ struct repair {
     bool unsettled;     /* something may be missing: look again soon */
     bool page_was_last; /* the target is done once its checks are */
     repair_page *page;  /* owned; what the backend is being asked about */
+    /* Owned: what is known of a place whose page is empty, until it is known that we may read it */
+    const api_signals_drift_result *emptied;
+    readable readable;
 
-    check *checks;
-    size_t n_checks, cap_checks;
-    check
-        doubts[DOUBTS_MAX]; /* were unknown when they were new: asked for again in a later round */
-    size_t n_doubts;
+    checks checks;
     char tried[TRIED][24];
     size_t n_tried;
 
@@ -159,64 +158,24 @@ static discord_status get_of_guild(repair *self, const char *guild_id, const cha
     return discord_rest_send(self->options.rest, &request, on_answer, self);
 }
 
-static const char *written_in(const capture_place *place)
-{
-    return place->thread_id[0] ? place->thread_id : place->channel_id;
-}
-
 /* ---- checks ---- */
-
-static void add_check(repair *self, const capture_place *place, const char *message_id, bool early)
-{
-    if (self->n_checks == CHECKS_MAX)
-        return; /* the next round finds it again */
-    if (self->n_checks == self->cap_checks) {
-        size_t cap = self->cap_checks ? self->cap_checks * 2 : 16;
-        check *grown = realloc(self->checks, cap * sizeof *grown);
-        if (!grown)
-            return;
-        self->checks = grown;
-        self->cap_checks = cap;
-    }
-    check *added = &self->checks[self->n_checks++];
-    added->place = *place;
-    added->early = early;
-    snprintf(added->message_id, sizeof added->message_id, "%s", message_id);
-}
 
 /* Unknown to Discord, but perhaps only to the one that was asked. */
 static void doubt(repair *self, const check *of)
 {
-    if (self->n_doubts == DOUBTS_MAX)
+    if (!checks_doubt(&self->checks, of, self->asked_at_ms))
         return;
-    self->doubts[self->n_doubts] = *of;
-    self->doubts[self->n_doubts++].asked_at = self->asked_at_ms;
     self->unsettled = true;
     if (!self->running)
         daemon_timer_set(self->timer, REPAIR_SETTLE_MS);
 }
 
-/* Asks again for what was doubted long enough ago; the rest waits for another round. */
-static void settle_doubts(repair *self)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < self->n_doubts; i++) {
-        check *one = &self->doubts[i];
-        if (self->started_at_ms - one->asked_at >= REPAIR_SETTLE_MS)
-            add_check(self, &one->place, one->message_id, false);
-        else
-            self->doubts[kept++] = *one;
-    }
-    self->n_doubts = kept;
-    self->unsettled = kept > 0;
-}
-
 static void ask_for_message(repair *self)
 {
-    const check *next = &self->checks[self->n_checks - 1];
+    const check *next = &self->checks.list[self->checks.count - 1];
     asked(self, STEP_CHECK,
-          discord_rest_get_message(self->options.rest, written_in(&next->place), next->message_id,
-                                   on_answer, self));
+          discord_rest_get_message(self->options.rest, checks_channel(&next->place),
+                                   next->message_id, on_answer, self));
 }
 
 /* One event at most. Returns 0 or a negative errno. */
@@ -239,7 +198,7 @@ static int keep_one(repair *self, const cJSON *message, const check *of)
 
 static int take_message(repair *self, const discord_result *result)
 {
-    check of = self->checks[self->n_checks - 1];
+    check of = self->checks.list[self->checks.count - 1];
     const discord_error *error = &result->error;
     int r = 0;
     if (error->status == DISCORD_OK && cJSON_IsObject(result->json))
@@ -250,9 +209,11 @@ static int take_message(repair *self, const discord_result *result)
         r = keep_one(self, NULL, &of);
     else
         daemon_log(DAEMON_WARN, "cannot look at a message", "channel=%s message=%s why=%s",
-                   written_in(&of.place), of.message_id, error->message);
+                   checks_channel(&of.place), of.message_id, error->message);
     if (r == 0)
-        self->n_checks--;
+        self->checks.count--;
+    if (error->status == DISCORD_EFORBIDDEN) /* so are the others: refusals are counted */
+        checks_drop(&self->checks, checks_channel(&of.place));
     return r;
 }
 
@@ -280,7 +241,7 @@ static void on_held(const api_signals_held_result *list, const convex_failure *f
         if (held->thread_id.data)
             snprintf(place.thread_id, sizeof place.thread_id, "%s", held->thread_id.data);
         if (!was_tried(self, held->message_id.data))
-            add_check(self, &place, held->message_id.data, true);
+            checks_add(&self->checks, &place, held->message_id.data, true);
     }
     go_on(self);
 }
@@ -290,7 +251,7 @@ void repair_fetch(repair *self, const char *channel_id, const char *message_id)
     capture_place place;
     if (!places_find(self->options.places, channel_id, NULL, &place))
         return;
-    add_check(self, &place, message_id, true);
+    checks_add(&self->checks, &place, message_id, true);
     go_on(self);
 }
 
@@ -378,7 +339,7 @@ static void ask_for_page(repair *self)
     snprintf(after, sizeof after, "%" PRIu64, self->after);
     discord_page page = {.limit = PAGE, .after = after};
     asked(self, STEP_PAGE,
-          discord_rest_get_messages(self->options.rest, written_in(&t->place), &page, on_answer,
+          discord_rest_get_messages(self->options.rest, checks_channel(&t->place), &page, on_answer,
                                     self));
 }
 
@@ -400,14 +361,42 @@ static int keep_news(repair *self, const api_signals_drift_result *drift)
         daemon_counter_add(self->recorded, events.count);
         self->unsettled = self->unsettled || drift->unsettled;
         for (size_t i = 0; i < drift->missing.count; i++)
-            add_check(self, &t->place, drift->missing.items[i].data, false);
+            checks_add(&self->checks, &t->place, drift->missing.items[i].data, false);
         if (events.count + drift->missing.count > 0)
             daemon_log(DAEMON_INFO, "the source differs from what is known",
-                       "channel=%s other=%zu missing=%zu", written_in(&t->place), events.count,
+                       "channel=%s other=%zu missing=%zu", checks_channel(&t->place), events.count,
                        drift->missing.count);
     }
     event_list_done(&events);
     return r;
+}
+
+static void forget_page(repair *self)
+{
+    repair_page_free(self->page);
+    api_signals_drift_result_unref(self->emptied);
+    readable_done(&self->readable);
+    self->page = NULL;
+    self->emptied = NULL;
+}
+
+/* What was missed is to be mended, and all that is missing asked for. */
+static int settle_page(repair *self, const api_signals_drift_result *drift)
+{
+    int r = keep_news(self, drift);
+    if (r == 0) {
+        self->page_was_last = repair_page_is_last(self->page);
+        self->after = repair_page_newest(self->page);
+        backoff_reset(&self->retry);
+    }
+    forget_page(self);
+    return r;
+}
+
+/* Nothing is there of what is known: it was deleted, or we may not see it. */
+static bool is_emptied(const repair *self, const api_signals_drift_result *drift)
+{
+    return repair_page_is_empty(self->page) && drift->missing.count > 0;
 }
 
 static void on_drift(const api_signals_drift_result *drift, const convex_failure *failure,
@@ -422,15 +411,12 @@ static void on_drift(const api_signals_drift_result *drift, const convex_failure
         return go_on(self);
     if (failure)
         daemon_log(DAEMON_WARN, "the backend does not compare a page", "why=%s", failure->message);
-    if (r == 0)
-        r = keep_news(self, drift);
-    if (r == 0) {
-        self->page_was_last = repair_page_is_last(self->page);
-        self->after = repair_page_newest(self->page);
-        backoff_reset(&self->retry);
-    }
-    repair_page_free(self->page);
-    self->page = NULL;
+    if (r == 0 && is_emptied(self, drift))
+        self->emptied = api_signals_drift_result_ref(drift);
+    else if (r == 0)
+        r = settle_page(self, drift);
+    else
+        forget_page(self);
     if (r != 0)
         return try_later(self);
     go_on(self);
@@ -453,18 +439,12 @@ static int take_list(repair *self, const cJSON *list)
 {
     target *t = &self->targets[self->at];
     daemon_counter_add(self->pages, 1);
-    if (cJSON_GetArraySize(list) == 0) { /* nothing, or not allowed to see: no conclusion */
-        self->page_was_last = true;
-        return 0;
-    }
     int r = repair_page_new(self->options.rules, &t->place, self->after, list, PAGE,
                             self->asked_at_ms, &self->page);
     if (r == 0)
         r = ask_backend(self);
-    if (r != 0) {
-        repair_page_free(self->page);
-        self->page = NULL;
-    }
+    if (r != 0)
+        forget_page(self);
     return r;
 }
 
@@ -473,9 +453,47 @@ static void pass_over(repair *self, const discord_error *error)
     target *t = &self->targets[self->at];
     daemon_counter_add(self->forbidden, error->status == DISCORD_EFORBIDDEN);
     daemon_log(DAEMON_ERROR, "cannot compare a channel's history: nothing is concluded",
-               "channel=%s why=%s", written_in(&t->place), error->message);
+               "channel=%s why=%s", checks_channel(&t->place), error->message);
     t->failed = true;
     next_target(self);
+}
+
+/* Discord's answer to who may not read a history is an empty one, too. */
+static void conclude_nothing(repair *self, const char *why)
+{
+    discord_error error = {.status = DISCORD_EFORBIDDEN};
+    snprintf(error.message, sizeof error.message, "it is empty, and %s", why);
+    forget_page(self);
+    pass_over(self, &error);
+}
+
+static void ask_if_readable(repair *self)
+{
+    const char *own_id = self->options.rules->own_id;
+    const capture_place *place = &self->targets[self->at].place;
+    if (own_id && own_id[0])
+        return asked(
+            self, STEP_READABLE,
+            readable_ask(&self->readable, self->options.rest, place, own_id, on_answer, self));
+    conclude_nothing(self, "whose permissions count is not known yet");
+    go_on(self);
+}
+
+static int take_readable(repair *self, const discord_result *result)
+{
+    const capture_place *place = &self->targets[self->at].place;
+    const char *own_id = self->options.rules->own_id;
+    if (result->error.status != DISCORD_OK) {
+        conclude_nothing(self, result->error.message);
+        return 0;
+    }
+    int r = readable_take(&self->readable, result);
+    if (r != 0 || self->readable.count < READABLE_ASKS)
+        return r;
+    if (readable_is(&self->readable, place, own_id))
+        return settle_page(self, self->emptied);
+    conclude_nothing(self, "the bot lacks \"Read Message History\" there");
+    return 0;
 }
 
 static int take_page(repair *self, const discord_result *result)
@@ -506,7 +524,7 @@ static int take_guild(repair *self, const discord_result *result)
     cJSON_ArrayForEach(item, result->json)
     {
         id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "id"));
-        if (id && strcmp(id, written_in(&t->place)) == 0) {
+        if (id && strcmp(id, checks_channel(&t->place)) == 0) {
             pass_over(self, &result->error);
             return 0;
         }
@@ -518,11 +536,11 @@ static int take_guild(repair *self, const discord_result *result)
     if (r != 0)
         return r;
     daemon_log(DAEMON_WARN, "a channel was deleted: so is what it had", "channel=%s",
-               written_in(&t->place));
+               checks_channel(&t->place));
     if (t->place.thread_id[0])
         places_forget_thread(self->options.places, t->place.thread_id);
     for (size_t i = 0; i < self->n_channels; i++)
-        if (strcmp(self->channels[i].place.channel_id, written_in(&t->place)) == 0)
+        if (strcmp(self->channels[i].place.channel_id, checks_channel(&t->place)) == 0)
             self->channels[i].gone = true;
     daemon_counter_add(self->deleted, 1);
     next_target(self);
@@ -547,7 +565,8 @@ static void begin(repair *self)
     self->n_targets = self->at = self->guilds_done = 0;
     self->after = 0;
     self->page_was_last = self->listed = false;
-    settle_doubts(self);
+    checks_settle(&self->checks, self->started_at_ms, REPAIR_SETTLE_MS);
+    self->unsettled = self->checks.n_doubts > 0;
     for (size_t i = 0; i < self->n_channels; i++)
         if (!self->channels[i].gone)
             add_target(self, &self->channels[i].place, floor_of(self, &self->channels[i]));
@@ -601,7 +620,9 @@ static void go_on(repair *self)
     if (self->asking != STEP_NONE || self->asking_backend || self->delayed || self->stopped)
         return;
     self->asked_at_ms = daemon_wall_ms();
-    if (self->n_checks > 0)
+    if (self->emptied)
+        return ask_if_readable(self);
+    if (self->checks.count > 0)
         return ask_for_message(self);
     if (!self->running) {
         if (!self->due || self->waiting || !self->backend_known || !self->channels_known)
@@ -622,10 +643,12 @@ static void go_on(repair *self)
 /* Returns 0, or a negative errno: to be asked again. */
 static int take_answer(repair *self, step what, const discord_result *result)
 {
-    static int (*const takers[])(repair *, const discord_result *) = {[STEP_THREADS] = take_threads,
-                                                                      [STEP_PAGE] = take_page,
-                                                                      [STEP_CHECK] = take_message,
-                                                                      [STEP_GUILD] = take_guild};
+    static int (*const takers[])(repair *,
+                                 const discord_result *) = {[STEP_THREADS] = take_threads,
+                                                            [STEP_PAGE] = take_page,
+                                                            [STEP_CHECK] = take_message,
+                                                            [STEP_GUILD] = take_guild,
+                                                            [STEP_READABLE] = take_readable};
     switch (result->error.status) {
     case DISCORD_EAUTH:
     case DISCORD_ECLOSED:
@@ -648,10 +671,11 @@ static void give_up(repair *self, step what)
     self->tries = 0;
     backoff_reset(&self->retry);
     if (what == STEP_CHECK) {
-        self->n_checks--;
+        self->checks.count--;
     } else if (what == STEP_THREADS) {
         self->guilds_done++;
     } else if (self->at < self->n_targets) {
+        forget_page(self);
         self->targets[self->at].failed = true;
         next_target(self);
     }
@@ -669,6 +693,7 @@ static void on_wake(void *user)
     step what = self->asking;
     bool stale = (what == STEP_PAGE || what == STEP_GUILD) && self->at >= self->n_targets;
     stale = stale || (what == STEP_THREADS && self->listed);
+    stale = stale || (what == STEP_READABLE && !self->emptied);
     self->asking = STEP_NONE;
     int r = self->stopped || stale ? 0 : take_answer(self, what, answer);
     discord_result_unref(answer);
@@ -743,8 +768,7 @@ void repair_set_channels(repair *self, const api_captured_channel_list *channels
         self->n_targets = self->at = 0;
         self->listed = true;
         self->page_was_last = false;
-        repair_page_free(self->page);
-        self->page = NULL;
+        forget_page(self);
     }
     go_on(self);
 }
@@ -804,10 +828,10 @@ void repair_free(repair *self)
 {
     if (!self)
         return;
-    repair_page_free(self->page);
+    forget_page(self);
     free(self->channels);
     free(self->targets);
-    free(self->checks);
+    checks_done(&self->checks);
     discord_result_unref(self->answer);
     daemon_waker_free(self->waker);
     daemon_timer_free(self->later);

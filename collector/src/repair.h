@@ -5,7 +5,9 @@
  * differs from what it knows (signals:drift). What is new or says something else is recorded like
  * a live event, as captured when the page was asked for. What is known and not in the page's range
  * is asked for one by one, and only Discord's "Unknown Message" makes it deleted: nothing is ever
- * concluded from an empty page or a forbidden one. A channel or thread that Discord does not know
+ * concluded from an empty page or a forbidden one. After an empty page, which is also Discord's
+ * answer to who may not read it, they are asked for only if our permissions let us read the history
+ * (readable.h). A channel or thread that Discord does not know
  * any more is deleted only if its guild can still be read and does not list it.
  *
  * Rounds: after each gap, when a channel is added, and every `every_ms`. A round covers what was

@@ -59,7 +59,9 @@ int repair_page_new(const capture_rules *rules, const capture_place *place, uint
     self->last = cJSON_GetArraySize(list) < limit;
     self->ids = cJSON_CreateArray();
     int r = self->ids ? read_list(self, rules, list, captured_at_ms) : -ENOMEM;
-    if (r == 0 && self->newest <= after) /* it would be asked for again for ever */
+    if (r == 0 && cJSON_GetArraySize(list) == 0)
+        self->newest = after;
+    else if (r == 0 && self->newest <= after) /* it would be asked for again for ever */
         r = -EBADMSG;
     if (r != 0) {
         repair_page_free(self);
@@ -76,6 +78,11 @@ void repair_page_free(repair_page *page)
     event_list_done(&page->events);
     cJSON_Delete(page->ids);
     free(page);
+}
+
+bool repair_page_is_empty(const repair_page *page)
+{
+    return cJSON_GetArraySize(page->ids) == 0;
 }
 
 bool repair_page_is_last(const repair_page *page)

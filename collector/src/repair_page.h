@@ -17,13 +17,15 @@ enum { REPAIR_SETTLE_MS = 5000 };
 
 typedef struct repair_page repair_page; /* opaque, one owner */
 
-/* Discord's answer to a request for `limit` messages after `after`; it has at least one.
- * A page that is not full is the last: what is above it, is not there.
+/* Discord's answer to a request for `limit` messages after `after`.
+ * A page that is not full is the last: what is above it, is not there; or, of an empty one, is not
+ * shown to us.
  * Returns 0, -EBADMSG for a list without ids, or -ENOMEM. */
 int repair_page_new(const capture_rules *rules, const capture_place *place, uint64_t after,
                     const cJSON *list, int limit, int64_t captured_at_ms, repair_page **ret);
 void repair_page_free(repair_page *page); /* NULL is fine */
 
+bool repair_page_is_empty(const repair_page *page);
 bool repair_page_is_last(const repair_page *page);
 uint64_t repair_page_newest(const repair_page *page);
 

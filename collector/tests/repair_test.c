@@ -65,6 +65,34 @@ discord_status __wrap_discord_rest_get_message(discord_rest *rest, const char *c
     return begin(done, user);
 }
 
+discord_status __wrap_discord_rest_get_channel(discord_rest *rest, const char *channel,
+                                               discord_done_fn *done, void *user);
+discord_status __wrap_discord_rest_get_channel(discord_rest *rest, const char *channel,
+                                               discord_done_fn *done, void *user)
+{
+    snprintf(script.line, sizeof script.line, "channel %s", channel);
+    return begin(done, user);
+}
+
+discord_status __wrap_discord_rest_get_roles(discord_rest *rest, const char *guild,
+                                             discord_done_fn *done, void *user);
+discord_status __wrap_discord_rest_get_roles(discord_rest *rest, const char *guild,
+                                             discord_done_fn *done, void *user)
+{
+    snprintf(script.line, sizeof script.line, "roles %s", guild);
+    return begin(done, user);
+}
+
+discord_status __wrap_discord_rest_get_member(discord_rest *rest, const char *guild,
+                                              const char *member, discord_done_fn *done,
+                                              void *user);
+discord_status __wrap_discord_rest_get_member(discord_rest *rest, const char *guild,
+                                              const char *member, discord_done_fn *done, void *user)
+{
+    snprintf(script.line, sizeof script.line, "member %s/%s", guild, member);
+    return begin(done, user);
+}
+
 const discord_result *__wrap_discord_result_ref(const discord_result *result);
 const discord_result *__wrap_discord_result_ref(const discord_result *result)
 {
@@ -183,7 +211,7 @@ static int set_up(void **state)
     assert_int_equal(daemon_loop_new(&b->loop), 0);
     assert_int_equal(places_new(b->box, &b->places), 0);
     b->metrics = daemon_metrics_new();
-    b->rules = (capture_rules){.place = find_place, .user = b};
+    b->rules = (capture_rules){.place = find_place, .user = b, .own_id = "77"};
     open_repair(b);
     *state = b;
     return 0;
@@ -265,6 +293,14 @@ static void list_no_threads(bench *b)
     answer_text(b, "{\"threads\":[]}");
 }
 
+/* Nothing there, and nothing known. */
+static void answer_empty(bench *b)
+{
+    answer_text(b, "[]");
+    assert_non_null(strstr(script.drift, "..99999999999999999999 ids=0 events=0"));
+    backend_says(NOTHING);
+}
+
 static bool is_over(bench *b)
 {
     return !script.line[0] && !script.drift[0];
@@ -282,10 +318,24 @@ static void news_are_recorded_and_what_is_missing_is_asked_for(void **state)
     assert_string_equal(script.line, "message 45/7");
     answer(b, DISCORD_ENOTFOUND, 10008, NULL);
     assert_non_null(strstr(b->kept, "45/7 delete, "));
-    answer(b, DISCORD_EFORBIDDEN, 50001, NULL); /* 6: nobody knows */
-    answer_text(b, "{\"id\":\"5\",\"content\":\"there after all\"}");
-    assert_string_equal(b->kept, "45/12 upsert, 45/13 upsert, 45/7 delete, 45/5 upsert, ");
+    answer_text(b, "{\"id\":\"6\",\"content\":\"there after all\"}");
+    assert_string_equal(b->kept, "45/12 upsert, 45/13 upsert, 45/7 delete, 45/6 upsert, ");
+    answer(b, DISCORD_EREJECTED, 0, NULL); /* 5: nobody knows */
+    assert_string_equal(b->kept, "45/12 upsert, 45/13 upsert, 45/7 delete, 45/6 upsert, ");
     assert_true(is_over(b));
+}
+
+/* Discord counts them, and bans who has too many. */
+static void after_one_refusal_no_other_message_of_the_channel_is_asked_for(void **state)
+{
+    bench *b = *state;
+    list_no_threads(b);
+    answer_page(b, 14, 11);
+    backend_says("{\"news\":[],\"missing\":[\"5\",\"6\",\"7\"],\"unsettled\":false}");
+    assert_string_equal(script.line, "message 45/7");
+    answer(b, DISCORD_EFORBIDDEN, 50013, NULL);
+    assert_true(is_over(b));
+    assert_string_equal(b->kept, "");
 }
 
 static void a_full_page_is_followed_by_the_next(void **state)
@@ -307,7 +357,7 @@ static void an_empty_page_a_forbidden_one_and_a_failed_one_conclude_nothing(void
 {
     bench *b = *state;
     list_no_threads(b);
-    answer_text(b, "[]");
+    answer_empty(b);
     assert_true(is_over(b));
     repair_gap(b->repair);
     list_no_threads(b);
@@ -316,6 +366,80 @@ static void an_empty_page_a_forbidden_one_and_a_failed_one_conclude_nothing(void
     repair_gap(b->repair);
     list_no_threads(b);
     answer(b, DISCORD_ENOTFOUND, 0, NULL); /* not Discord's own words */
+    assert_true(is_over(b));
+    assert_string_equal(b->kept, "");
+}
+
+#define GUILD_ROLES(mine)                                                                          \
+    "[{\"id\":\"6\",\"permissions\":\"0\"},{\"id\":\"8\",\"permissions\":\"" mine "\"}]"
+#define VIEW_ONLY     "1024"
+#define VIEW_AND_READ "66560"
+
+/* The page is empty, the backend knows `missing`; then what we are asked. */
+static void begin_emptied(bench *b, const char *missing)
+{
+    char drift[128];
+    snprintf(drift, sizeof drift, "{\"news\":[],\"missing\":[%s],\"unsettled\":false}", missing);
+    list_no_threads(b);
+    answer_text(b, "[]");
+    backend_says(drift);
+}
+
+static void
+an_emptied_channel_is_asked_message_by_message_where_its_history_can_be_read(void **state)
+{
+    bench *b = *state;
+    begin_emptied(b, "\"5\",\"6\",\"7\"");
+    assert_string_equal(script.line, "channel 45");
+    answer_text(b, "{\"id\":\"45\",\"permission_overwrites\":[]}");
+    assert_string_equal(script.line, "roles 6");
+    answer_text(b, GUILD_ROLES(VIEW_AND_READ));
+    assert_string_equal(script.line, "member 6/77");
+    answer_text(b, "{\"roles\":[\"8\"]}");
+    assert_string_equal(b->kept, ""); /* not yet */
+    assert_string_equal(script.line, "message 45/7");
+    answer(b, DISCORD_ENOTFOUND, 10008, NULL);
+    answer_text(b, "{\"id\":\"6\",\"content\":\"the page was a stale one\"}");
+    answer(b, DISCORD_EFORBIDDEN, 50013, NULL); /* 5 */
+    assert_string_equal(b->kept, "45/7 delete, 45/6 upsert, ");
+    assert_true(is_over(b));
+}
+
+/* What each answer must be for a history to be readable, and what it is then not. */
+static void an_emptied_channel_that_we_may_not_read_loses_nothing(void **state)
+{
+    static const struct {
+        const char *channel, *roles, *member;
+    } cases[] = {
+        {"{\"id\":\"45\"}", GUILD_ROLES(VIEW_ONLY), "{\"roles\":[\"8\"]}"},
+        {"{\"id\":\"45\"}", GUILD_ROLES(VIEW_AND_READ), "{\"roles\":[]}"},
+        {"{\"permission_overwrites\":[{\"id\":\"77\",\"type\":1,\"deny\":\"65536\"}]}",
+         GUILD_ROLES(VIEW_AND_READ), "{\"roles\":[\"8\"]}"},
+        {NULL, NULL, NULL},
+        {"{\"id\":\"45\"}", NULL, NULL},
+        {"{\"id\":\"45\"}", GUILD_ROLES(VIEW_AND_READ), NULL},
+    };
+    bench *b = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *answers[] = {cases[i].channel, cases[i].roles, cases[i].member};
+        begin_emptied(b, "\"5\"");
+        for (size_t n = 0; n < 3 && !is_over(b); n++) {
+            if (answers[n])
+                answer_text(b, answers[n]);
+            else
+                answer(b, DISCORD_EFORBIDDEN, 50001, NULL);
+        }
+        assert_true(is_over(b));
+        assert_string_equal(b->kept, "");
+        repair_gap(b->repair);
+    }
+}
+
+static void an_emptied_channel_loses_nothing_while_it_is_not_known_who_we_are(void **state)
+{
+    bench *b = *state;
+    b->rules.own_id = "";
+    begin_emptied(b, "\"5\"");
     assert_true(is_over(b));
     assert_string_equal(b->kept, "");
 }
@@ -352,7 +476,7 @@ static void threads_are_compared_too_and_a_deleted_one_is_found(void **state)
     assert_string_equal(script.line, "GET /guilds/6/threads/active");
     answer_text(b, "{\"threads\":[{\"id\":\"60\",\"parent_id\":\"45\"},"
                    "{\"id\":\"61\",\"parent_id\":\"99\"}]}");
-    answer_text(b, "[]");
+    answer_empty(b);
     assert_string_equal(script.line, "page 60 after=0");
     answer_page(b, 62, 62);
     assert_string_equal(script.drift, "45/60 1..99999999999999999999 ids=1 events=1");
@@ -374,7 +498,7 @@ static void the_next_round_begins_where_the_last_complete_one_was(void **state)
     list_no_threads(b);
     assert_string_equal(script.line, "page 45 after=0"); /* it was not complete */
     day_ago = (uint64_t)(daemon_wall_ms() - 86400000 - INT64_C(1420070400000) - 60000) << 22;
-    answer_text(b, "[]");
+    answer_empty(b);
     repair_free(b->repair);
     b->repair = NULL;
     open_repair(b);
@@ -389,7 +513,7 @@ static void a_gap_that_was_stored_is_compared_in_the_next_life(void **state)
 {
     bench *b = *state;
     list_no_threads(b);
-    answer_text(b, "[]");
+    answer_empty(b);
     assert_true(is_over(b));
     assert_int_equal(repair_write_gap(b->repair), 0);
     repair_free(b->repair);
@@ -402,7 +526,7 @@ static void a_round_waits_for_the_reading_of_a_gap(void **state)
 {
     bench *b = *state;
     list_no_threads(b);
-    answer_text(b, "[]");
+    answer_empty(b);
     repair_wait(b->repair, true);
     repair_gap(b->repair);
     assert_true(is_over(b));
@@ -418,7 +542,7 @@ static void a_message_that_may_be_new_is_not_buried_for_one_unknown(void **state
 {
     bench *b = *state;
     list_no_threads(b);
-    answer_text(b, "[]");
+    answer_empty(b);
     repair_fetch(b->repair, "45", "9");
     assert_string_equal(script.line, "message 45/9");
     answer(b, DISCORD_ENOTFOUND, 10008, NULL);
@@ -434,8 +558,12 @@ int main(void)
 #define BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         BENCH(news_are_recorded_and_what_is_missing_is_asked_for),
+        BENCH(after_one_refusal_no_other_message_of_the_channel_is_asked_for),
         BENCH(a_full_page_is_followed_by_the_next),
         BENCH(an_empty_page_a_forbidden_one_and_a_failed_one_conclude_nothing),
+        BENCH(an_emptied_channel_is_asked_message_by_message_where_its_history_can_be_read),
+        BENCH(an_emptied_channel_that_we_may_not_read_loses_nothing),
+        BENCH(an_emptied_channel_loses_nothing_while_it_is_not_known_who_we_are),
         BENCH(a_channel_is_deleted_only_when_its_guild_does_not_list_it),
         BENCH(threads_are_compared_too_and_a_deleted_one_is_found),
         BENCH(the_next_round_begins_where_the_last_complete_one_was),

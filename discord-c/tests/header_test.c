@@ -8,6 +8,7 @@
 #include "discord/attachment.h"
 #include "discord/error.h"
 #include "discord/gateway.h"
+#include "discord/permissions.h"
 #include "discord/rest.h"
 #include "discord/text.h"
 #include "discord/webhook.h"
