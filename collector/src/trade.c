@@ -101,6 +101,15 @@ static trade_side side_of_levels(const verdict *self)
     return TRADE_NO_SIDE;
 }
 
+/* A stop is below what is bought, above what is sold. */
+static trade_side side_of_stop(const verdict *self)
+{
+    bounds entry = bounds_of(&self->fields.entry), stop = bounds_of(&self->fields.stop);
+    if (!entry.any || !stop.any || self->fields.target.count > 0)
+        return TRADE_NO_SIDE;
+    return stop.high < entry.low ? TRADE_LONG : stop.low > entry.high ? TRADE_SHORT : TRADE_NO_SIDE;
+}
+
 static void put_side(verdict *self)
 {
     trade_fields *f = &self->fields;
@@ -117,6 +126,8 @@ static void put_side(verdict *self)
         doubt(out, CONTRADICTED);
         return;
     }
+    if (side == TRADE_NO_SIDE && by_levels == TRADE_NO_SIDE)
+        by_levels = side_of_stop(self);
     if (side == TRADE_NO_SIDE && by_levels != TRADE_NO_SIDE && f->entry.count > 0) {
         out->side = by_levels;
         doubt(out, INFERRED);
@@ -152,6 +163,28 @@ static void drop(verdict *self, field_values *field)
     doubt(self->out, CONTRADICTED);
 }
 
+/* "60000/58000/65000" behind a side is entry, stop and target, in some order. */
+static bool is_ordered(const field_values *field)
+{
+    bool up = true, down = true;
+    for (size_t i = 1; i < field->count; i++) {
+        up = up && field->items[i]->size >= field->items[i - 1]->size;
+        down = down && field->items[i]->size <= field->items[i - 1]->size;
+    }
+    return up || down;
+}
+
+/* A target with a figure too many, "TP41.3100" for the fourth: only that one is unsure. */
+static void drop_outlier(verdict *self)
+{
+    field_values *target = &self->fields.target;
+    size_t last = target->count;
+    if (last < 3 || target->items[last - 1]->size < 20 * target->items[last - 2]->size)
+        return;
+    target->count--;
+    doubt(self->out, CONTRADICTED);
+}
+
 /* Values that cannot belong together are left out. */
 static void check_levels(verdict *self)
 {
@@ -165,7 +198,8 @@ static void check_levels(verdict *self)
         if (all[i]->mended)
             doubt(self->out, TOLD_IN_PART);
     }
-    if (!is_coherent(&f->entry, 4))
+    drop_outlier(self);
+    if (!is_coherent(&f->entry, 4) || (f->entry.implied && !is_ordered(&f->entry)))
         drop(self, &f->entry);
     if (!is_coherent(&f->target, 100))
         drop(self, &f->target);
@@ -330,8 +364,9 @@ static bool is_short_call(const verdict *self)
     int weight = f->long_weight > f->short_weight ? f->long_weight : f->short_weight;
     bool price =
         f->entry.count > 0 || f->kind == TRADE_MARKET || f->target.count > 0 || f->stop.count > 0;
-    return side && price && self->symbol >= 0 && !self->several && weight >= 6 && self->asks == 0 &&
-           self->hedges == 0 && self->recaps == 0 && self->adverts == 0 && self->words <= 24;
+    bool called = (side && price && weight >= 6) || (f->entry.count > 0 && f->stop.count > 0);
+    return called && self->symbol >= 0 && !self->several && self->asks == 0 && self->hedges == 0 &&
+           self->recaps == 0 && self->adverts == 0 && self->words <= 24;
 }
 
 static bool is_entry(const verdict *self)
@@ -342,7 +377,7 @@ static bool is_entry(const verdict *self)
                 (f->stop.count > 0 || f->target.count > 1);
     if (!is_whole_entry(self))
         return !news && is_short_call(self);
-    if (news && !full)
+    if (news && (!full || self->recaps > 0))
         return false;
     if (self->asks > self->words / 3 || (self->recaps > 2 && !f->stop.count))
         return false;
@@ -434,10 +469,41 @@ static void read_all(item_list *list, const token *tokens, size_t n, bool quoted
     judge(list, ret);
 }
 
+/* Is anything said beside what is quoted? */
+static bool has_own_words(const item_list *list)
+{
+    size_t own = 0;
+    for (size_t i = 0; i < list->count; i++)
+        own += list->items[i].kind == ITEM_WORD && list->items[i].sense == SENSE_NONE;
+    return own > 1;
+}
+
+/* What is quoted beside other words is what they answer: no news, and a call is less sure. */
+static void weigh_quote(trade *quoted)
+{
+    if (quoted->kind == TRADE_UPDATE)
+        *quoted = (trade){.kind = TRADE_NONE};
+    quoted->confidence *= INFERRED;
+}
+
+/* Without its quotes; with them, if it says nothing else. */
+static void read_message(item_list *list, const token *tokens, size_t n, trade *ret)
+{
+    bool quotes = false;
+    for (size_t i = 0; i < n; i++)
+        quotes = quotes || tokens[i].quoted;
+    read_all(list, tokens, n, false, ret);
+    if (ret->kind != TRADE_NONE || !quotes)
+        return;
+    bool answers = has_own_words(list);
+    read_all(list, tokens, n, true, ret);
+    if (answers)
+        weigh_quote(ret);
+}
+
 int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
 {
     size_t size = 0;
-    bool quotes = false;
     for (size_t i = 0; i < n_parts && size < TRADE_TEXT_MAX; i++)
         size += parts[i].size;
     size = size < TRADE_TEXT_MAX ? size : TRADE_TEXT_MAX;
@@ -452,11 +518,7 @@ int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
     list.symbols = (trade_symbol *)(void *)((char *)tokens + room * sizeof(token));
     char *pool = (char *)list.symbols + room * sizeof(trade_symbol);
     size_t n = trade_text_read(parts, n_parts, tokens, pool);
-    for (size_t i = 0; i < n; i++)
-        quotes = quotes || tokens[i].quoted;
-    read_all(&list, tokens, n, false, ret);
-    if (ret->kind == TRADE_NONE && quotes)
-        read_all(&list, tokens, n, true, ret);
+    read_message(&list, tokens, n, ret);
     free(memory);
     return 0;
 }

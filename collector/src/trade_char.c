@@ -252,6 +252,8 @@ static void other_letter(trade_char *c, uint32_t code)
         code += 0x20;
     if (code == 0x451)
         code = 0x435;
+    if (code == 0x6A9 || code == 0x6CC) /* Persian k and y are Arabic ones */
+        code = code == 0x6A9 ? 0x643 : 0x64A;
     c->type = CHAR_LETTER;
     c->upper = upper;
     encode(code, c->fold);
@@ -297,10 +299,10 @@ trade_char trade_char_at(const char *text, size_t size, size_t at)
 
 bool trade_char_is_time(const char *word)
 {
-    static const char *const times[] = {"min",   "mins",  "minutes", "minuten", "hr",  "hrs",
-                                        "hour",  "hours", "h",       "std",     "sec", "days",
-                                        "day",   "tage",  "pips",    "pip",     "pts", "points",
-                                        "ticks", "bps",   "am",      "pm",      "hs"};
+    static const char *const times[] = {
+        "min", "mins", "minutes", "minuten", "hr",      "hrs", "hour", "hours",  "h",     "std",
+        "sec", "days", "day",     "tage",    "pips",    "pip", "pts",  "points", "ticks", "bps",
+        "am",  "pm",   "hs",      "candle",  "candles", "h1",  "h4",   "d1",     "点",    "點"};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (strcmp(word, times[i]) == 0)
             return true;

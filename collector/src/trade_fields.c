@@ -10,6 +10,7 @@ typedef enum scope {
     SCOPE_NONE,
     SCOPE_ENTRY,
     SCOPE_IMPLIED, /* behind a side: "SOL long 148.2" */
+    SCOPE_LOOSE,   /* behind a symbol: "SOL 148.2 stop 146" */
     SCOPE_TARGET,
     SCOPE_STOP,
     SCOPE_LEVERAGE,
@@ -26,9 +27,14 @@ typedef struct scan {
     size_t nth;       /* the number in its list that a value is expected to have */
     bool fresh;       /* a line began since the last value */
     bool blank;       /* and it is empty so far */
+    bool bare;        /* or has but marks */
     bool dropped;     /* on a condition, until the sentence ends */
     bool buys, sells; /* a price was said behind the word */
     bool between;     /* "and" is "to" */
+    bool remark;      /* behind a value: what it is a share of, pips, how sure */
+    bool aside;       /* and that in parentheses */
+    scope paused;     /* a list that an empty line ended */
+    field_values loose;
     const item *label;
     const item *last_value;
     char link;
@@ -55,6 +61,8 @@ static field_values *values_of(scan *self)
         return &self->out->target;
     case SCOPE_STOP:
         return &self->out->stop;
+    case SCOPE_LOOSE:
+        return &self->loose;
     default:
         return NULL;
     }
@@ -65,6 +73,8 @@ static void open_scope(scan *self, scope to, const item *label)
     if (to != SCOPE_TARGET || self->scope != SCOPE_TARGET)
         self->nth = 0;
     self->scope = to;
+    self->paused = SCOPE_NONE;
+    self->remark = self->aside = false;
     self->count = self->foreign = 0;
     self->link = ',';
     self->label = label;
@@ -125,6 +135,8 @@ static void note_label(scan *self, const item *label)
     for (size_t i = 0; i < sizeof longs / sizeof *longs; i++)
         if (strcmp(first, longs[i]) == 0)
             note_side(self, label, true, 1);
+    self->buys = self->buys || strcmp(first, "buy") == 0;
+    self->sells = self->sells || strcmp(first, "sell") == 0;
     if (strcmp(last, "compra") == 0 || strcmp(last, "achat") == 0)
         note_side(self, label, true, 1);
     if (strcmp(first, "short") == 0)
@@ -171,6 +183,11 @@ static bool begins_line(const scan *self)
     return true;
 }
 
+static bool is_label(const item *i)
+{
+    return i && (item_is(i, SENSE_TARGET) || item_is(i, SENSE_ENTRY) || item_is(i, SENSE_STOP));
+}
+
 /* Is this "1" the first of a list, "TP1", "target 1 reached", and no price? */
 static bool is_index(const scan *self, const item *number)
 {
@@ -188,12 +205,14 @@ static bool is_index(const scan *self, const item *number)
     size_t value = (size_t)atoi(number->first->text);
     if (glued && labelled)
         return true;
+    if (is_mark(next, "/).:-") && is_label(after) && begins_line(self))
+        return true; /* "1/ Take profit 4415" */
     if (!next || next->kind == ITEM_LINE)
         return false;
     if (is_mark(next, ")") && (labelled || begins_line(self) || value == self->nth + 1) &&
         !is_mark(before, "("))
         return true;
-    if (is_mark(next, "):=*") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$-:(")))
+    if (is_mark(next, "):=*>") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$-:(")))
         return labelled || value == self->nth + 1 || begins_line(self);
     if (is_mark(next, ".-|") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$")) &&
         (labelled || begins_line(self) || value == self->nth + 1) && after->first->spaced)
@@ -225,6 +244,7 @@ static void push(scan *self, const item *number)
         field->unread = true;
         return;
     }
+    self->paused = SCOPE_NONE;
     field->links[field->count] = fresh_label ? ',' : self->link;
     field->hit[field->count] = false;
     field->items[field->count++] = number;
@@ -234,7 +254,7 @@ static void push(scan *self, const item *number)
     self->nth++;
     self->foreign = 0;
     self->link = ' ';
-    self->fresh = false;
+    self->fresh = self->remark = self->aside = false;
     self->last_value = number;
     self->out->has_levels =
         self->out->has_levels || self->scope == SCOPE_TARGET || self->scope == SCOPE_STOP;
@@ -247,7 +267,19 @@ static bool goes_on(const scan *self)
         return true;
     if (self->fresh)
         return self->on_line == 0;
-    return self->link != ' ' || self->scope == SCOPE_TARGET || self->scope == SCOPE_ENTRY;
+    return self->link != ' ' || self->scope == SCOPE_TARGET || self->scope == SCOPE_ENTRY ||
+           (self->count == 1 && self->last_value == &self->list->items[self->at - 1]);
+}
+
+/* A price alone on its line goes on with the list that an empty line ended. */
+static void resume(scan *self)
+{
+    const item *next = ahead(self, is_mark(ahead(self, 1), "$") ? 2 : 1);
+    if (self->scope == SCOPE_NONE && self->paused != SCOPE_NONE && begins_line(self) &&
+        (!next || next->kind == ITEM_LINE)) {
+        self->scope = self->paused;
+        self->count = values_of(self)->count;
+    }
 }
 
 static void on_number(scan *self, const item *number)
@@ -272,14 +304,20 @@ static void on_number(scan *self, const item *number)
         self->fresh = false;
         return;
     }
-    if (!item_is_price(number) || self->dropped)
+    if (number->unit == UNIT_PERCENT)
+        self->remark = self->count > 0 && !self->fresh;
+    if (!item_is_price(number) || self->dropped || number->first->sign == '+')
         return;
     if (is_index(self, number)) {
+        self->remark = false;
         self->nth = (size_t)atoi(number->first->text) - 1;
         self->fresh = false;
         return;
     }
     const item *next = ahead(self, 1);
+    if (self->aside)
+        return; /* "4373 (2000)", "64100 (RR 1)" */
+    resume(self);
     if (!values_of(self) || (self->scope == SCOPE_IMPLIED && next && next->kind == ITEM_SYMBOL))
         return; /* "short 0.5 BTC" says how much */
     if (goes_on(self))
@@ -312,8 +350,9 @@ static void on_market(scan *self, const item *word)
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
     const item *next = ahead(self, 1);
     bool at_side = (next && item_is_side(next)) || (before && item_is_side(before));
-    bool itself = strcmp(word->first->text, "entry") == 0; /* "entry now" */
-    if ((near || at_side || itself) && !self->out->order && !self->dropped && self->count == 0) {
+    bool itself = strcmp(word->first->text, "entry") == 0 && begins_line(self); /* "entry now" */
+    bool free = self->count == 0 || is_mark(before, "("); /* "1.0915 (market price)" */
+    if ((near || at_side || itself) && !self->out->order && !self->dropped && free) {
         self->out->order = word;
         self->out->kind = TRADE_MARKET;
     }
@@ -325,7 +364,8 @@ static void on_limit(scan *self, const item *word)
         return;
     self->out->order = word;
     self->out->kind = TRADE_LIMIT;
-    if (strncmp(word->first->text, "buy", 3) == 0 || strncmp(word->first->text, "sell", 4) == 0)
+    if (self->scope == SCOPE_NONE || strncmp(word->first->text, "buy", 3) == 0 ||
+        strncmp(word->first->text, "sell", 4) == 0)
         open_scope(self, SCOPE_IMPLIED, word);
 }
 
@@ -353,10 +393,29 @@ static void on_other_word(scan *self, const item *word)
         return;
     if (item_is(word, SENSE_CLOSED) && self->scope == SCOPE_STOP && self->count == 0)
         return; /* "daily close 3226" */
+    if (self->remark && !self->fresh)
+        return;
     if (self->count > 0 && !(self->scope == SCOPE_TARGET && item_is(word, SENSE_HIT)))
         self->scope = SCOPE_NONE;
     else if (++self->foreign > (self->scope == SCOPE_IMPLIED ? 1u : 3u))
         self->scope = SCOPE_NONE;
+}
+
+/* "Exit: 7.91 / 7.95", with an entry before and a stop or more prices behind: targets. */
+static bool is_exit_list(const scan *self)
+{
+    const item *word = &self->list->items[self->at];
+    size_t prices = 0;
+    if (strncmp(word->first->text, "exit", 4) != 0 || self->out->entry.count == 0 ||
+        self->out->target.count > 0 || !is_mark(ahead(self, 1), ":"))
+        return false;
+    for (size_t n = 2; n < 6 && ahead(self, n); n++) {
+        if (item_is_price(ahead(self, n)))
+            prices++;
+        else if (ahead(self, n)->kind != ITEM_MARK)
+            break;
+    }
+    return prices > 1;
 }
 
 static void on_word(scan *self, const item *word)
@@ -372,9 +431,15 @@ static void on_word(scan *self, const item *word)
         if (self->count == 0 || self->scope != SCOPE_LEVERAGE)
             open_scope(self, SCOPE_LEVERAGE, word);
         return;
+    case SENSE_CLOSED:
+        if (is_exit_list(self))
+            return on_label(self, word, SCOPE_TARGET);
+        return on_other_word(self, word);
     case SENSE_OTHER:
     case SENSE_PROFIT:
     case SENSE_LOSS:
+        if (self->remark && !self->fresh)
+            return; /* "1806.3 | 40% of profit" */
         open_scope(self, SCOPE_OTHER, word);
         return;
     case SENSE_LONG:
@@ -405,7 +470,8 @@ static void on_mark(scan *self, const item *mark)
     switch (mark->mark) {
     case '-':
     case '~':
-        self->link = '-';
+        if (!self->fresh || !self->bare)
+            self->link = '-'; /* else a bullet */
         break;
     case MARK_CHECK:
     case MARK_CROSS:
@@ -427,6 +493,13 @@ static void on_mark(scan *self, const item *mark)
         if (next && (item_is_price(next) || next->unit == UNIT_ORDINAL))
             open_scope(self, mark->mark == MARK_TARGET ? SCOPE_TARGET : SCOPE_STOP, NULL);
         break;
+    case '(':
+        self->aside = self->count > 0 && !self->fresh && mark == self->last_value + 1;
+        self->remark = self->remark || self->aside;
+        break;
+    case ')':
+        self->aside = false;
+        break;
     default:
         if (strchr("/,|&>+", mark->mark))
             self->link = ',';
@@ -437,20 +510,44 @@ static void on_line(scan *self)
 {
     bool single = self->scope == SCOPE_STOP || self->scope == SCOPE_LEVERAGE;
     if ((single && self->count > 0) || self->scope == SCOPE_OTHER ||
-        (self->blank && self->count > 0))
+        (self->blank && self->count > 0)) {
+        self->paused = self->scope == SCOPE_TARGET ? SCOPE_TARGET : SCOPE_NONE;
         self->scope = SCOPE_NONE;
+    }
     if (self->scope == SCOPE_IMPLIED && self->count > 0)
         self->scope = SCOPE_NONE;
-    self->fresh = self->blank = true;
-    self->dropped = false;
+    if (self->scope == SCOPE_LOOSE)
+        self->scope = SCOPE_NONE;
+    self->fresh = self->blank = self->bare = true;
+    self->dropped = self->remark = self->aside = false;
     self->on_line = 0;
     if (self->count > 0)
         self->link = ',';
 }
 
+static void on_symbol(scan *self, const item *symbol)
+{
+    bool first = self->loose.count == 0 && self->out->entry.count == 0 && !self->out->has_levels;
+    if (self->count > 0)
+        self->scope = SCOPE_NONE;
+    if (self->scope == SCOPE_NONE && first)
+        open_scope(self, SCOPE_LOOSE, symbol);
+}
+
+/* Prices right behind the symbol are the entry if nothing else is, and levels follow. */
+static void settle_loose(scan *self)
+{
+    trade_fields *out = self->out;
+    bool levels = out->stop.count > 0 && (out->target.count == 0 || !out->order);
+    if (out->entry.count == 0 && !out->entry.unread && levels && !self->loose.unread) {
+        out->entry = self->loose;
+        out->entry.implied = out->entry.count > 0;
+    }
+}
+
 void trade_fields_read(const item_list *list, trade_fields *ret)
 {
-    scan self = {.list = list, .out = ret, .link = ',', .fresh = true};
+    scan self = {.list = list, .out = ret, .link = ',', .fresh = true, .bare = true};
     memset(ret, 0, sizeof *ret);
     ret->long_weight = ret->short_weight = 0;
     for (; self.at < list->count; self.at++) {
@@ -460,6 +557,7 @@ void trade_fields_read(const item_list *list, trade_fields *ret)
             continue;
         }
         self.blank = false;
+        self.bare = self.bare && one->kind == ITEM_MARK;
         if (one->kind == ITEM_WORD) {
             on_word(&self, one);
             self.on_line += one->sense != SENSE_NTH;
@@ -467,8 +565,9 @@ void trade_fields_read(const item_list *list, trade_fields *ret)
             on_number(&self, one);
         } else if (one->kind == ITEM_MARK) {
             on_mark(&self, one);
-        } else if (self.count > 0) {
-            self.scope = SCOPE_NONE; /* a symbol */
+        } else {
+            on_symbol(&self, one);
         }
     }
+    settle_loose(&self);
 }

@@ -113,8 +113,10 @@ static void add_one(item_list *self, const token *tokens, size_t n, size_t *at)
             (item){.kind = kinds[t->kind], .unit = t->unit, .mark = t->mark, .first = t, .last = t};
         item *last = self->count > 1 ? &self->items[self->count - 2] : NULL;
         if (t->kind == TOKEN_NUMBER && t->unit == UNIT_NONE && last && last->kind == ITEM_WORD &&
-            strcmp(last->first->text, "x") == 0 && !t->spaced)
-            self->items[self->count - 1].unit = UNIT_TIMES; /* "x25" */
+            strcmp(last->first->text, "x") == 0 && !t->spaced) { /* "x25" is one */
+            *last = self->items[--self->count];
+            last->unit = UNIT_TIMES;
+        }
         ++*at;
     }
 }
@@ -134,18 +136,87 @@ static bool wants_name(const item *label)
     return label && item_is(label, SENSE_PAIR);
 }
 
+static bool is_news(const item *i)
+{
+    return item_is(i, SENSE_STOP) || item_is(i, SENSE_STOPPED) || item_is(i, SENSE_FILLED) ||
+           item_is(i, SENSE_CANCELLED) || item_is(i, SENSE_CLOSED) || item_is(i, SENSE_TARGET) ||
+           item_is(i, SENSE_MOVE);
+}
+
+/* "H: stops moved", "XPL | limit order filled": capitals that begin a line about a trade. */
+static bool heads_news(const item_list *self, size_t at)
+{
+    enum { REACH = 8 };
+    bool cut = false;
+    const item *name = &self->items[at];
+    bool plain = name->sense == SENSE_NONE || name->sense == SENSE_BETWEEN ||
+                 (name->sense == SENSE_PLAIN && strlen(name->first->text) == 1);
+    if (!name->first->upper || !plain)
+        return false;
+    for (size_t i = at + 1, n = 0; i < self->count && n < REACH; i++, n++) {
+        const item *one = &self->items[i];
+        if (one->kind == ITEM_LINE || (!cut && one->kind != ITEM_MARK))
+            return false;
+        cut = cut || (one->kind == ITEM_MARK && strchr(":|", one->mark));
+        if (cut && is_news(one))
+            return true;
+    }
+    return false;
+}
+
+/* The name's place: "long useless 0.1", "limit met at 0.45", "Near 1.998" that begins a text. */
+static bool is_in_place(const item_list *self, size_t at)
+{
+    const item *one = &self->items[at];
+    const item *before = beyond_marks(self, at, -1), *after = beyond_marks(self, at, 1);
+    bool begins = !before || before->kind == ITEM_LINE;
+    bool plain = one->sense == SENSE_NONE || one->sense == SENSE_PLAIN;
+    if (one->first != one->last)
+        return false;
+    if (begins && heads_news(self, at))
+        return true;
+    if (!plain && one->symbol == 0)
+        return false;
+    if (after && item_is(after, SENSE_PLAIN) && !begins)
+        after++;
+    bool priced = after && after < self->items + self->count && item_is_price(after);
+    bool ordered =
+        after && (item_is(after, SENSE_LIMIT) || strcmp(after->first->text, "spot") == 0);
+    if (before && before == one - 1 && (item_is_side(before) || item_is(before, SENSE_LIMIT)))
+        return priced && (one->sense == SENSE_NONE || one->symbol > 0);
+    return begins && plain && one->symbol > 0 && (priced || ordered);
+}
+
+/* A word in the place of a name becomes one, where a stop shows that a trade is meant. */
+static void name_in_place(item_list *self, size_t at)
+{
+    item *one = &self->items[at];
+    trade_symbol name = trade_symbol_named(one->first->text);
+    if (name.rank == RANK_NONE)
+        return;
+    if (one->symbol == 0)
+        one->symbol = (uint32_t)++self->n_symbols;
+    self->symbols[one->symbol - 1] = name;
+    one->kind = ITEM_SYMBOL;
+}
+
 static void settle_symbols(item_list *self)
 {
-    bool known = false, small = false;
+    bool known = false, small = false, trades = false;
     for (size_t i = 0; i < self->count; i++) {
         const item *one = &self->items[i];
         known = known || one->kind == ITEM_SYMBOL;
+        trades = trades || is_news(one);
         small =
             small || (one->kind == ITEM_WORD && !one->first->upper && strlen(one->first->text) > 2);
     }
     for (size_t i = 0; i < self->count; i++) {
         item *one = &self->items[i];
-        if (one->symbol == 0)
+        if (!known && trades && one->kind == ITEM_WORD && is_in_place(self, i)) {
+            name_in_place(self, i);
+            known = one->kind == ITEM_SYMBOL;
+        }
+        if (one->symbol == 0 || one->kind == ITEM_SYMBOL)
             continue;
         const item *before = beyond_marks(self, i, -1), *after = beyond_marks(self, i, 1);
         bool named = wants_name(before) && self->symbols[one->symbol - 1].rank != RANK_NONE;
@@ -361,6 +432,21 @@ static trade_locale locale_of(const item_list *self, trade_range range)
     return locale;
 }
 
+/* "BTC 65.4": nobody means dollars. */
+static void add_thousands(item *self, double least)
+{
+    char value[TRADE_NUMBER_SIZE];
+    const trade_locale none = {.style = STYLE_DOT, .sure = true};
+    bool guessed = false;
+    if (self->unit != UNIT_NONE || self->guessed || self->size >= least ||
+        self->size * 1000 < 10 * least || strlen(self->value) > 6 ||
+        !trade_number_read(self->value, UNIT_THOUSAND, &none, value, &guessed))
+        return;
+    memcpy(self->value, value, sizeof value);
+    self->size *= 1000;
+    self->guessed = true;
+}
+
 void trade_items_value(item_list *self, trade_range range)
 {
     if (groups_by_spaces(self))
@@ -379,5 +465,7 @@ void trade_items_value(item_list *self, trade_range range)
         else
             one->value[0] = '\0';
         one->size = one->readable ? strtod(value, NULL) : 0;
+        if (one->readable && range.thousands)
+            add_thousands(one, range.least);
     }
 }

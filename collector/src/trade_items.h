@@ -52,6 +52,7 @@ void trade_items_read(item_list *self, const token *tokens, size_t n_tokens, boo
 /* What a symbol has cost at least and at most for years; 0: not known. */
 typedef struct trade_range {
     double least, most;
+    bool thousands; /* people leave them out: "BTC 65.4" */
 } trade_range;
 
 /* Gives numbers their values. */
@@ -59,6 +60,9 @@ void trade_items_value(item_list *self, trade_range range);
 
 /* The symbol that a name at tokens[*at] stands for, and *at behind it; rank RANK_NONE if none. */
 trade_symbol trade_symbol_read(const token *tokens, size_t n_tokens, size_t *at);
+
+/* The symbol that a word in the place of a name stands for; rank RANK_NONE if it cannot be one. */
+trade_symbol trade_symbol_named(const char *word);
 
 trade_range trade_symbol_range(const trade_symbol *symbol);
 

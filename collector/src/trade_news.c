@@ -11,6 +11,7 @@ typedef struct seek {
     trade_news *out;
     size_t at;
     bool told[TRADE_PARTIAL_CLOSE + 1];
+    size_t lists; /* of targets that were reached */
 } seek;
 
 /* The weightier news wins: a target that was hit explains a stop that was moved. */
@@ -65,8 +66,10 @@ static bool is_doubtful(const item_list *list, size_t at)
 static void tell(seek *self, trade_event type, size_t from, size_t to)
 {
     trade_news *out = self->out;
-    if (is_doubtful(self->list, from))
-        return;
+    const item *next = item_at(self->list, to + 1), *answer = item_at(self->list, to + 2);
+    if (is_doubtful(self->list, from) ||
+        (is_mark(next, ":") && answer && item_is(answer, SENSE_NOT)))
+        return; /* "Position closed: no" */
     if (!self->told[type])
         out->mixed++;
     self->told[type] = true;
@@ -123,6 +126,33 @@ static bool may_stand_between(const item *i)
            item_is(i, SENSE_PROFIT) || item_is(i, SENSE_BETWEEN);
 }
 
+/* "TP1 & stops moved": the one is why the other. */
+static bool moves_stop(const item_list *list, size_t at)
+{
+    const item *joint = item_at(list, at), *stop = item_at(list, at + 1);
+    bool joined = joint && (item_is(joint, SENSE_AND) || is_mark(joint, "&+,"));
+    if (!joined || !stop || !item_is(stop, SENSE_STOP))
+        return false;
+    const item *moved = item_at(list, at + 2), *to = item_at(list, at + 3);
+    return moved && to && item_is(moved, SENSE_MOVE) && !has_word(to, "if");
+}
+
+/* "TP1 (50%)" where no price follows: so much was taken. */
+static bool is_share(const item_list *list, size_t at)
+{
+    const item *share = item_at(list, at + 1);
+    if (!is_mark(item_at(list, at), "(") || !share || share->unit != UNIT_PERCENT ||
+        share->first->sign || !is_mark(item_at(list, at + 2), ")"))
+        return false;
+    for (size_t i = at + 3, n = 0; item_at(list, i) && n < 12; i++, n++)
+        if (item_is_price(&list->items[i]))
+            return false;
+    for (size_t i = at, n = 0; i-- > 0 && n < 12 && item_at(list, i); n++)
+        if (list->items[i].kind == ITEM_SYMBOL)
+            return true;
+    return false;
+}
+
 /* From a target's label to what says that it was reached. */
 static reached read_reached(const item_list *list, size_t at)
 {
@@ -155,6 +185,11 @@ static reached read_reached(const item_list *list, size_t at)
                 reach(&r, k);
         if (n > 0)
             reach(&r, n);
+        if (r.count > 0 && (moves_stop(list, i) || is_share(list, i))) {
+            r.hit = true;
+            r.end = i - 1;
+            break;
+        }
         range = is_mark(one, "-") || item_is(one, SENSE_TO);
         r.all = r.all || item_is(one, SENSE_ALL);
         if (!may_stand_between(one) && ++words > 2)
@@ -209,6 +244,7 @@ static void on_target(seek *self)
     for (size_t i = 0; i < r.count && !doubtful; i++)
         add_target(self->out, r.targets[i]);
     self->out->all = self->out->all || (r.all && !doubtful);
+    self->lists += !doubtful;
     tell(self, TRADE_TARGET_HIT, self->at, r.end > self->at ? r.end : self->at);
 }
 
@@ -256,7 +292,8 @@ static void on_stop(seek *self)
         if (!one)
             break;
         if (item_is(one, SENSE_HIT) || item_is(one, SENSE_FILLED) || item_is(one, SENSE_STOPPED) ||
-            (is_mark(one, "X") && !moved && !to)) {
+            (is_mark(one, "X") && !moved && !to) ||
+            (n == 0 && is_mark(one, "S") && !price_after(list, i))) {
             tell(self, TRADE_STOP_HIT, self->at, i);
             return;
         }
@@ -292,6 +329,18 @@ static const item *percent_near(const item_list *list, size_t at, size_t reach_)
     return NULL;
 }
 
+/* "Exit: 7.91 / 7.95" says where to. */
+static bool is_exit_list(const item_list *list, size_t at)
+{
+    size_t prices = 0;
+    if (strncmp(list->items[at].first->text, "exit", 4) != 0 ||
+        !is_mark(item_at(list, at + 1), ":"))
+        return false;
+    for (size_t i = at + 2; i < at + 6 && item_at(list, i); i++)
+        prices += item_is_price(&list->items[i]);
+    return prices > 1;
+}
+
 /* "close 50%" is a part, "closed +34%" and "closed 12% profit" are results. */
 static void on_closed(seek *self)
 {
@@ -302,6 +351,8 @@ static void on_closed(seek *self)
     bool result =
         percent && (percent->first->sign ||
                     (after && (item_is(after, SENSE_PROFIT) || item_is(after, SENSE_LOSS))));
+    if (is_exit_list(list, self->at))
+        return;
     if (before && before->kind == ITEM_NUMBER &&
         (before->unit == UNIT_OTHER || before->unit == UNIT_PERCENT)) {
         if (before->unit == UNIT_PERCENT && !before->first->sign) {
@@ -410,10 +461,22 @@ static const item *price_beside(const item_list *list, const trade_news *news)
         if (is_price(one))
             return one;
     }
+    for (size_t i = to; i < list->count && news->type == TRADE_ENTERED; i++)
+        if (item_is(&list->items[i], SENSE_ENTRY) && (after = price_after(list, i)))
+            return after; /* "Average entry price: ..." */
     for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++)
         if (item_is(&list->items[i], SENSE_CLOSED) && (after = price_after(list, i)))
             return after; /* "Exit price: ..." further down */
     return NULL;
+}
+
+/* "Closed in profit (75%)": how much of it. */
+static bool closes_part(const item_list *list, size_t at)
+{
+    for (size_t i = at, n = 0; i-- > 0 && n < 8 && item_at(list, i); n++)
+        if (item_is(&list->items[i], SENSE_CLOSED) || item_is(&list->items[i], SENSE_PART))
+            return true;
+    return false;
 }
 
 static const item *result_of(const item_list *list, bool *loss)
@@ -432,6 +495,9 @@ static const item *result_of(const item_list *list, bool *loss)
             lost = lost || item_is(near, SENSE_LOSS);
         }
         const item *next = item_at(list, i + 1);
+        if (!one->first->sign && is_mark(next, ")") && i > 0 &&
+            is_mark(item_at(list, i - 1), "(") && closes_part(list, i))
+            continue;
         gain = gain || (next && item_is(next, SENSE_PROFIT));
         lost = lost || (next && item_is(next, SENSE_LOSS));
         if (!found && (one->first->sign || gain || lost)) {
@@ -440,6 +506,23 @@ static const item *result_of(const item_list *list, bool *loss)
         }
     }
     return found;
+}
+
+/* "Stop loss: 3311" and a loss, where nothing is to be entered or reached. */
+static void tell_loss(seek *self)
+{
+    const item_list *list = self->list;
+    bool loss = false;
+    size_t stop = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        const item *one = &list->items[i];
+        if (item_is(one, SENSE_ENTRY) || item_is(one, SENSE_TARGET))
+            return;
+        if (item_is(one, SENSE_STOP) && stop == list->count)
+            stop = i;
+    }
+    if (stop < list->count && result_of(list, &loss) && loss)
+        tell(self, TRADE_STOP_HIT, stop, stop);
 }
 
 static void settle(const item_list *list, trade_news *out, const bool *told)
@@ -496,9 +579,13 @@ void trade_news_read(const item_list *list, trade_news *ret)
             on_percent(&self);
     }
     if (ret->type == TRADE_NO_EVENT)
+        tell_loss(&self);
+    if (ret->type == TRADE_NO_EVENT)
         return;
     const item *said = ret->said;
     ret->loose = said == ret->said_to && said->first == said->last;
     ret->leads = leads_line(list, said);
     settle(list, ret, self.told);
+    if (ret->type == TRADE_TARGET_HIT && self.lists > 1)
+        ret->price = NULL; /* of which? */
 }

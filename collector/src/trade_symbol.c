@@ -22,38 +22,38 @@ static const char *const stable[] = {"aeusd", "busd",  "crvusd", "fdusd", "gusd"
 
 /* Known names. A capital first letter: also a word, so it needs a side beside it. */
 static const char *const coins[] = {
-    "1000bonk", "1000floki", "1000pepe", "1000sats", "1000shib", "1inch", "aave",  "Ach",
-    "ada",      "agix",      "Agld",     "Ai",       "Akt",      "algo",  "Alice", "Alpha",
-    "Alt",      "Ankr",      "Ape",      "api3",     "Apt",      "Ar",    "arb",   "Ark",
-    "arkm",     "Astr",      "atom",     "Auction",  "Audio",    "avax",  "axs",   "Badger",
-    "Bake",     "Bal",       "Banana",   "Band",     "Bat",      "bch",   "Beam",  "bera",
-    "bgb",      "bico",      "Blur",     "bnb",      "Bome",     "bonk",  "brett", "bsv",
-    "btc",      "Cake",      "Celo",     "cfx",      "Chr",      "chz",   "ckb",   "Comp",
-    "Core",     "coti",      "cro",      "crv",      "ctsi",     "cvx",   "Dash",  "dexe",
-    "dgb",      "dodo",      "doge",     "Dot",      "dydx",     "dym",   "egld",  "eigen",
-    "ena",      "ens",       "enj",      "eos",      "Etc",      "eth",   "ethfi", "ethw",
-    "fartcoin", "fet",       "fida",     "fil",      "floki",    "Flow",  "Flux",  "ftm",
-    "ftt",      "Fun",       "fxs",      "gala",     "Gas",      "glm",   "glmr",  "gmt",
-    "gmx",      "grt",       "hbar",     "Hfi",      "High",     "hnt",   "Hook",  "Hot",
-    "Hype",     "icp",       "icx",      "Id",       "imx",      "inj",   "Io",    "iost",
-    "iota",     "iotx",      "Jasmy",    "Joe",      "jto",      "jup",   "kas",   "kava",
-    "kda",      "klay",      "knc",      "ksm",      "Layer",    "ldo",   "Link",  "Lit",
-    "lpt",      "lqty",      "lrc",      "ltc",      "luna",     "lunc",  "Magic", "mana",
-    "manta",    "Mask",      "matic",    "Me",       "Meme",     "mina",  "mkr",   "Move",
-    "mtl",      "Near",      "neiro",    "neo",      "nfp",      "Not",   "Ocean", "Om",
-    "Omg",      "ondo",      "One",      "ong",      "ont",      "Op",    "ordi",  "Orca",
-    "paxg",     "pendle",    "pengu",    "People",   "pepe",     "Perp",  "Pixel", "pnut",
-    "Pol",      "polyx",     "Portal",   "Prime",    "pyth",     "qnt",   "qtum",  "Rad",
-    "Rare",     "Ray",       "rdnt",     "Render",   "rez",      "rlc",   "rndr",  "Ron",
-    "Rose",     "rsr",       "rune",     "rvn",      "Safe",     "Sand",  "Sats",  "sei",
-    "shib",     "skl",       "slp",      "snt",      "snx",      "sol",   "Spell", "Ssv",
-    "stg",      "storj",     "strk",     "stx",      "sui",      "Sun",   "Super", "sushi",
-    "sxp",      "syn",       "tao",      "theta",    "tia",      "tlm",   "Ton",   "trb",
-    "Trump",    "trx",       "Turbo",    "twt",      "uma",      "uni",   "Usual", "vet",
-    "Virtual",  "W",         "wbtc",     "Waves",    "waxp",     "wif",   "Win",   "wld",
-    "Woo",      "xai",       "xag",      "xau",      "xbt",      "xem",   "xlm",   "xmr",
-    "xrp",      "xtz",       "xvg",      "yfi",      "yfii",     "ygg",   "zec",   "Zen",
-    "zil",      "zk",        "zro",      "zrx"};
+    "1000bonk", "1000floki", "1000pepe", "1000sats", "1000shib", "1inch",  "aave",  "Ach",
+    "ada",      "agix",      "Agld",     "Ai",       "Akt",      "algo",   "Alice", "Alpha",
+    "Alt",      "Ankr",      "Ape",      "api3",     "Apt",      "Ar",     "arb",   "Ark",
+    "arkm",     "Astr",      "atom",     "Auction",  "Audio",    "avax",   "axs",   "Badger",
+    "Bake",     "Bal",       "Banana",   "Band",     "Bat",      "bch",    "Beam",  "bera",
+    "bgb",      "bico",      "Blur",     "bnb",      "Bome",     "bonk",   "brett", "bsv",
+    "btc",      "Cake",      "Celo",     "cfx",      "Chr",      "chz",    "ckb",   "Comp",
+    "Core",     "coti",      "cro",      "crv",      "ctsi",     "cvx",    "Dash",  "dexe",
+    "dgb",      "dodo",      "doge",     "Dot",      "dydx",     "dym",    "egld",  "eigen",
+    "ena",      "ens",       "enj",      "eos",      "Etc",      "eth",    "ethfi", "ethw",
+    "fartcoin", "fet",       "fida",     "fil",      "floki",    "Flow",   "Flux",  "ftm",
+    "ftt",      "Fun",       "fxs",      "gala",     "Gas",      "glm",    "glmr",  "gmt",
+    "gmx",      "grt",       "hbar",     "Hfi",      "High",     "hnt",    "Hook",  "Hot",
+    "Hype",     "icp",       "icx",      "Id",       "imx",      "inj",    "Io",    "iost",
+    "iota",     "iotx",      "Jasmy",    "Joe",      "jto",      "jup",    "kas",   "kava",
+    "kda",      "klay",      "knc",      "ksm",      "Layer",    "ldo",    "Link",  "Lit",
+    "lpt",      "lqty",      "lrc",      "ltc",      "luna",     "lunc",   "Magic", "mana",
+    "manta",    "Mask",      "matic",    "Me",       "Meme",     "mina",   "mkr",   "Move",
+    "Met",      "mtl",       "Near",     "neiro",    "neo",      "nfp",    "Not",   "Ocean",
+    "Om",       "Omg",       "ondo",     "One",      "ong",      "ont",    "Op",    "ordi",
+    "Orca",     "paxg",      "pendle",   "pengu",    "People",   "pepe",   "Perp",  "Pixel",
+    "pnut",     "Pol",       "polyx",    "Portal",   "Prime",    "Pump",   "pyth",  "qnt",
+    "qtum",     "Rad",       "Rare",     "Ray",      "rdnt",     "Render", "rez",   "rlc",
+    "rndr",     "Ron",       "Rose",     "rsr",      "rune",     "rvn",    "Safe",  "Sand",
+    "Sats",     "sei",       "shib",     "skl",      "slp",      "snt",    "snx",   "sol",
+    "Spell",    "Ssv",       "stg",      "storj",    "strk",     "stx",    "sui",   "Sun",
+    "Super",    "sushi",     "sxp",      "syn",      "tao",      "theta",  "tia",   "tlm",
+    "Ton",      "trb",       "Trump",    "trx",      "Turbo",    "twt",    "uma",   "uni",
+    "Usual",    "vet",       "Virtual",  "W",        "wbtc",     "Waves",  "waxp",  "wif",
+    "Win",      "wld",       "Woo",      "xai",      "xag",      "xau",    "xbt",   "xem",
+    "xlm",      "xmr",       "xpl",      "xrp",      "xtz",      "xvg",    "yfi",   "yfii",
+    "ygg",      "zec",       "Zen",      "zil",      "zk",       "zro",    "zrx"};
 
 static const struct {
     const char *word, *base, *quote;
@@ -74,17 +74,18 @@ static const struct {
 
 /* Capitals that are no symbol though no dictionary here has them. */
 static const char *const no_symbols[] = {
-    "ai",    "alert", "ama",   "ath",    "bos",  "boom",   "breaking", "btfd", "cet",  "ceo",
-    "cex",   "chart", "choch", "copy",   "cpi",  "crypto", "day",      "dex",  "dyor", "easy",
-    "ema",   "est",   "etf",   "fed",    "fomc", "fomo",   "free",     "fud",  "fvg",  "gm",
-    "gmt",   "gn",    "go",    "good",   "guys", "happy",  "hello",    "hi",   "hodl", "hot",
-    "htf",   "huge",  "id",    "in",     "it",   "its",    "just",     "kyc",  "lets", "lfg",
-    "lol",   "ltf",   "macd",  "me",     "mtf",  "nfa",    "nfp",      "nft",  "nice", "not",
-    "ny",    "ob",    "ok",    "omg",    "one",  "our",    "pa",       "pls",  "pnl",  "poc",
-    "ppi",   "rekt",  "rr",    "rsi",    "sec",  "so",     "soon",     "spot", "ta",   "team",
-    "time",  "top",   "uk",    "up",     "us",   "usa",    "utc",      "very", "win",  "fun",
-    "super", "safe",  "move",  "people", "gas",  "comp",   "vwap",     "we",   "wow",  "wtf",
-    "yes",   "you",   "your"};
+    "ai",    "alert", "ama",    "ath",    "bos",   "boom",   "breaking", "btfd", "cet",  "ceo",
+    "cex",   "chart", "choch",  "copy",   "cpi",   "crypto", "day",      "dex",  "dyor", "easy",
+    "ema",   "est",   "etf",    "fed",    "fomc",  "fomo",   "free",     "fud",  "fvg",  "gm",
+    "gmt",   "gn",    "go",     "good",   "guys",  "happy",  "hello",    "hi",   "hodl", "hot",
+    "htf",   "huge",  "id",     "in",     "it",    "its",    "just",     "kyc",  "lets", "lfg",
+    "lol",   "ltf",   "macd",   "me",     "mtf",   "nfa",    "nfp",      "nft",  "nice", "not",
+    "ny",    "ob",    "ok",     "omg",    "one",   "our",    "pa",       "pls",  "pnl",  "poc",
+    "ppi",   "rekt",  "rr",     "rsi",    "sec",   "so",     "soon",     "spot", "ta",   "team",
+    "time",  "top",   "uk",     "up",     "us",    "usa",    "utc",      "very", "win",  "fun",
+    "super", "safe",  "move",   "people", "gas",   "comp",   "vwap",     "we",   "wow",  "wtf",
+    "yes",   "you",   "your",   "admin",  "edit",  "fyi",    "info",     "note", "news", "ps",
+    "vip",   "mod",   "update", "tldr",   "today", "entry",  "all",      "daily"};
 
 static bool in(const char *word, const char *const *list, size_t count)
 {
@@ -274,13 +275,20 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
     return s;
 }
 
+trade_symbol trade_symbol_named(const char *word)
+{
+    bool may = is_name(word, 1) && !IN(word, stable) && !IN(word, no_symbols);
+    return may ? made(RANK_BARE, word, strlen(word), "") : (trade_symbol){.rank = RANK_NONE};
+}
+
 trade_range trade_symbol_range(const trade_symbol *symbol)
 {
     static const struct {
         const char *base;
         trade_range range;
-    } known_ranges[] = {{"BTC", {1000, 0}}, {"ETH", {80, 0}},  {"XAU", {500, 0}},
-                        {"PAXG", {500, 0}}, {"XAG", {5, 500}}, {"US30", {5000, 0}}};
+    } known_ranges[] = {{"BTC", {1000, 0, true}}, {"ETH", {80, 0, true}},
+                        {"XAU", {500, 0, false}}, {"PAXG", {500, 0, false}},
+                        {"XAG", {5, 500, false}}, {"US30", {5000, 0, false}}};
     char base[TRADE_BASE_SIZE], quote[TRADE_QUOTE_SIZE];
     for (size_t i = 0; i < sizeof known_ranges / sizeof *known_ranges; i++)
         if (strcmp(symbol->base, known_ranges[i].base) == 0 && strcmp(symbol->quote, "BTC") != 0)
@@ -290,7 +298,8 @@ trade_range trade_symbol_range(const trade_symbol *symbol)
     for (size_t i = 0; i < sizeof quote; i++)
         quote[i] = (char)(symbol->quote[i] | 32);
     base[strlen(symbol->base)] = quote[strlen(symbol->quote)] = '\0';
-    return IN(base, money) && IN(quote, money) ? (trade_range){0, 1000} : (trade_range){0, 0};
+    return IN(base, money) && IN(quote, money) ? (trade_range){0, 1000, false}
+                                               : (trade_range){0, 0, false};
 }
 
 /* Does a side stand beside it, on its line? */

@@ -148,6 +148,26 @@ static void skip_fence(reader *self)
     skip_to(self, end < self->part->size ? end : self->part->size);
 }
 
+/* "0.076 _ 0.070", "4338__4334": from, to. */
+static bool read_underscores(reader *self)
+{
+    const char *text = self->part->text;
+    size_t end = self->at;
+    uint32_t start = self->offset;
+    const token *last = self->count > 0 ? &self->tokens[self->count - 1] : NULL;
+    while (end < self->part->size && text[end] == '_')
+        end++;
+    bool spaced = end < self->part->size && text[end] == ' ';
+    size_t next = end + spaced;
+    if (!last || last->kind != TOKEN_NUMBER || spaced != self->spaced || end - self->at > 3 ||
+        next >= self->part->size || text[next] < '0' || text[next] > '9')
+        return false;
+    skip_to(self, end);
+    self->spaced = spaced;
+    add_mark(self, '-', start);
+    return true;
+}
+
 /* Marks of Markdown around a text. Returns whether something was dropped. */
 static bool skip_markdown(reader *self)
 {
@@ -162,6 +182,8 @@ static bool skip_markdown(reader *self)
         return true;
     }
     char c = self->part->text[self->at];
+    if (c == '_' && read_underscores(self))
+        return true;
     bool twice = starts(self, "||") || starts(self, "__") || starts(self, "**");
     if (!twice && c != '`' && c != '\\' && c != '*' && c != '_')
         return false;

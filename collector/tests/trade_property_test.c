@@ -11,10 +11,10 @@
 #include "trade_case.h"
 #include "trade_rules.h"
 
-static const char *const files[] = {"tests/trades/premium.txt", "tests/trades/oneline.txt",
-                                    "tests/trades/bots.txt",    "tests/trades/languages.txt",
-                                    "tests/trades/numbers.txt", "tests/trades/updates.txt",
-                                    "tests/trades/talk.txt",    "tests/trades/later.txt"};
+static const char *const files[] = {
+    "tests/trades/premium.txt",   "tests/trades/oneline.txt", "tests/trades/bots.txt",
+    "tests/trades/languages.txt", "tests/trades/numbers.txt", "tests/trades/updates.txt",
+    "tests/trades/talk.txt",      "tests/trades/later.txt",   "tests/trades/rooms.txt"};
 
 static void each(void (*fn)(const trade_case *, void *), void *user)
 {

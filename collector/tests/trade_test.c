@@ -65,6 +65,11 @@ static void messages_written_after_the_reader_was_done_are_read(void **state)
     check_file("tests/trades/later.txt", 140);
 }
 
+static void layouts_of_rooms_that_are_known_are_read(void **state)
+{
+    check_file("tests/trades/rooms.txt", 100);
+}
+
 static void the_words_are_in_order_and_folded(void **state)
 {
     for (size_t i = 0; i < trade_phrase_count; i++) {
@@ -140,6 +145,7 @@ int main(void)
         cmocka_unit_test(updates_are_told_from_entries),
         cmocka_unit_test(talk_news_and_advertising_are_no_trades),
         cmocka_unit_test(messages_written_after_the_reader_was_done_are_read),
+        cmocka_unit_test(layouts_of_rooms_that_are_known_are_read),
         cmocka_unit_test(the_words_are_in_order_and_folded),
         cmocka_unit_test(a_slip_of_the_keyboard_is_mended_a_different_word_is_not),
         cmocka_unit_test(spans_are_slices_as_javascript_makes_them),
