@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { transformSync } from "esbuild";
 import { stateOf } from "../src/engine/deploy/state.js";
 import { pushRequest } from "./bundle.js";
 import {
@@ -137,4 +138,30 @@ test("a module with something to remember is told from one without", () => {
   const other = 'import { s } from "./s.js"; const f = () => { s.n = 1; };';
   assert.equal(report(other).changesOthers, true);
   assert.equal(report("const g = globalThis;").usesGlobal, true);
+  assert.equal(report("const g = 1; export { g as self };").usesGlobal, false);
+});
+
+test("a variable of a function is not taken for one of its module", () => {
+  const report = (source: string) => {
+    const { code, map } = transformSync(source, {
+      format: "esm",
+      minifyIdentifiers: true,
+      sourcefile: "m.ts",
+      sourcemap: "external",
+    });
+    return stateOf({
+      path: "m.js",
+      source: code,
+      sourceMap: map,
+      environment: "isolate",
+    });
+  };
+  const local =
+    "export const f = () => { const page = {}; page.n = other.n; return page; };";
+  const source = `const page = { n: 0 }; const other = page; ${local}`;
+  assert.equal(report(source).hasState, false);
+  assert.equal(
+    report(`${source} export const g = () => page.n++;`).hasState,
+    true,
+  );
 });

@@ -125,8 +125,7 @@ class Examination {
     this.tokens.forEach((token, i) => {
       if (
         !token.isName ||
-        this.text(i - 1) === "." ||
-        this.text(i - 1) === "?."
+        ["as", ".", "?."].includes(this.text(i - 1)) // what others call it; a member
       )
         return;
       if (token.text === "globalThis" || token.text === "self")
@@ -140,7 +139,10 @@ class Examination {
     return this.tokens[i]?.text ?? "";
   }
 
-  /** Names in the app's own source, whatever the bundler calls them; null in packages. */
+  /**
+   * A variable, told from others by its name here and its name in the app's own source: either
+   * alone may be that of another one in an inner scope, too. Null in packages.
+   */
   private identity(i: number): string | null {
     const { at, text } = this.tokens[i]!;
     if (this.map === null) return text;
@@ -156,7 +158,7 @@ class Examination {
       column: at - this.lines[low]!,
     });
     if (found.source !== null && PACKAGE.test(found.source)) return null;
-    return `${found.source ?? ""}:${found.name ?? text}`;
+    return `${found.source ?? ""}:${found.name ?? text}:${text}`;
   }
 
   private declare(i: number, kind: Kind): void {
