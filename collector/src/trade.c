@@ -429,7 +429,8 @@ static void read_update(verdict *self)
     trade *out = self->out;
     out->kind = TRADE_UPDATE;
     put_symbol(self);
-    put_side(self);
+    if (!self->fields.long_side || !self->fields.short_side)
+        put_side(self); /* with both it may be any */
     put_terms(self);
     out->order = TRADE_NO_ORDER;
     put_update(self);

@@ -227,6 +227,14 @@ static bool is_index(const scan *self, const item *number)
     return labelled && (item_is(next, SENSE_HIT) || is_mark(next, "V") || item_is(next, SENSE_AND));
 }
 
+static bool holds(const field_values *field, const item *number)
+{
+    for (size_t i = 0; i < field->count; i++)
+        if (strcmp(field->items[i]->value, number->value) == 0)
+            return true;
+    return false;
+}
+
 static void push(scan *self, const item *number)
 {
     field_values *field = values_of(self);
@@ -245,6 +253,8 @@ static void push(scan *self, const item *number)
         return;
     }
     self->paused = SCOPE_NONE;
+    if (field == &self->out->entry && fresh_label && holds(field, number))
+        return; /* "Price: 3138.99, Entry: 3138.99" */
     field->links[field->count] = fresh_label ? ',' : self->link;
     field->hit[field->count] = false;
     field->items[field->count++] = number;
@@ -271,7 +281,19 @@ static bool goes_on(const scan *self)
            (self->count == 1 && self->last_value == &self->list->items[self->at - 1]);
 }
 
-/* A price alone on its line goes on with the list that an empty line ended. */
+/* The next number of a list that an empty line ended goes on with it: "2) 71200". */
+static void resume_at(scan *self, size_t nth)
+{
+    scope before = self->scope;
+    if (before != SCOPE_NONE || self->paused == SCOPE_NONE)
+        return;
+    self->scope = self->paused;
+    self->count = values_of(self)->count;
+    if (self->count + 1 != nth)
+        self->scope = before;
+}
+
+/* So does a price alone on its line. */
 static void resume(scan *self)
 {
     const item *next = ahead(self, is_mark(ahead(self, 1), "$") ? 2 : 1);
@@ -301,6 +323,7 @@ static void on_number(scan *self, const item *number)
     }
     if (number->unit == UNIT_ORDINAL) {
         self->nth = number->first->text[0] ? (size_t)atoi(number->first->text) - 1 : 0;
+        resume_at(self, self->nth + 1);
         self->fresh = false;
         return;
     }
@@ -311,6 +334,7 @@ static void on_number(scan *self, const item *number)
     if (is_index(self, number)) {
         self->remark = false;
         self->nth = (size_t)atoi(number->first->text) - 1;
+        resume_at(self, self->nth + 1);
         self->fresh = false;
         return;
     }

@@ -103,6 +103,11 @@ static size_t small(const item *i)
     return n <= TRADE_TARGETS_MAX ? n : 0;
 }
 
+static bool is_price(const item *i)
+{
+    return i && item_is_price(i) && i->readable && small(i) == 0;
+}
+
 /* ---- targets ---- */
 
 typedef struct reached {
@@ -235,9 +240,26 @@ static bool is_said_before(const item_list *list, size_t at)
     return false;
 }
 
+/* "Tp1 🥳", that begins a text without a price: they cheer. */
+static bool is_cheered(const item_list *list, size_t at)
+{
+    enum { REACH = 16 };
+    size_t i = at + 1;
+    for (size_t k = at; k-- > 0;)
+        if (list->items[k].kind != ITEM_MARK)
+            return false;
+    if (!item_at(list, i) || small(&list->items[i]) == 0 || !is_mark(item_at(list, i + 1), "ET!"))
+        return false;
+    for (size_t n = 0; i < list->count && n < REACH; i++, n++)
+        if (is_price(&list->items[i]))
+            return false;
+    return true;
+}
+
 static void on_target(seek *self)
 {
     reached r = read_reached(self->list, self->at);
+    r.hit = r.hit || is_cheered(self->list, self->at);
     if (!r.hit && !is_said_before(self->list, self->at))
         return;
     bool doubtful = is_doubtful(self->list, self->at);
@@ -250,22 +272,27 @@ static void on_target(seek *self)
 
 /* ---- stops ---- */
 
-static bool is_price(const item *i)
+/* Is it what was won or lost: "1.768€ gain"? */
+static bool is_amount(const item_list *list, size_t at)
 {
-    return i && item_is_price(i) && i->readable && small(i) == 0;
+    const item *next = item_at(list, at + 1);
+    if (is_mark(next, "$"))
+        next = item_at(list, at + 2);
+    return next && (item_is(next, SENSE_PROFIT) || item_is(next, SENSE_LOSS));
 }
 
 /* The price right behind, past small words. */
 static const item *price_after(const item_list *list, size_t at)
 {
-    for (size_t i = at + 1, n = 0; n < 5; i++, n++) {
+    for (size_t i = at + 1, n = 0; n < 6; i++, n++) {
         const item *one = item_at(list, i);
         if (!one)
             return NULL;
         if (is_price(one))
-            return one;
+            return is_amount(list, i) ? NULL : one;
         if (one->kind == ITEM_WORD && !item_is(one, SENSE_PLAIN) && !item_is(one, SENSE_TO) &&
-            !item_is(one, SENSE_PROFIT) && !item_is(one, SENSE_MARKET))
+            !item_is(one, SENSE_PROFIT) && !item_is(one, SENSE_MARKET) &&
+            !item_is(one, SENSE_EVEN) && !item_is(one, SENSE_LOSS) && !item_is_side(one))
             return NULL;
     }
     return NULL;
@@ -300,6 +327,8 @@ static void on_stop(seek *self)
         bool even = item_is(one, SENSE_EVEN) || (item_is(one, SENSE_ENTRY) && (to || moved));
         if (even) {
             tell(self, TRADE_STOP_MOVED, self->at, i);
+            if (self->out->type == TRADE_STOP_MOVED)
+                self->out->price = price_after(list, i);
             return;
         }
         if (is_price(one) && (moved || (to && n > 0 && item_is(&list->items[i - 1], SENSE_TO)))) {
@@ -444,6 +473,15 @@ static void on_word(seek *self, const item *word)
 
 /* ---- price and result ---- */
 
+static bool is_price_label(const item_list *list, size_t at)
+{
+    static const char *const labels[] = {"price", "preis", "precio", "preco", "prix", "цена"};
+    bool said = false;
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        said = said || has_word(&list->items[at], labels[i]);
+    return said && is_mark(item_at(list, at + 1), ":");
+}
+
 /* A price beside the news: behind it on its line, or before it. */
 static const item *price_beside(const item_list *list, const trade_news *news)
 {
@@ -464,6 +502,12 @@ static const item *price_beside(const item_list *list, const trade_news *news)
     for (size_t i = to; i < list->count && news->type == TRADE_ENTERED; i++)
         if (item_is(&list->items[i], SENSE_ENTRY) && (after = price_after(list, i)))
             return after; /* "Average entry price: ..." */
+    bool named = false;
+    for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++) {
+        named = named || list->items[i].kind == ITEM_SYMBOL;
+        if (named && is_price_label(list, i) && (after = price_after(list, i)))
+            return after; /* "Price: ..." on a line of its own */
+    }
     for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++)
         if (item_is(&list->items[i], SENSE_CLOSED) && (after = price_after(list, i)))
             return after; /* "Exit price: ..." further down */

@@ -4,17 +4,19 @@
 
 #include "trade_items.h"
 
-static const char *const quotes[] = {"aud", "bnb",  "brl", "btc",   "busd", "cad",  "chf",
-                                     "dai", "eth",  "eur", "fdusd", "gbp",  "inr",  "jpy",
-                                     "krw", "ngn",  "nzd", "perp",  "rub",  "sol",  "swap",
-                                     "try", "tusd", "uah", "usd",   "usdc", "usde", "usdt"};
+static const char *const quotes[] = {"aud",  "bnb",  "brl", "btc", "busd", "cad",   "chf",  "cnh",
+                                     "czk",  "dai",  "dkk", "eth", "eur",  "fdusd", "gbp",  "hkd",
+                                     "huf",  "inr",  "jpy", "krw", "mxn",  "ngn",   "nok",  "nzd",
+                                     "perp", "pln",  "rub", "sek", "sgd",  "sol",   "swap", "thb",
+                                     "try",  "tusd", "uah", "usd", "usdc", "usde",  "usdt", "zar"};
 
 /* What closes a joined name whatever stands before it. */
 static const char *const any_quotes[] = {"usdtperp", "usdcperp", "usdperp", "fdusd", "usdtp",
                                          "usdt",     "usdc",     "busd",    "perp",  "usd"};
 
-static const char *const money[] = {"aud", "cad", "chf", "cnh", "eur", "gbp", "jpy", "mxn", "nok",
-                                    "nzd", "sek", "sgd", "try", "usd", "xag", "xau", "zar"};
+static const char *const money[] = {"aud", "cad", "chf", "cnh", "czk", "dkk", "eur", "gbp",
+                                    "hkd", "huf", "jpy", "mxn", "nok", "nzd", "pln", "sek",
+                                    "sgd", "thb", "try", "usd", "xag", "xau", "zar"};
 
 static const char *const stable[] = {"aeusd", "busd",  "crvusd", "fdusd", "gusd", "lusd",
                                      "pyusd", "rlusd", "susd",   "tusd",  "usd",  "usdc",
@@ -204,18 +206,21 @@ static trade_symbol split(const token *tokens, size_t n, size_t *at)
     bool slash = second < n && is_mark(&tokens[second], '/');
     bool dash = second < n && (is_mark(&tokens[second], '-') || is_mark(&tokens[second], '_')) &&
                 !tokens[second].spaced;
-    second += slash || dash;
+    bool name = known(base->text) != UNKNOWN || (base->upper && !trade_phrase_find(base->text));
+    bool bracket = name && second + 2 < n && is_mark(&tokens[second], '(') &&
+                   !tokens[second].spaced && is_mark(&tokens[second + 2], ')'); /* "GUN(USDT)" */
+    second += slash || dash || bracket;
     if (second >= n || tokens[second].kind != TOKEN_WORD || !IN(tokens[second].text, quotes))
         return none;
     const char *quote = tokens[second].text;
-    bool adjacent = !slash && !dash && tokens[second].start == base->end + 1 &&
+    bool adjacent = !slash && !dash && !bracket && tokens[second].start == base->end + 1 &&
                     !tokens[second].spaced; /* an underscore was dropped */
-    if ((!slash && !dash && !adjacent) || (dash && tokens[second].spaced) ||
+    if ((!slash && !dash && !bracket && !adjacent) || (dash && tokens[second].spaced) ||
         IN(base->text, stable) || strcmp(base->text, quote) == 0 || !is_name(base->text, 1))
         return none;
     if (!slash && strstr(quote, "usd") == NULL && known(base->text) == UNKNOWN)
         return none;
-    *at = skip_tail(tokens, n, second + 1);
+    *at = bracket ? second + 2 : skip_tail(tokens, n, second + 1);
     return made(RANK_PAIR, base->text, strlen(base->text), quote);
 }
 

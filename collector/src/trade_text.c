@@ -226,6 +226,55 @@ static char *put_letter(const char *begin, char *out, const trade_char *c)
     return out + len;
 }
 
+/* Letters of one script that look like those of the other: "BTС" with a Cyrillic C. */
+static const struct {
+    char latin;
+    const char *cyrillic;
+} lookalikes[] = {{'a', "\xD0\xB0"}, {'b', "\xD0\xB2"}, {'c', "\xD1\x81"}, {'e', "\xD0\xB5"},
+                  {'h', "\xD0\xBD"}, {'k', "\xD0\xBA"}, {'m', "\xD0\xBC"}, {'o', "\xD0\xBE"},
+                  {'p', "\xD1\x80"}, {'t', "\xD1\x82"}, {'x', "\xD1\x85"}, {'y', "\xD1\x83"}};
+
+/* Does a Cyrillic letter begin with this byte? */
+static bool is_cyrillic(char byte)
+{
+    return ((unsigned char)byte & 0xFE) == 0xD0;
+}
+
+/* A word of two scripts becomes one of the script that most of its letters are of. Returns its end;
+ * a Cyrillic letter has two bytes, and so has the pool for each byte of the text. */
+static char *settle_script(char *begin, char *end)
+{
+    char word[64], *out = begin;
+    size_t latin = 0, cyrillic = 0, len = (size_t)(end - begin);
+    for (const char *c = begin; c < end; c++) {
+        latin += *c >= 'a' && *c <= 'z';
+        cyrillic += is_cyrillic(*c);
+    }
+    if (latin == 0 || cyrillic == 0 || len >= sizeof word)
+        return end;
+    memcpy(word, begin, len);
+    for (size_t i = 0, size; i < len; i += size) {
+        size = is_cyrillic(word[i]) && i + 1 < len ? 2 : 1;
+        const char *put = word + i;
+        size_t n = size;
+        for (size_t k = 0; k < sizeof lookalikes / sizeof *lookalikes; k++) {
+            if (size == 2 && latin >= cyrillic && memcmp(put, lookalikes[k].cyrillic, 2) == 0) {
+                put = &lookalikes[k].latin;
+                n = 1;
+                break;
+            }
+            if (size == 1 && latin < cyrillic && *put == lookalikes[k].latin) {
+                put = lookalikes[k].cyrillic;
+                n = 2;
+                break;
+            }
+        }
+        memcpy(out, put, n);
+        out += n;
+    }
+    return out;
+}
+
 static void read_word(reader *self)
 {
     char *begin = self->pool, *out = begin;
@@ -263,6 +312,7 @@ static void read_word(reader *self)
         step(self, c);
         end = self->offset;
     }
+    out = settle_script(begin, out);
     *out = '\0';
     self->pool = out + 1;
     token *t = add(self, TOKEN_WORD, start);

@@ -67,7 +67,7 @@ static void messages_written_after_the_reader_was_done_are_read(void **state)
 
 static void layouts_of_rooms_that_are_known_are_read(void **state)
 {
-    check_file("tests/trades/rooms.txt", 100);
+    check_file("tests/trades/rooms.txt", 150);
 }
 
 static void the_words_are_in_order_and_folded(void **state)
