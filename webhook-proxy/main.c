@@ -73,9 +73,9 @@ static const daemon_program program = {
     "      \"api\": {\"token_env\" or \"token_file\", \"store\"} Sell.app and Stripe are asked\n"
     "      for missed events, and Sell.app for refunds and disputes, which it does not send\n"
     "  STATE_DIRECTORY/journal-*\n"
-    "      events as they are accepted: 16 MiB a file, at most 16 files\n"
+    "      events that were accepted and not yet delivered, 16 MiB a file\n"
     "  STATE_DIRECTORY/spool\n"
-    "      events that were accepted and not yet delivered, moved there from the journal\n",
+    "      what was refused by the backend or asked of a provider, and dead letters\n",
     commands,
     true};
 

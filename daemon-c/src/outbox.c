@@ -214,17 +214,17 @@ static int put_row(outbox *box, const char *name, const void *value, size_t size
 }
 
 /* Ids come in blocks, and the end of the block is stored with the first entry of it. */
-static int reserve_ids(outbox *box)
+static int reserve_ids(outbox *box, int64_t id)
 {
     char text[32];
     int r;
 
-    if (box->next_id < box->id_limit)
+    if (id < box->id_limit)
         return 0;
-    snprintf(text, sizeof(text), "%" PRId64, box->next_id + ID_BLOCK);
+    snprintf(text, sizeof(text), "%" PRId64, id + ID_BLOCK);
     r = put_row(box, OUTBOX_ID_LIMIT, text, strlen(text));
     if (r == 0)
-        box->id_limit = box->next_id + ID_BLOCK;
+        box->id_limit = id + ID_BLOCK;
     return r;
 }
 
@@ -238,40 +238,41 @@ static int is_dead(outbox *box, const char *key)
     return outbox_numbers(box, SQL_FIND_DEAD, &one, 1);
 }
 
-static int append(outbox *box, const char *key, const void *payload, size_t size, int64_t now_ms)
+static int insert(outbox *box, int64_t id, const char *key, const void *payload, size_t size,
+                  int64_t now_ms)
 {
-    sqlite3_stmt *insert = box->statements[SQL_APPEND];
+    sqlite3_stmt *statement = box->statements[SQL_APPEND];
     int r = box->options.unique_keys ? is_dead(box, key) : 0;
 
     if (r > 0)
         return -EEXIST;
     if (r == 0)
-        r = reserve_ids(box);
+        r = reserve_ids(box, id);
     if (r < 0)
         return r;
-    sqlite3_bind_int64(insert, 1, box->next_id);
-    sqlite3_bind_text(insert, 2, key, -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(insert, 3, size ? payload : "", size, SQLITE_STATIC);
-    sqlite3_bind_int64(insert, 4, now_ms);
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_text(statement, 2, key, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 3, size ? payload : "", size, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 4, now_ms);
     r = run(box, SQL_APPEND);
     if (r == 0 && sqlite3_changes(box->db) == 0)
         r = -EEXIST;
     if (r == 0) {
-        box->next_id++;
+        box->next_id = id < box->next_id ? box->next_id : id + 1;
         box->counts.waiting++;
         box->counts.bytes += (int64_t)(strlen(key) + size);
     }
     return r;
 }
 
-int outbox_append(outbox *box, const char *key, const void *payload, size_t size, int64_t now_ms,
-                  int64_t *ret_id)
+int outbox_insert(outbox *box, int64_t id, const char *key, const void *payload, size_t size,
+                  int64_t now_ms)
 {
     size_t length = strlen(key);
     bool alone;
     int r;
 
-    if (length > KEY_MAX_BYTES || size > PAYLOAD_MAX_BYTES)
+    if (id <= 0 || length > KEY_MAX_BYTES || size > PAYLOAD_MAX_BYTES)
         return -EINVAL;
     r = enter(box, &alone);
     if (r < 0)
@@ -280,11 +281,40 @@ int outbox_append(outbox *box, const char *key, const void *payload, size_t size
         box->counts.bytes + (int64_t)(length + size) > box->options.max_bytes)
         r = -ENOBUFS;
     else
-        r = append(box, key, payload, size, now_ms);
-    r = leave(box, alone, r);
+        r = insert(box, id, key, payload, size, now_ms);
+    return leave(box, alone, r);
+}
+
+int outbox_append(outbox *box, const char *key, const void *payload, size_t size, int64_t now_ms,
+                  int64_t *ret_id)
+{
+    int64_t id = box->next_id;
+    int r = outbox_insert(box, id, key, payload, size, now_ms);
+
     if (r == 0 && ret_id)
-        *ret_id = box->next_id - 1;
+        *ret_id = id;
     return r;
+}
+
+int64_t outbox_next_id(const outbox *box)
+{
+    return box->next_id;
+}
+
+int outbox_has(outbox *box, const char *key)
+{
+    int64_t one;
+    int r;
+
+    if (box->failed)
+        return -EIO;
+    if (box->counts.waiting + box->counts.dead == 0)
+        return 0;
+    r = is_dead(box, key);
+    if (r != 0)
+        return r;
+    sqlite3_bind_text(box->statements[SQL_FIND_WAITING], 1, key, -1, SQLITE_STATIC);
+    return outbox_numbers(box, SQL_FIND_WAITING, &one, 1);
 }
 
 int outbox_put(outbox *box, const char *name, const void *value, size_t size)
@@ -499,7 +529,7 @@ int outbox_count(outbox *box, outbox_counts *ret)
     return 0;
 }
 
-int outbox_flush(outbox *box)
+int outbox_checkpoint(outbox *box)
 {
     int log_frames, moved, rc;
 
@@ -507,25 +537,14 @@ int outbox_flush(outbox *box)
         return -EIO;
     if (box->open_transaction)
         return -EINVAL;
+    if (box->wal_frames < IDLE_FRAMES)
+        return 0;
     rc = sqlite3_wal_checkpoint_v2(box->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_frames, &moved);
     if (rc == SQLITE_BUSY || (rc == SQLITE_OK && moved < log_frames))
-        return -EBUSY;
+        return 0; /* a reader is in the way: next time */
     if (rc == SQLITE_OK)
         box->wal_frames = 0; /* the next commit begins the log again */
     return outbox_failure(box, rc);
-}
-
-int outbox_checkpoint(outbox *box)
-{
-    int r = 0;
-
-    if (box->failed)
-        return -EIO;
-    if (box->open_transaction)
-        return -EINVAL;
-    if (box->wal_frames >= IDLE_FRAMES)
-        r = outbox_flush(box);
-    return r == -EBUSY ? 0 : r; /* a reader is in the way: next time */
 }
 
 /* ---- from outside ---- */

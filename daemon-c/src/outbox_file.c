@@ -1,7 +1,7 @@
 /* outbox_file.c - the file of an outbox: its lock, its identity, its checks, its settings.
  * Owns nothing of its own: works on the box that is being opened, on that box's thread.
- * Invariant: a box is opened only if the file is ours, whole, in WAL mode, with synchronous as
- * asked for. */
+ * Invariant: a box is opened only if the file is ours, whole, in WAL mode, with synchronous=FULL.
+ */
 #include "outbox_internal.h"
 
 #include <errno.h>
@@ -182,10 +182,9 @@ static int set_up(outbox *box)
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
                          "PRAGMA temp_store = MEMORY;");
     if (r == 0)
-        r = execute(box, box->options.lazy_sync ? "PRAGMA synchronous = NORMAL"
-                                                : "PRAGMA synchronous = FULL");
+        r = execute(box, "PRAGMA synchronous = FULL");
     if (r == 0) /* some builds choose another default for WAL: read it back */
-        r = expect_pragma(box, "PRAGMA synchronous", box->options.lazy_sync ? "1" : "2");
+        r = expect_pragma(box, "PRAGMA synchronous", "2");
     if (r == 0)
         r = expect_pragma(box, "PRAGMA quick_check(1)", "ok");
     if (r == 0)

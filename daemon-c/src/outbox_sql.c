@@ -28,6 +28,7 @@ const char *const outbox_statements[SQL_STATEMENTS] = {
     [SQL_APPEND] = "INSERT INTO waiting(id, key, payload, created_at, next_at)"
                    " VALUES(?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING",
     [SQL_FIND_DEAD] = "SELECT 1 FROM dead WHERE key = ?1",
+    [SQL_FIND_WAITING] = "SELECT 1 FROM waiting WHERE key = ?1",
     [SQL_PEEK] = "SELECT " OUTBOX_COLUMNS " FROM waiting WHERE id > ?1 AND next_at <= ?2"
                  " ORDER BY id LIMIT ?3",
     [SQL_LIST] =

@@ -10,6 +10,7 @@ typedef enum outbox_sql {
     SQL_ROLLBACK,
     SQL_APPEND,
     SQL_FIND_DEAD,
+    SQL_FIND_WAITING,
     SQL_PEEK,
     SQL_LIST,
     SQL_NEXT_FRESH,

@@ -1,5 +1,6 @@
 /* journal_fuzz.c - a segment that was written whole, and then damaged anywhere: what is read is a
- * beginning of what was written, and what is committed afterwards is read too. */
+ * beginning of what was written, but for what its marks say is done with, and what is committed
+ * afterwards is read too. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -26,11 +27,12 @@ static int no_sync(int fd)
 static journal *open_journal(void)
 {
     static const journal_io io = {pwrite, no_sync};
-    const journal_options options = {directory, SEGMENT, 4, &io};
+    const journal_options options = {
+        .directory = directory, .segment_bytes = SEGMENT, .max_segments = 4, .io = &io};
     char reason[300];
     journal *self = NULL;
 
-    if (journal_open(&options, (journal_place){0, 0}, &self, reason, sizeof(reason)) != 0)
+    if (journal_open(&options, &self, reason, sizeof(reason)) != 0)
         abort();
     return self;
 }
@@ -42,7 +44,10 @@ static void commit_entry(journal *self, int i, uint8_t size)
 
     snprintf(key, sizeof(key), "key-%d", i);
     memset(payload, i, size);
-    if (journal_append(self, &(journal_entry){key, payload, size, i}) != 0 ||
+    if (journal_append(
+            self,
+            &(journal_entry){
+                .id = i + 1, .key = key, .payload = payload, .size = size, .now_ms = i}) != 0 ||
         journal_commit(self) != 0)
         abort();
 }
@@ -58,15 +63,39 @@ static bool check(const journal_entry *entry, journal_place next, void *user)
     const char *bytes = entry->payload;
 
     (void)next;
-    if (entry->now_ms == ENTRIES) /* the one committed afterwards */
-        e->next = ENTRIES;
-    else if (entry->size != e->sizes[e->next])
+    if (entry->now_ms < e->next || entry->id != entry->now_ms + 1)
+        abort();
+    e->next = (int)entry->now_ms; /* a mark, or the end, may have taken those between */
+    if (e->next < ENTRIES && entry->size != e->sizes[e->next])
         abort();
     for (size_t i = 0; i < entry->size; i++)
         if (bytes[i] != e->next)
             abort();
     e->next++;
     return true;
+}
+
+typedef struct marks {
+    journal *journal;
+    uint8_t which; /* a bit each */
+} marks;
+
+static bool mark_one(const journal_entry *entry, journal_place next, void *user)
+{
+    marks *m = user;
+
+    (void)next;
+    if (m->which >> entry->now_ms & 1 && journal_mark(m->journal, entry->place) != 0)
+        abort();
+    return true;
+}
+
+static void mark_some(journal *self, uint8_t which)
+{
+    marks m = {self, which};
+
+    if (journal_read(self, (journal_place){0, 0}, 100, mark_one, &m) != ENTRIES)
+        abort();
 }
 
 /* Triples: where, two bytes, and what to change there. */
@@ -123,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     self = open_journal();
     for (int i = 0; i < ENTRIES; i++)
         commit_entry(self, i, data[i]);
+    mark_some(self, data[0]);
     journal_close(self);
     damage(data + ENTRIES, size - ENTRIES);
     self = open_journal();

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(id, data, size < sizeof(id) - 1 ? size : sizeof(id) - 1); /* a header may say anything */
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         event_facts facts;
-        provider_extract(all[i], body, size, size % 2 ? id : NULL, &facts);
+        if (!provider_extract(all[i], body, size, size % 2 ? id : NULL, &facts))
+            abort();
         check_text(facts.key, sizeof(facts.key));
         check_text(facts.type, sizeof(facts.type));
         check_text(facts.subject, sizeof(facts.subject));

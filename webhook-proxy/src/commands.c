@@ -14,6 +14,7 @@
 #include "control.h"
 #include "daemon/clock.h"
 #include "daemon/outbox.h"
+#include "journal.h"
 #include "record.h"
 #include "request.h"
 #include "sources.h"
@@ -52,41 +53,114 @@ static void spool_path(const proxy_config *config, char *ret, size_t size)
     snprintf(ret, size, "%s/spool", config->daemon.state_directory);
 }
 
+/* An event of the journal, found before the box was read. */
+typedef struct waiting {
+    int64_t id;
+    journal_place place;
+} waiting;
+
+/* Through both places where events are, by id. An event of the journal that was delivered or moved
+ * to the box while we read is shown as it was; one that the box has as well, as the box has it. */
 typedef struct walk {
     outbox_entry_fn *fn;
     void *user;
-    int64_t last;
-    bool more;
+    journal *journal;
+    waiting *list;
+    size_t count, capacity, at;
+    journal_place next; /* to read on from */
+    int64_t last;       /* of the box */
+    bool no_memory, more;
 } walk;
 
-static bool step(const outbox_entry *entry, void *user)
+static bool note_waiting(const journal_entry *entry, journal_place next, void *user)
 {
     walk *w = user;
 
-    w->last = entry->id;
-    w->more = w->fn(entry, w->user);
+    if (w->count == w->capacity) {
+        size_t capacity = w->capacity ? w->capacity * 2 : 256;
+        waiting *list = realloc(w->list, capacity * sizeof(*list));
+
+        if (list == NULL) {
+            w->no_memory = true;
+            return false;
+        }
+        w->list = list;
+        w->capacity = capacity;
+    }
+    w->list[w->count++] = (waiting){entry->id, entry->place};
+    w->next = next;
+    return true;
+}
+
+static bool step_journal(const journal_entry *entry, journal_place next, void *user)
+{
+    walk *w = user;
+    const outbox_entry as_boxed = {.id = entry->id,
+                                   .key = entry->key,
+                                   .payload = entry->payload,
+                                   .size = entry->size,
+                                   .created_at = entry->now_ms,
+                                   .next_attempt_at = entry->now_ms,
+                                   .last_error = ""};
+
+    w->more = w->fn(&as_boxed, w->user);
     return w->more;
 }
 
-/* Every entry, in pages, so that the proxy's log is not held back. Returns an exit status. */
+/* Those of the journal before an id; one that has this id is passed over. */
+static void step_to(walk *w, int64_t id)
+{
+    for (; w->more && w->at < w->count && w->list[w->at].id <= id; w->at++)
+        if (w->list[w->at].id < id) /* its segment may be gone meanwhile */
+            (void)journal_get(w->journal, w->list[w->at].place, step_journal, w);
+}
+
+static bool step_box(const outbox_entry *entry, void *user)
+{
+    walk *w = user;
+
+    step_to(w, entry->id);
+    w->last = entry->id;
+    w->more = w->more && w->fn(entry, w->user);
+    return w->more;
+}
+
+static int read_journal(const proxy_config *config, walk *w, char *reason, size_t size)
+{
+    const journal_options options = {.directory = config->daemon.state_directory,
+                                     .read_only = true};
+    int r = journal_open(&options, &w->journal, reason, size);
+    ssize_t n = 1;
+
+    while (r == 0 && n > 0)
+        n = journal_read(w->journal, w->next, PAGE, note_waiting, w);
+    return r < 0 ? r : w->no_memory ? -ENOMEM : (int)n;
+}
+
+/* Every entry after an id; those of the box in pages, so that the proxy's log is not held back.
+ * Returns an exit status. */
 static int each_entry(const proxy_config *config, int64_t after, outbox_entry_fn *fn, void *user)
 {
     walk w = {.fn = fn, .user = user, .last = after, .more = true};
     outbox_error error = {""};
     char path[4096];
     int64_t before;
-    int r;
+    int r = read_journal(config, &w, error.text, sizeof(error.text));
 
     spool_path(config, path, sizeof(path));
-    r = control_store(config->daemon.state_directory);
-    if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
-        complain(0, "the running proxy is busy: its newest events may be missing below");
+    while (w.at < w.count && w.list[w.at].id <= after)
+        w.at++;
     do {
         before = w.last;
-        r = outbox_inspect(path, before, PAGE, step, &w, &error);
+        if (r == 0)
+            r = outbox_inspect(path, before, PAGE, step_box, &w, &error);
     } while (r == 0 && w.more && w.last != before);
+    if (r == 0)
+        step_to(&w, INT64_MAX);
+    journal_close(w.journal);
+    free(w.list);
     if (r < 0)
-        return complain(DAEMON_EXIT_FAILED, "%s", error.text);
+        return complain(DAEMON_EXIT_FAILED, "%s", *error.text ? error.text : strerror(-r));
     return DAEMON_EXIT_DONE;
 }
 
@@ -441,7 +515,8 @@ static int judge(const capture *c, const source *from)
                             from->scheme.header);
         printf("%-12s signed, but at a time that is too far off now\n", "note");
     }
-    provider_extract(from->provider, c->body, c->size, c->head.id, &facts);
+    if (!provider_extract(from->provider, c->body, c->size, c->head.id, &facts))
+        return complain(DAEMON_EXIT_FAILED, "out of memory");
     printf("%-12s %s\n%-12s %s\n%-12s %s\n%-12s %s\n", "secret", secret->id, "verdict",
            facts.unparsable ? "unparsable" : "verified", "type", facts.type, "key", facts.key);
     if (facts.subject[0])

@@ -20,12 +20,12 @@
 
 enum { PACKET_MAX = 16 * 1024, ANSWER_S = 10, CALLERS = 8, LOOK_MS = 2, WAIT_MS = 5000 };
 
-static const char revive_verb[] = "revive", store_verb[] = "store";
+static const char revive_verb[] = "revive";
 
 /* Somebody who waits for what he asked for to be stored. */
 typedef struct caller {
     int fd;
-    spool_mark until;
+    uint64_t until;     /* settlements */
     int64_t give_up_at; /* monotonic */
 } caller;
 
@@ -73,7 +73,7 @@ static int carry_out(control *self, const char *packet)
 
     if (strncmp(packet, revive_verb, length) == 0)
         return revive_all(self, packet + length);
-    return strcmp(packet, store_verb) == 0 ? 0 : -EINVAL;
+    return -EINVAL;
 }
 
 static void say(int fd, int r)
@@ -93,7 +93,7 @@ static void on_look(void *user)
 
     for (size_t i = 0; i < self->caller_count;) {
         caller *c = &self->callers[i];
-        bool stored = self->options.has_stored(c->until, self->options.user);
+        bool stored = self->options.has_settled(c->until, self->options.user);
 
         if (!stored && now < c->give_up_at) {
             i++;
@@ -130,8 +130,8 @@ static void on_caller(int fd, short revents, void *user)
         say(from, r);
         return;
     }
-    self->callers[self->caller_count++] =
-        (caller){from, self->options.now(self->options.user), daemon_monotonic_ms() + WAIT_MS};
+    self->callers[self->caller_count++] = (caller){
+        from, self->options.settlements(self->options.user), daemon_monotonic_ms() + WAIT_MS};
     on_look(self);
 }
 
@@ -225,9 +225,4 @@ int control_revive(const char *directory, const int64_t *ids, size_t count)
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(packet + used, sizeof(packet) - used, " %lld", (long long)ids[i]);
     return ask_at(directory, packet);
-}
-
-int control_store(const char *directory)
-{
-    return ask_at(directory, store_verb);
 }

@@ -1,8 +1,8 @@
 /* control.h - how the command line asks a running proxy for something.
  *
  * A Unix socket in the state directory, which only its owner may enter. One packet asks
- * ("revive 7 9", "store"), one answers ("ok", or why not) when what was asked for, and all that was
- * accepted before it, is in the spool's file. Loop thread only. */
+ * ("revive 7 9"), one answers ("ok", or why not) when what was asked for is in the spool's file.
+ * Loop thread only. */
 #ifndef PROXY_CONTROL_H
 #define PROXY_CONTROL_H
 
@@ -21,8 +21,8 @@ typedef struct control_options {
     const char *directory;
     /* A dead letter is to be delivered again. Returns 0 or a negative errno. */
     int (*revive)(int64_t id, void *user);
-    spool_mark (*now)(void *user);
-    bool (*has_stored)(spool_mark until, void *user);
+    uint64_t (*settlements)(void *user);
+    bool (*has_settled)(uint64_t until, void *user);
     void *user;
 } control_options;
 
@@ -34,7 +34,5 @@ void control_close(control *self); /* NULL is fine */
 /* The other side: asks the proxy that has this directory.
  * Returns 0, -ECONNREFUSED or -ENOENT if none is running, or another negative errno. */
 int control_revive(const char *directory, const int64_t *ids, size_t count);
-/* Has it store what it has accepted, so that it can be read from the file. */
-int control_store(const char *directory);
 
 #endif

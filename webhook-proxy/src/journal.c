@@ -1,20 +1,24 @@
 /* journal.c - segments: their files, their format, what a crash leaves of them.
  * The list of segments and the spare are under a lock; a segment's bytes up to `committed` never
- * change. Invariants: an entry is read exactly when it was committed; a segment is written by one
- * run only, so nothing is ever appended behind what a crash left; the checksum of an entry covers
- * its segment's number and its offset, so what a file held under an earlier number is never read.
- * That a crash in the middle of a batch leaves some of its entries readable is harmless: they were
- * received, and their sender, who got no answer, sends them again under the same keys.
+ * change, but for marks. Invariants: an entry is read exactly when it was committed; a segment is
+ * written by one run only, so nothing is ever appended behind what a crash left; the checksum of an
+ * entry covers its segment's number and its offset, so what a file held under an earlier number is
+ * never read; a segment is given up only when each of its entries is marked. That a crash in the
+ * middle of a batch leaves some of its entries readable is harmless: they were received, and their
+ * sender, who got no answer, sends them again under the same keys.
  *
- * A file: a head of 32 bytes, then entries, each at a multiple of 8: checksum (4 bytes), size of
- * the key (2), zero (2), size of the payload (4), zero (4), time (8), key, payload. Numbers are in
- * the machine's order: the files stay on it. */
+ * A file: a head of 32 bytes, then entries, each at a multiple of 8: checksum (4 bytes), mark (4),
+ * size of the key (2), zero (2), size of the payload (4), id (8), time (8), key, payload. The mark
+ * is the checksum, and its complement once the entry is done with: no accident looks like that. It
+ * is four aligned bytes, so it is written whole or not at all. Numbers are in the machine's order:
+ * the files stay on it. */
 #include "journal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +32,14 @@ enum {
     SEGMENT_BYTES = 16 << 20,
     MAX_SEGMENTS = 16,
     HEAD_BYTES = 32,
-    ENTRY_BYTES = 24,
+    ENTRY_BYTES = 32,
+    UNSUMMED_BYTES = 8, /* of an entry: checksum and mark */
     KEY_MAX = 511,
     ZEROS_BYTES = 256 << 10,
     READ_BYTES = 256 << 10, /* at once; a larger entry is read whole */
     NAME_BYTES = 64
 };
-static const char magic[8] = "whjrnl1";
+static const char magic[8] = "whjrnl2";
 
 typedef struct segment segment;
 struct segment {
@@ -42,6 +47,7 @@ struct segment {
     uint64_t number;
     size_t size;      /* of the file */
     size_t committed; /* under the lock */
+    size_t live;      /* entries that are not done with; under the lock */
     int fd;
 };
 
@@ -49,7 +55,10 @@ struct journal {
     char *directory;
     int directory_fd;
     size_t segment_bytes, max_segments;
+    bool read_only;
     journal_io io;
+    int64_t last_id;
+    atomic_bool untidy;
 
     pthread_mutex_t lock; /* of the next three */
     segment *first, *last;
@@ -60,7 +69,7 @@ struct journal {
     segment *current; /* NULL: the next batch needs a new one */
     uint64_t next_number;
     char *batch;
-    size_t batch_size, batch_capacity;
+    size_t batch_size, batch_capacity, batch_count;
 
     /* The reader's. */
     char *buffer;
@@ -68,10 +77,10 @@ struct journal {
 };
 
 typedef struct entry_head {
-    uint32_t checksum;
+    uint32_t checksum, mark;
     uint16_t key_size, zero;
-    uint32_t size, zero_too;
-    int64_t now_ms;
+    uint32_t size;
+    int64_t id, now_ms;
 } entry_head;
 _Static_assert(sizeof(entry_head) == ENTRY_BYTES, "an entry's head has no holes");
 
@@ -80,12 +89,12 @@ static size_t padded(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-/* Of everything behind the checksum itself. */
+/* Of everything behind checksum and mark. */
 static uint32_t checksum_of(const char *entry, size_t size, journal_place place)
 {
     uLong sum = crc32(0, (const Bytef *)&place, sizeof(place));
 
-    return (uint32_t)crc32_z(sum, (const Bytef *)entry + sizeof(uint32_t), size - sizeof(uint32_t));
+    return (uint32_t)crc32_z(sum, (const Bytef *)entry + UNSUMMED_BYTES, size - UNSUMMED_BYTES);
 }
 
 /* ---- files ---- */
@@ -195,8 +204,9 @@ static int begin_segment(journal *self, size_t need)
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
-    *s = (segment){NULL, self->next_number++,
-                   need > self->segment_bytes ? need : self->segment_bytes, 0, -1};
+    *s = (segment){
+        NULL, self->next_number++, need > self->segment_bytes ? need : self->segment_bytes, 0, 0,
+        -1};
     r = take_spare(self, s);
     if (r == 0 && s->fd < 0) {
         r = make_file(self, new_name, s->size, &s->fd);
@@ -211,6 +221,7 @@ static int begin_segment(journal *self, size_t need)
     }
     link_segment(self, s);
     self->current = s;
+    atomic_store(&self->untidy, true);
     return 0;
 }
 
@@ -244,18 +255,16 @@ int journal_append(journal *self, const journal_entry *entry)
         return -ENOMEM;
     at = self->batch + self->batch_size;
     memset(at + size, 0, padded(size) - size);
-    memcpy(at, &(entry_head){0, (uint16_t)key_size, 0, (uint32_t)entry->size, 0, entry->now_ms},
-           ENTRY_BYTES);
+    memcpy(
+        at,
+        &(entry_head){0, 0, (uint16_t)key_size, 0, (uint32_t)entry->size, entry->id, entry->now_ms},
+        ENTRY_BYTES);
     memcpy(at + ENTRY_BYTES, entry->key, key_size);
     if (entry->size)
         memcpy(at + ENTRY_BYTES + key_size, entry->payload, entry->size);
     self->batch_size += padded(size);
+    self->batch_count++;
     return 0;
-}
-
-size_t journal_batch_bytes(const journal *self)
-{
-    return self->batch_size;
 }
 
 static size_t size_in(const char *entry)
@@ -274,7 +283,7 @@ static void sign_batch(journal *self, uint64_t number, size_t offset)
         size_t size = size_in(entry);
         uint32_t sum = checksum_of(entry, size, (journal_place){number, offset + at});
 
-        memcpy(entry, &sum, sizeof(sum));
+        memcpy(entry, (uint32_t[]){sum, sum}, UNSUMMED_BYTES);
         at += padded(size);
     }
 }
@@ -321,6 +330,7 @@ static int write_batch(journal *self)
     if (r == 0) {
         pthread_mutex_lock(&self->lock);
         s->committed = offset + self->batch_size;
+        s->live += self->batch_count;
         pthread_mutex_unlock(&self->lock);
     }
     return r;
@@ -342,15 +352,20 @@ int journal_commit(journal *self)
         if (r < 0)
             self->current = NULL;
     }
-    self->batch_size = 0;
+    self->batch_size = self->batch_count = 0;
     return r;
 }
 
-/* ---- the reader ---- */
+bool journal_is_untidy(const journal *self)
+{
+    return atomic_load(&self->untidy);
+}
+
+/* ---- reading ---- */
 
 /* The entry at the beginning of the bytes; 0: none that counts. Else its size, unpadded. */
 static size_t parse(const char *bytes, size_t size, journal_place place, journal_entry *ret,
-                    char *key)
+                    char *key, bool *ret_marked)
 {
     entry_head head;
     size_t whole;
@@ -359,12 +374,14 @@ static size_t parse(const char *bytes, size_t size, journal_place place, journal
         return 0;
     memcpy(&head, bytes, ENTRY_BYTES);
     whole = ENTRY_BYTES + (size_t)head.key_size + head.size;
-    if (head.key_size > KEY_MAX || head.zero || head.zero_too || whole > size ||
+    if (head.key_size > KEY_MAX || head.zero || whole > size ||
         checksum_of(bytes, whole, place) != head.checksum)
         return 0;
     memcpy(key, bytes + ENTRY_BYTES, head.key_size);
     key[head.key_size] = '\0';
-    *ret = (journal_entry){key, bytes + ENTRY_BYTES + head.key_size, head.size, head.now_ms};
+    *ret = (journal_entry){head.id,   key,         bytes + ENTRY_BYTES + head.key_size,
+                           head.size, head.now_ms, place};
+    *ret_marked = head.mark == ~head.checksum;
     return whole;
 }
 
@@ -406,8 +423,10 @@ typedef struct walk {
     journal_entry_fn *fn; /* NULL: only looks how far entries go */
     void *user;
     size_t left; /* at most so many */
+    bool marked; /* those that are done with, too */
     size_t taken;
     size_t end; /* offset behind the last one */
+    int64_t last_id;
     bool stopped;
 } walk;
 
@@ -417,22 +436,25 @@ static void walk_buffer(journal *self, journal_place place, size_t size, walk *w
     char key[KEY_MAX + 1];
     size_t at = 0, whole;
     journal_entry entry;
+    bool marked;
 
     while (!w->stopped && w->left > 0) {
         journal_place here = {place.segment, place.offset + at};
 
-        whole = parse(self->buffer + at, size - at, here, &entry, key);
+        whole = parse(self->buffer + at, size - at, here, &entry, key, &marked);
         if (whole == 0)
             return;
         here.offset += padded(whole);
-        if (w->fn && !w->fn(&entry, here, w->user)) {
+        marked = marked && !w->marked;
+        if (w->fn && !marked && !w->fn(&entry, here, w->user)) {
             w->stopped = true;
             return;
         }
         at += padded(whole);
         w->end = here.offset;
-        w->taken++;
-        w->left--;
+        w->last_id = entry.id;
+        w->taken += !marked;
+        w->left -= !marked;
         if (at > size)
             return;
     }
@@ -484,11 +506,9 @@ static segment *segment_at(journal *self, journal_place *at, size_t *ret_committ
     return s;
 }
 
-bool journal_has(journal *self, journal_place at)
+int64_t journal_last_id(const journal *self)
 {
-    size_t committed;
-
-    return segment_at(self, &at, &committed) != NULL;
+    return self->last_id;
 }
 
 ssize_t journal_read(journal *self, journal_place at, size_t limit, journal_entry_fn *fn,
@@ -499,17 +519,62 @@ ssize_t journal_read(journal *self, journal_place at, size_t limit, journal_entr
     segment *s;
 
     while (!w.stopped && w.left > 0 && (s = segment_at(self, &at, &committed)) != NULL) {
-        size_t before = w.taken;
         int r = walk_file(self, s->fd, s->number, at.offset, committed, &w);
 
         if (r < 0)
             return w.taken ? (ssize_t)w.taken : r;
-        at.offset = w.end;
-        if (w.taken == before && !w.stopped)
+        if (w.end == at.offset && !w.stopped)
             return w.taken ? (ssize_t)w.taken : -EUCLEAN; /* was committed, and is no more */
+        at.offset = w.end;
     }
     return (ssize_t)w.taken;
 }
+
+int journal_get(journal *self, journal_place at, journal_entry_fn *fn, void *user)
+{
+    walk w = {.fn = fn, .user = user, .left = 1, .marked = true};
+    const journal_place wanted = at;
+    size_t committed;
+    segment *s = segment_at(self, &at, &committed);
+    int r;
+
+    if (s == NULL || at.segment != wanted.segment || at.offset != wanted.offset)
+        return -ENOENT;
+    r = walk_file(self, s->fd, s->number, at.offset, committed, &w);
+    return r < 0 ? r : w.taken ? 0 : -ENOENT;
+}
+
+/* ---- marks ---- */
+
+static int write_mark(journal *self, int fd, off_t offset)
+{
+    uint32_t sums[2];
+
+    if (pread(fd, sums, sizeof(sums), offset) != (ssize_t)sizeof(sums))
+        return -EIO;
+    sums[1] = ~sums[0];
+    return write_all(self, fd, (const char *)&sums[1], sizeof(sums[1]),
+                     (size_t)offset + sizeof(sums[0]));
+}
+
+int journal_mark(journal *self, journal_place at)
+{
+    const journal_place wanted = at;
+    size_t committed;
+    segment *s = segment_at(self, &at, &committed);
+    bool over;
+
+    if (s == NULL || at.segment != wanted.segment)
+        return -ENOENT;
+    pthread_mutex_lock(&self->lock);
+    over = --s->live == 0 && s != self->last;
+    pthread_mutex_unlock(&self->lock);
+    if (over)
+        atomic_store(&self->untidy, true);
+    return write_mark(self, s->fd, (off_t)at.offset);
+}
+
+/* ---- segments that come and go ---- */
 
 /* Its file becomes the spare, or goes. */
 static void give_up(journal *self, segment *s)
@@ -531,31 +596,30 @@ static void give_up(journal *self, segment *s)
     free_segment(s);
 }
 
-void journal_trim(journal *self, journal_place upto)
+/* Unlinks from the list what is done with. The last segment is the writer's, and says which ids
+ * were given out. */
+static segment *take_over(journal *self)
 {
-    segment *over = NULL, **end = &over;
+    segment *over = NULL, **at = &self->first;
 
     pthread_mutex_lock(&self->lock);
-    /* The last is the writer's. */
-    while (self->first && self->first != self->last && self->first->number < upto.segment) {
-        segment *s = self->first;
+    while (*at && *at != self->last) {
+        segment *s = *at;
 
-        self->first = s->next;
+        if (s->live > 0) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
         self->segments--;
-        s->next = NULL;
-        *end = s;
-        end = &s->next;
+        s->next = over;
+        over = s;
     }
     pthread_mutex_unlock(&self->lock);
-    while (over) {
-        segment *s = over;
-
-        over = s->next;
-        give_up(self, s);
-    }
+    return over;
 }
 
-int journal_prepare(journal *self)
+static int make_spare(journal *self)
 {
     bool there;
     int fd, r;
@@ -572,6 +636,26 @@ int journal_prepare(journal *self)
     self->spare_fd = fd;
     pthread_mutex_unlock(&self->lock);
     return 0;
+}
+
+int journal_tend(journal *self)
+{
+    segment *over;
+    int r;
+
+    if (!atomic_exchange(&self->untidy, false))
+        return 0;
+    over = take_over(self);
+    while (over) {
+        segment *s = over;
+
+        over = s->next;
+        give_up(self, s);
+    }
+    r = make_spare(self);
+    if (r < 0)
+        atomic_store(&self->untidy, true);
+    return r;
 }
 
 /* ---- opening ---- */
@@ -595,9 +679,8 @@ static int check_head(int fd, uint64_t number)
 }
 
 /* Finds how far a segment of an earlier run goes. */
-static int scan(journal *self, segment *s, journal_place from)
+static int scan(journal *self, segment *s)
 {
-    size_t offset = HEAD_BYTES;
     struct stat status;
     walk w = {.left = SIZE_MAX};
     int r = fstat(s->fd, &status) == 0 ? check_head(s->fd, s->number) : -errno;
@@ -605,43 +688,45 @@ static int scan(journal *self, segment *s, journal_place from)
     if (r <= 0)
         return r;
     s->size = (size_t)status.st_size;
-    /* What lies before `from` is not needed, so it may be damaged. */
-    if (s->number == from.segment && from.offset > offset)
-        offset = from.offset;
-    r = walk_file(self, s->fd, s->number, offset, s->size, &w);
+    r = walk_file(self, s->fd, s->number, HEAD_BYTES, s->size, &w);
     s->committed = w.end;
+    s->live = w.taken;
+    if (w.last_id > self->last_id)
+        self->last_id = w.last_id;
     return r;
 }
 
-static int load_segment(journal *self, const char *name, uint64_t number, journal_place from)
+static int set_aside(journal *self, const char *name)
 {
-    segment *s;
+    char aside[NAME_BYTES];
+
+    snprintf(aside, sizeof(aside), "damaged-%.40s", name);
+    daemon_log(DAEMON_ERROR, "a file of the journal is damaged and was set aside", "file=%s",
+               aside);
+    return renameat(self->directory_fd, name, self->directory_fd, aside) == 0 ? 0 : -errno;
+}
+
+static int load_segment(journal *self, const char *name, uint64_t number)
+{
+    const int flags = self->read_only ? O_RDONLY : O_RDWR;
+    segment *s = calloc(1, sizeof(*s));
     int r;
 
-    if (number < from.segment)
-        return unlinkat(self->directory_fd, name, 0) == 0 ? 0 : -errno;
-    s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
     s->number = number;
-    s->fd = openat(self->directory_fd, name, O_RDWR | O_CLOEXEC);
-    r = s->fd < 0 ? -errno : scan(self, s, from);
-    if (r == -EUCLEAN) {
-        char aside[NAME_BYTES];
-
-        snprintf(aside, sizeof(aside), "damaged-%s", name);
-        daemon_log(DAEMON_ERROR, "a file of the journal is damaged and was set aside", "file=%s",
-                   aside);
-        r = renameat(self->directory_fd, name, self->directory_fd, aside) == 0 ? 0 : -errno;
-        free_segment(s);
-        return r;
+    s->fd = openat(self->directory_fd, name, flags | O_CLOEXEC);
+    r = s->fd < 0 ? -errno : scan(self, s);
+    if (r == 0 && s->committed > HEAD_BYTES) {
+        link_segment(self, s);
+        return 0;
     }
-    if (r < 0) {
-        free_segment(s);
-        return r;
-    }
-    link_segment(self, s);
-    return 0;
+    free_segment(s);
+    if (r == 0) /* nothing was ever committed in it */
+        return self->read_only || unlinkat(self->directory_fd, name, 0) == 0 ? 0 : -errno;
+    if (self->read_only && (r == -EUCLEAN || r == -ENOENT))
+        return 0; /* given up meanwhile, or the owner will say it */
+    return r == -EUCLEAN ? set_aside(self, name) : r;
 }
 
 static int is_segment(const struct dirent *entry)
@@ -650,17 +735,17 @@ static int is_segment(const struct dirent *entry)
            strspn(entry->d_name + 8, "0123456789") == 20 && entry->d_name[28] == '\0';
 }
 
-static int load(journal *self, journal_place from)
+static int load(journal *self)
 {
     struct dirent **names = NULL;
     int count = scandir(self->directory, &names, is_segment, alphasort), r = count < 0 ? -errno : 0;
 
-    self->next_number = from.segment + 1;
+    self->next_number = 1;
     for (int i = 0; i < count; i++) {
         uint64_t number = strtoull(names[i]->d_name + 8, NULL, 10);
 
         if (r == 0)
-            r = load_segment(self, names[i]->d_name, number, from);
+            r = load_segment(self, names[i]->d_name, number);
         if (number >= self->next_number)
             self->next_number = number + 1;
         free(names[i]);
@@ -669,8 +754,7 @@ static int load(journal *self, journal_place from)
     return r;
 }
 
-int journal_open(const journal_options *options, journal_place from, journal **ret, char *reason,
-                 size_t reason_size)
+int journal_open(const journal_options *options, journal **ret, char *reason, size_t reason_size)
 {
     static const journal_io usual = {pwrite, fdatasync};
     journal *self = calloc(1, sizeof(*self));
@@ -680,6 +764,8 @@ int journal_open(const journal_options *options, journal_place from, journal **r
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
     self->spare_fd = self->directory_fd = -1;
+    self->read_only = options->read_only;
+    atomic_init(&self->untidy, true);
     self->io = options->io ? *options->io : usual;
     self->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
     self->max_segments = options->max_segments ? options->max_segments : MAX_SEGMENTS;
@@ -690,11 +776,12 @@ int journal_open(const journal_options *options, journal_place from, journal **r
         self->directory_fd = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         r = self->directory_fd < 0 ? -errno : 0;
     }
-    if (r == 0) {
+    if (r == 0 && !self->read_only) {
         unlinkat(self->directory_fd, spare_name, 0); /* nothing was ever accepted in these two */
         unlinkat(self->directory_fd, new_name, 0);
-        r = load(self, from);
     }
+    if (r == 0)
+        r = load(self);
     if (r < 0) {
         snprintf(reason, reason_size, "%s: %s", options->directory, strerror(-r));
         journal_close(self);

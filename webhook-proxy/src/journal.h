@@ -1,12 +1,14 @@
-/* journal.h - accepted events, appended to files and synced: the first place where they are safe.
+/* journal.h - accepted events, appended to files and synced: where they are safe, and where they
+ * wait until they are done with.
  *
  * A journal is a row of files journal-NUMBER in one directory. A file ("segment") is filled from
  * its beginning by one run of the program only, and was written full of zeros before: so a sync has
- * no metadata to write, which makes it faster than one that appends. What is behind a place may be
- * given up (trimmed); a file given up is used again under a new number.
+ * no metadata to write, which makes it faster than one that appends. An entry that is done with is
+ * marked where it stands. A segment with nothing but such entries is given up; its file is used
+ * again under a new number.
  *
- * Two threads, one of each kind: the writer appends and commits, the reader reads, trims and
- * prepares. Every call returns 0 or a negative errno. */
+ * Two threads, one of each kind: the writer appends and commits, the reader does the rest. Every
+ * call returns 0 or a negative errno. */
 #ifndef PROXY_JOURNAL_H
 #define PROXY_JOURNAL_H
 
@@ -17,16 +19,18 @@
 
 typedef struct journal journal;
 
-/* Between two entries. Places grow. */
+/* Of an entry, or behind one. Places grow. */
 typedef struct journal_place {
-    uint64_t segment, offset;
+    uint64_t segment, offset; /* 0, 0: before all */
 } journal_place;
 
 typedef struct journal_entry {
+    int64_t id;      /* kept with it */
     const char *key; /* at most 511 bytes */
     const void *payload;
     size_t size;
-    int64_t now_ms; /* kept with it */
+    int64_t now_ms;      /* kept with it */
+    journal_place place; /* where it was read; journal_append() does not look at it */
 } journal_entry;
 
 /* How files are written, for tests that make it fail; NULL: as usual. */
@@ -38,25 +42,29 @@ typedef struct journal_io {
 typedef struct journal_options {
     const char *directory; /* copied */
     size_t segment_bytes;  /* 0: 16 MiB; a larger entry gets a larger one */
-    size_t max_segments;   /* kept until they are trimmed; 0: 16 */
+    size_t max_segments;   /* 0: 16 */
+    bool read_only;        /* another process may have it open: only reading is allowed */
     const journal_io *io;  /* borrowed */
 } journal_options;
 
-/* Finds what is there. Segments before `from` are given up.
+/* Finds what is there.
  *   ret     owned, release with journal_close()
  *   reason  what failed, one line */
-int journal_open(const journal_options *options, journal_place from, journal **ret, char *reason,
-                 size_t reason_size);
+int journal_open(const journal_options *options, journal **ret, char *reason, size_t reason_size);
 void journal_close(journal *self); /* NULL is fine */
+/* The largest id of what was found when it was opened, done with or not; 0: none. */
+int64_t journal_last_id(const journal *self);
 
 /* ---- the writer ---- */
 
-/* Adds to the batch. -ENOBUFS: as many segments as there may be are full. */
+/* Adds to the batch. */
 int journal_append(journal *self, const journal_entry *entry);
 /* Writes the batch and syncs. 0: all of it survives a power loss. Else none of it counts, and the
- * next batch goes to another file: what a failed sync left in this one is not known. */
+ * next batch goes to another file: what a failed sync left in this one is not known. -ENOBUFS: as
+ * many segments as there may be are full. */
 int journal_commit(journal *self);
-size_t journal_batch_bytes(const journal *self);
+/* Whether journal_tend() has something to do. Any thread. */
+bool journal_is_untidy(const journal *self);
 
 /* ---- the reader ---- */
 
@@ -64,15 +72,17 @@ size_t journal_batch_bytes(const journal *self);
  * one was not taken. */
 typedef bool journal_entry_fn(const journal_entry *entry, journal_place next, void *user);
 
-/* The committed entries from `at` on, at most `limit`. Returns how many were taken, or a negative
- * errno. An `at` in a segment that is over moves to the next by itself. */
+/* The committed entries from `at` on that are not done with, at most `limit`. Returns how many were
+ * taken, or a negative errno. An `at` in a segment that is over moves to the next by itself. */
 ssize_t journal_read(journal *self, journal_place at, size_t limit, journal_entry_fn *fn,
                      void *user);
-/* Whether there is anything to read from `at` on. Any thread. */
-bool journal_has(journal *self, journal_place at);
-/* What lies before `upto` is safe elsewhere. */
-void journal_trim(journal *self, journal_place upto);
-/* Has the next segment ready, so that the writer need not make one. Does nothing if it is there. */
-int journal_prepare(journal *self);
+/* The one at `at`, whether it is done with or not. -ENOENT: there is none. */
+int journal_get(journal *self, journal_place at, journal_entry_fn *fn, void *user);
+/* The entry at `at` is done with. Not synced: a power loss may take the mark. If it cannot be
+ * written, it still counts for this run. */
+int journal_mark(journal *self, journal_place at);
+/* Gives up the segments that are done with, and has the next one ready, so that the writer need not
+ * make one. */
+int journal_tend(journal *self);
 
 #endif

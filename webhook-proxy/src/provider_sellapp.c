@@ -4,13 +4,15 @@
  * the body, lower-case hex, in the header Signature. There is no timestamp, so a replay is told
  * from a new event by its key alone. Invariant: the key depends only on what two deliveries of one
  * event have in common. */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "digest.h"
 #include "facts.h"
 #include "providers.h"
 #include "timestamp.h"
+
+enum { FIELDS = 6 }; /* that tell one event from another */
 
 /* data.status is a text, or {status: {status: text}} in invoice-shaped payloads. */
 static fact_text status_of(const json_document *d, const json_node *data)
@@ -22,30 +24,23 @@ static fact_text status_of(const json_document *d, const json_node *data)
     return fact_of(status);
 }
 
-/* Lengths go in too, so that no two lists of fields hash alike. */
-static bool add_to_hash(EVP_MD_CTX *hash, fact_text field)
+/* The hash of a list of fields, in hex; false if it cannot be made. Lengths go in too, so that no
+ * two lists hash alike. */
+static bool hash_fields(const fact_text fields[FIELDS], char ret[2 * DIGEST_BYTES + 1])
 {
-    uint64_t size = field.size;
+    unsigned char digest[DIGEST_BYTES];
+    digest_part parts[2 * FIELDS];
+    uint64_t sizes[FIELDS];
 
-    return EVP_DigestUpdate(hash, &size, sizeof(size)) == 1 &&
-           EVP_DigestUpdate(hash, field.bytes, field.size) == 1;
-}
-
-/* The hash of a list of fields, in hex; false if it cannot be made. */
-static bool hash_fields(const fact_text *fields, size_t count, char ret[2 * EVP_MAX_MD_SIZE + 1])
-{
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    bool ok = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
-
-    for (size_t i = 0; ok && i < count; i++)
-        ok = add_to_hash(hash, fields[i]);
-    ok = ok && EVP_DigestFinal_ex(hash, digest, &size) == 1;
-    EVP_MD_CTX_free(hash);
-    if (ok)
-        fact_hex(digest, size, ret);
-    return ok;
+    for (size_t i = 0; i < FIELDS; i++) {
+        sizes[i] = fields[i].size;
+        parts[2 * i] = (digest_part){&sizes[i], sizeof(sizes[i])};
+        parts[2 * i + 1] = (digest_part){fields[i].bytes, fields[i].size};
+    }
+    if (!digest_make(parts, 2 * FIELDS, digest))
+        return false;
+    fact_hex(digest, sizeof(digest), ret);
+    return true;
 }
 
 static void make_key(const json_document *d, const json_node *root, const json_node *data,
@@ -56,20 +51,19 @@ static void make_key(const json_document *d, const json_node *root, const json_n
     fact_text id = fact_first(d, root, event_ids);
     fact_text object = fact_of(json_member(d, data, "id"));
     fact_text updated = fact_of(json_member(d, data, "updated_at"));
-    fact_text fields[] = {fact_of(json_member(d, root, "store")),
-                          fact_of(json_member(d, root, "event")),
-                          object,
-                          status_of(d, data),
-                          updated,
-                          fact_first(d, data, ends)};
-    char hash[2 * EVP_MAX_MD_SIZE + 1];
+    fact_text fields[FIELDS] = {fact_of(json_member(d, root, "store")),
+                                fact_of(json_member(d, root, "event")),
+                                object,
+                                status_of(d, data),
+                                updated,
+                                fact_first(d, data, ends)};
+    char hash[2 * DIGEST_BYTES + 1];
 
     if (fact_copy(facts->key, sizeof(facts->key), "event:", id))
         return;
     /* Without an object or a time of change, two events could look alike: then only equal bodies
      * are one event. Applying one event twice is harmless, losing one is not. */
-    if (object.size > 0 && updated.size > 0 &&
-        hash_fields(fields, sizeof(fields) / sizeof(*fields), hash))
+    if (object.size > 0 && updated.size > 0 && hash_fields(fields, hash))
         snprintf(facts->key, sizeof(facts->key), "fields:%.64s", hash);
     else
         snprintf(facts->key, sizeof(facts->key), "body:%s", facts->body_sha256);

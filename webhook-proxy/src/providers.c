@@ -2,10 +2,10 @@
  * Invariant: every event has a key; where the provider gives none, the hash of the body is it. */
 #include "providers.h"
 
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "digest.h"
 #include "facts.h"
 
 static const provider *const providers[] = {&provider_sellapp, &provider_stripe, &provider_standard,
@@ -24,24 +24,29 @@ const char *provider_names(void)
     return "sellapp, stripe, standard, hmac";
 }
 
-static void hash_body(const char *body, size_t size, char ret[65])
+static bool hash_body(const char *body, size_t size, char ret[2 * DIGEST_BYTES + 1])
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    const digest_part all = {body, size};
+    unsigned char digest[DIGEST_BYTES];
 
-    SHA256((const unsigned char *)body, size, digest);
+    if (!digest_make(&all, 1, digest))
+        return false;
     fact_hex(digest, sizeof(digest), ret);
+    return true;
 }
 
-void provider_extract(const provider *who, const char *body, size_t size, const char *id,
+bool provider_extract(const provider *who, const char *body, size_t size, const char *id,
                       event_facts *ret)
 {
     event_facts facts = {0};
 
-    hash_body(body, size, facts.body_sha256);
+    if (!hash_body(body, size, facts.body_sha256))
+        return false;
     *ret = facts;
     if (who->extract(body, size, id, ret))
-        return;
+        return true;
     *ret = facts;
     ret->unparsable = true;
     snprintf(ret->key, sizeof(ret->key), "body:%s", facts.body_sha256);
+    return true;
 }

@@ -66,8 +66,9 @@ typedef struct provider {
 const provider *provider_find(const char *name); /* NULL: none of this name */
 const char *provider_names(void);                /* "sellapp, ..." for messages */
 
-/* Everything known of a signed body; never fails, `unparsable` says what could not be read. */
-void provider_extract(const provider *who, const char *body, size_t size, const char *id,
+/* Everything known of a signed body; `unparsable` says what could not be read. False: out of
+ * memory. */
+bool provider_extract(const provider *who, const char *body, size_t size, const char *id,
                       event_facts *ret);
 
 extern const provider provider_sellapp, provider_stripe, provider_standard, provider_hmac;

@@ -150,25 +150,24 @@ static int open_poller(proxy *self)
     return poller_new(&options, &self->poller);
 }
 
-static spool_mark spool_mark_now(void *user)
+static uint64_t settlements(void *user)
 {
     proxy *self = user;
 
-    return spool_now(self->spool);
+    return spool_settlements(self->spool);
 }
 
-static bool spool_stored(spool_mark until, void *user)
+static bool has_settled(uint64_t until, void *user)
 {
     proxy *self = user;
 
-    return spool_has_stored(self->spool, until);
+    return spool_has_settled(self->spool, until);
 }
 
 static int open_control(proxy *self)
 {
-    control_options options = {self->loop,   self->config->daemon.state_directory,
-                               revive,       spool_mark_now,
-                               spool_stored, self};
+    control_options options = {
+        self->loop, self->config->daemon.state_directory, revive, settlements, has_settled, self};
     int r = control_open(&options, &self->control);
 
     if (r < 0)

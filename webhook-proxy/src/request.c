@@ -154,7 +154,8 @@ unsigned request_accept(request *self, const request_head *head, record *event, 
         return 401;
     if (!source_admits(self->from, daemon_monotonic_ms() * 1000))
         return 429;
-    provider_extract(self->from->provider, body, self->size, head->id, &facts);
+    if (!provider_extract(self->from->provider, body, self->size, head->id, &facts))
+        return 503;
     event->body = (record_text){body, self->size};
     return enrol(self, &facts, secret->id, event, now_ms) == 0 ? 0 : 503;
 }
@@ -164,7 +165,8 @@ int request_accept_polled(request *self, const char *body, size_t size, int64_t 
     record event = {.header_count = 0, .body = {body, size}};
     event_facts facts;
 
-    provider_extract(self->from->provider, body, size, NULL, &facts);
+    if (!provider_extract(self->from->provider, body, size, NULL, &facts))
+        return -ENOMEM;
     return enrol(self, &facts, RECORD_POLLED, &event, now_ms);
 }
 

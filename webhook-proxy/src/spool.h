@@ -1,14 +1,13 @@
 /* spool.h - the events that were accepted and not yet delivered.
  *
- * Two stages. What a sender waits for goes to the journal (journal.h): one write and one sync for
- * all requests of a turn, on the thread that answers them. From there one thread of ours, the
- * writer, moves events into the outbox, where they can be found by key, counted, retried and
- * buried; it does so with a lower priority than the answers. The outbox syncs lazily: what a power
- * loss takes from it is still in the journal, and is moved again.
+ * They wait in the journal (journal.h), where the thread that answers senders puts them: one write
+ * and one sync for all requests of a turn. The deliverer is handed them from there, at most
+ * SPOOL_WINDOW at a time and in order, and what it delivered is marked there. Only what has more of
+ * a history goes to the outbox (SQLite): an event that was refused, with its attempts, and dead
+ * letters; and what we asked a provider for ourselves (spool_submit()), together with a note of how
+ * far was read. Both count one row of ids.
  *
- * The writer also hands due entries to the deliverer, at most SPOOL_WINDOW at a time and in order,
- * and takes back what became of them. What we asked a provider for ourselves (spool_submit()) goes
- * straight to the outbox, together with a note of how far was read. */
+ * A thread of ours, the keeper, hands out, takes back what became of it, and owns the outbox. */
 #ifndef PROXY_SPOOL_H
 #define PROXY_SPOOL_H
 
@@ -33,8 +32,8 @@ struct spool_item {
     const char *note; /* its name; NULL: none */
     char *note_text;  /* what to write; NULL: read it, into here, owned by the caller then; NULL
                          again  if there is none */
-    /* Called once, on the writer's thread. 0: stored; a power loss may take the event and the note,
-     * never one of them. -EEXIST: it was there already. Else a negative errno: not stored. */
+    /* Called once, on the keeper's thread. 0: stored. -EEXIST: it was there already. Else a
+     * negative errno: neither event nor note is stored. */
     void (*done)(spool_item *item, int result);
     void *user;
     spool_item *next; /* the spool's */
@@ -58,10 +57,10 @@ typedef enum spool_verdict {
     SPOOL_REVIVE     /* back from there, due at once, its attempts forgotten */
 } spool_verdict;
 
-/* Called on the writer's thread with a list of deliveries. */
+/* Called on the keeper's thread with a list of deliveries, oldest first. */
 typedef void spool_deliver_fn(spool_delivery *list, void *user);
 
-/* Opens the box and the journal, starts the writer.
+/* Opens the box and the journal, starts the keeper.
  *   directory  of the files: "spool" and what belongs to it, "journal-..."
  *   deliver    NULL: nothing is handed out
  * Returns 0 or a negative errno. */
@@ -73,12 +72,13 @@ typedef struct spool_options {
 } spool_options;
 
 int spool_open(const spool_options *options, spool **ret, outbox_error *reterr);
-/* Moves and stores what is there, then ends the writer. Nothing may be accepted or submitted any
- * more. */
+/* Stores what was submitted and settled, then ends the keeper. Nothing may be accepted or submitted
+ * any more. */
 void spool_close(spool *self);
 
-/* The thread that answers senders. Adds an event to the batch; all is copied. An event whose key is
- * there already is taken, and dropped later. Returns 0, -ENOBUFS (the spool is full) or -ENOMEM. */
+/* The thread that answers senders. Adds an event to the batch; all is copied. Of an event that
+ * waits already, or is in the batch, nothing is added. Returns 0, -ENOBUFS (the spool is full) or
+ * -ENOMEM. */
 int spool_accept(spool *self, const char *key, const void *payload, size_t size, int64_t now_ms);
 /* Stores the batch. 0: all of it is durable. Else a negative errno: none of it counts. */
 int spool_commit(spool *self);
@@ -95,19 +95,15 @@ int spool_settle(spool *self, int64_t id, spool_verdict verdict, int64_t delay_m
 void spool_pause(spool *self);
 
 typedef struct spool_state {
-    outbox_counts counts; /* with what is in the journal only */
+    outbox_counts counts; /* of journal and box */
     bool writable;        /* the last batch and the last transaction were stored */
 } spool_state;
 
 void spool_get_state(spool *self, spool_state *ret); /* any thread */
 
-/* A point in time: what was committed and settled until then. */
-typedef struct spool_mark {
-    uint64_t events, settlements;
-} spool_mark;
-
-spool_mark spool_now(spool *self);                    /* any thread */
-bool spool_has_stored(spool *self, spool_mark until); /* any thread: all that is in the box */
+/* How many settlements were asked for, and whether so many are stored. Any thread. */
+uint64_t spool_settlements(spool *self);
+bool spool_has_settled(spool *self, uint64_t until);
 
 void spool_delivery_free(spool_delivery *delivery);
 

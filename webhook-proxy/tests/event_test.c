@@ -213,7 +213,7 @@ static event_facts facts_of(const char *body)
 {
     event_facts facts;
 
-    provider_extract(&provider_sellapp, body, strlen(body), NULL, &facts);
+    assert_true(provider_extract(&provider_sellapp, body, strlen(body), NULL, &facts));
     return facts;
 }
 
@@ -221,7 +221,7 @@ static event_facts facts_from(const provider *who, const char *id, const char *b
 {
     event_facts facts;
 
-    provider_extract(who, body, strlen(body), id, &facts);
+    assert_true(provider_extract(who, body, strlen(body), id, &facts));
     return facts;
 }
 

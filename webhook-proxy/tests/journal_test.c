@@ -40,20 +40,21 @@ static int remove_directory(void **state)
     return rmdir(directory);
 }
 
-static journal *open_with(journal_place from, size_t max_segments, const journal_io *io)
+static journal *open_with(size_t max_segments, const journal_io *io)
 {
-    const journal_options options = {directory, SMALL, max_segments, io};
+    const journal_options options = {
+        .directory = directory, .segment_bytes = SMALL, .max_segments = max_segments, .io = io};
     char reason[300] = "";
     journal *self = NULL;
 
-    if (journal_open(&options, from, &self, reason, sizeof(reason)) != 0)
+    if (journal_open(&options, &self, reason, sizeof(reason)) != 0)
         fail_msg("%s", reason);
     return self;
 }
 
 static journal *opened(void)
 {
-    return open_with((journal_place){0, 0}, 0, NULL);
+    return open_with(0, NULL);
 }
 
 static int append(journal *self, int number, size_t size)
@@ -63,7 +64,10 @@ static int append(journal *self, int number, size_t size)
 
     snprintf(key, sizeof(key), "key-%d", number);
     memset(payload, 'a' + number % 26, size);
-    r = journal_append(self, &(journal_entry){key, payload, size, number});
+    r = journal_append(
+        self,
+        &(journal_entry){
+            .id = number + 1, .key = key, .payload = payload, .size = size, .now_ms = number});
     free(payload);
     return r;
 }
@@ -77,6 +81,7 @@ static void commit_one(journal *self, int number, size_t size)
 /* What is read, checked to be whole. */
 typedef struct seen {
     int numbers[4096];
+    journal_place places[4096];
     size_t count, refuse_after;
     journal_place place;
 } seen;
@@ -91,6 +96,8 @@ static bool see(const journal_entry *entry, journal_place next, void *user)
     assert_int_equal(atoi(entry->key + strlen("key-")), entry->now_ms);
     for (size_t i = 0; i < entry->size; i++)
         assert_int_equal(bytes[i], 'a' + entry->now_ms % 26);
+    assert_int_equal(entry->id, entry->now_ms + 1);
+    s->places[s->count] = entry->place;
     s->numbers[s->count++] = (int)entry->now_ms;
     s->place = next;
     return true;
@@ -98,14 +105,28 @@ static bool see(const journal_entry *entry, journal_place next, void *user)
 
 static seen read_from(journal *self, journal_place at)
 {
-    seen s = {.place = at};
+    seen s;
     ssize_t n;
+
+    s.count = s.refuse_after = 0;
+    s.place = at;
 
     do
         n = journal_read(self, s.place, 100, see, &s);
     while (n > 0);
     assert_int_equal(n, 0);
     return s;
+}
+
+static seen read_all(journal *self)
+{
+    return read_from(self, (journal_place){0, 0});
+}
+
+static void mark_all(journal *self, const seen *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        assert_int_equal(journal_mark(self, s->places[i]), 0);
 }
 
 static void expect_first(const seen *s, size_t count)
@@ -134,14 +155,15 @@ TEST(what_was_committed_is_read_in_order_and_what_was_not_is_not)
 
     for (int i = 0; i < 5; i++)
         assert_int_equal(append(self, i, (size_t)i * 7), 0);
-    assert_false(journal_has(self, (journal_place){0, 0}));
+    s = read_all(self);
+    expect_first(&s, 0);
     assert_int_equal(journal_commit(self), 0);
-    assert_true(journal_has(self, (journal_place){0, 0}));
     commit_one(self, 5, 100);
     assert_int_equal(append(self, 6, 10), 0);
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     expect_first(&s, 6);
-    assert_false(journal_has(self, s.place));
+    s = read_from(self, s.place);
+    expect_first(&s, 0);
     journal_close(self);
 }
 
@@ -162,35 +184,104 @@ TEST(a_reader_that_refuses_an_entry_gets_it_again)
 
 TEST(segments_follow_each_other_and_large_entries_have_large_ones)
 {
-    journal *self = open_with((journal_place){0, 0}, 100, NULL);
+    journal *self = open_with(100, NULL);
     seen s;
 
     for (int i = 0; i < 60; i++)
         commit_one(self, i, i % 10 == 9 ? 3 * SMALL : 500);
     assert_true(files() > 10);
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     expect_first(&s, 60);
     journal_close(self);
-    self = open_with((journal_place){0, 0}, 100, NULL);
-    s = read_from(self, (journal_place){0, 0});
+    self = open_with(100, NULL);
+    s = read_all(self);
     expect_first(&s, 60);
     journal_close(self);
 }
 
-TEST(the_next_run_reads_from_a_place_and_begins_a_segment_of_its_own)
+TEST(what_is_done_with_is_not_read_again_in_this_run_or_the_next)
 {
     journal *self = opened();
-    seen s = {.count = 0};
+    seen s;
+
+    for (int i = 0; i < 5; i++)
+        commit_one(self, i, 10);
+    s = read_all(self);
+    assert_int_equal(journal_mark(self, s.places[1]), 0);
+    assert_int_equal(journal_mark(self, s.places[3]), 0);
+    for (int run = 0; run < 2; run++) {
+        s = read_all(self);
+        assert_int_equal(s.count, 3);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(s.numbers[i], 2 * i);
+        journal_close(self);
+        self = opened();
+    }
+    assert_int_equal(journal_last_id(self), 5);
+    journal_close(self);
+}
+
+TEST(one_entry_is_read_at_its_place_whether_it_is_done_with_or_not)
+{
+    journal *self = opened();
+    seen all, one = {.count = 0};
 
     for (int i = 0; i < 3; i++)
         commit_one(self, i, 10);
-    assert_int_equal(journal_read(self, s.place, 2, see, &s), 2);
+    all = read_all(self);
+    assert_int_equal(journal_mark(self, all.places[1]), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(journal_get(self, all.places[i], see, &one), 0);
+    expect_first(&one, 3);
+    assert_int_equal(journal_get(self, all.place, see, &one), -ENOENT);
     journal_close(self);
-    self = open_with(s.place, 0, NULL);
+}
+
+TEST(the_next_run_begins_a_segment_of_its_own_and_gives_up_the_one_before_when_that_is_over)
+{
+    journal *self = opened();
+    seen s;
+
+    for (int i = 0; i < 3; i++)
+        commit_one(self, i, 10);
+    journal_close(self);
+    self = opened();
     commit_one(self, 3, 10);
-    assert_int_equal(files(), 2);
-    assert_int_equal(journal_read(self, s.place, 100, see, &s), 2);
+    s = read_all(self);
     expect_first(&s, 4);
+    assert_int_equal(files(), 2);
+    mark_all(self, &s);
+    assert_int_equal(journal_tend(self), 0);
+    assert_int_equal(files(), 2); /* one of them the spare */
+    journal_close(self);
+    self = opened(); /* which id was the last is known, though all are done with */
+    assert_int_equal(journal_last_id(self), 4);
+    assert_int_equal(files(), 1);
+    journal_close(self);
+}
+
+TEST(another_process_reads_it_and_changes_nothing)
+{
+    const journal_options options = {
+        .directory = directory, .segment_bytes = SMALL, .read_only = true};
+    char reason[300] = "";
+    journal *self = opened(), *other = NULL;
+    seen s;
+
+    for (int i = 0; i < 20; i++)
+        commit_one(self, i, 500);
+    s = read_all(self);
+    s.count = 3;
+    mark_all(self, &s);
+    assert_int_equal(journal_tend(self), 0);
+    assert_int_equal(journal_open(&options, &other, reason, sizeof(reason)), 0);
+    s = read_all(other);
+    assert_int_equal(s.count, 17);
+    assert_int_equal(s.numbers[0], 3);
+    journal_close(other);
+    commit_one(self, 20, 10);
+    s = read_all(self);
+    assert_int_equal(s.count, 18);
     journal_close(self);
 }
 
@@ -208,7 +299,7 @@ static void one_file(char *ret, size_t size)
 
 TEST(a_batch_torn_at_any_byte_leaves_all_before_it)
 {
-    enum { HEAD = 32, ENTRY = 24 + 5 + 19 }; /* 48, a multiple of 8 */
+    enum { HEAD = 32, ENTRY = 32 + 5 + 19 }; /* 56, a multiple of 8 */
     char path[400];
 
     for (size_t cut = 0; cut < ENTRY; cut++) {
@@ -227,10 +318,16 @@ TEST(a_batch_torn_at_any_byte_leaves_all_before_it)
         assert_int_equal(pwrite(fd, &byte, 1, (off_t)(HEAD + 3 * ENTRY + cut)), 1);
         close(fd);
         self = opened();
-        s = read_from(self, (journal_place){0, 0});
+        s = read_all(self);
+        if (cut >= 4 && cut < 8) { /* of the mark: it is none, so the entry counts */
+            expect_first(&s, 4);
+            journal_close(self);
+            remove_files(NULL);
+            continue;
+        }
         expect_first(&s, 3);
         commit_one(self, 3, 19);
-        s = read_from(self, (journal_place){0, 0});
+        s = read_all(self);
         expect_first(&s, 4);
         journal_close(self);
         remove_files(NULL);
@@ -239,25 +336,26 @@ TEST(a_batch_torn_at_any_byte_leaves_all_before_it)
 
 TEST(a_file_used_again_shows_nothing_of_its_earlier_life)
 {
-    journal *self = open_with((journal_place){0, 0}, 3, NULL);
+    journal *self = open_with(3, NULL);
     seen s = {.count = 0};
     int number = 0;
 
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 10; i++)
             commit_one(self, number++, 300);
-        s = read_from(self, s.place);
+        s = read_all(self);
         assert_int_equal(s.count, 10);
         assert_int_equal(s.numbers[0], number - 10);
-        journal_trim(self, s.place);
-        assert_int_equal(journal_prepare(self), 0);
+        mark_all(self, &s);
+        assert_int_equal(journal_tend(self), 0);
         assert_true(files() <= 4);
     }
     journal_close(self);
-    self = open_with(s.place, 3, NULL);
-    assert_false(journal_has(self, s.place));
+    self = open_with(3, NULL);
+    s = read_all(self);
+    assert_int_equal(s.count, 0);
     commit_one(self, number, 10);
-    s = read_from(self, s.place);
+    s = read_all(self);
     assert_int_equal(s.count, 1);
     assert_int_equal(s.numbers[0], number);
     journal_close(self);
@@ -265,7 +363,7 @@ TEST(a_file_used_again_shows_nothing_of_its_earlier_life)
 
 TEST(when_all_segments_are_full_it_refuses_until_some_are_given_up)
 {
-    journal *self = open_with((journal_place){0, 0}, 2, NULL);
+    journal *self = open_with(2, NULL);
     seen s;
     int number = 0, r = 0;
 
@@ -275,11 +373,15 @@ TEST(when_all_segments_are_full_it_refuses_until_some_are_given_up)
         number += r == 0;
     }
     assert_int_equal(r, -ENOBUFS);
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     expect_first(&s, (size_t)number);
-    journal_trim(self, s.place);
+    assert_int_equal(journal_tend(self), 0);
+    mark_all(self, &s);
+    assert_true(journal_is_untidy(self));
+    assert_int_equal(journal_tend(self), 0);
+    assert_false(journal_is_untidy(self));
     commit_one(self, number, 1000);
-    s = read_from(self, s.place);
+    s = read_all(self);
     assert_int_equal(s.count, 1);
     journal_close(self);
 }
@@ -312,7 +414,7 @@ static int limited_sync(int fd)
 static bool survives(void)
 {
     const journal_io io = {limited_write, limited_sync};
-    journal *self = open_with((journal_place){0, 0}, 100, &io);
+    journal *self = open_with(100, &io);
     int committed[20], failed = 0;
     size_t count = 0;
     seen s;
@@ -325,14 +427,14 @@ static bool survives(void)
             failed++;
     }
     assert_true(failed <= 1);
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     assert_int_equal(s.count, count);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(s.numbers[i], committed[i]);
     journal_close(self);
     self = opened();
     /* What a failed sync left may be there as well; nothing else. */
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     assert_in_range(s.count, count, 10);
     for (size_t i = 0, j = 0; i < count; i++, j++) {
         while (s.numbers[j] != committed[i])
@@ -363,6 +465,49 @@ TEST(the_nth_write_or_sync_that_fails_loses_nothing_that_was_committed)
     assert_in_range(n, 10, 199);
 }
 
+TEST(a_mark_that_cannot_be_written_counts_for_this_run_only)
+{
+    const journal_io io = {limited_write, limited_sync};
+    journal *self;
+    seen s;
+
+    writes_left = syncs_left = -1;
+    self = open_with(0, &io);
+    commit_one(self, 0, 10);
+    commit_one(self, 1, 2 * SMALL);
+    s = read_all(self);
+    writes_left = 0;
+    assert_int_equal(journal_mark(self, s.places[0]), -ENOSPC);
+    journal_close(self);
+    self = opened();
+    s = read_all(self);
+    expect_first(&s, 2);
+    journal_close(self);
+}
+
+TEST(a_segment_in_which_nothing_was_committed_leaves_nothing_behind)
+{
+    const journal_io io = {limited_write, limited_sync};
+    journal *self;
+    seen s;
+
+    writes_left = -1;
+    syncs_left = 0;
+    self = open_with(0, &io);
+    assert_int_equal(append(self, 0, 10), 0);
+    assert_int_equal(journal_commit(self), -EIO);
+    commit_one(self, 1, 10);
+    assert_int_equal(journal_tend(self), 0);
+    s = read_all(self);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.numbers[0], 1);
+    journal_close(self);
+    self = opened();
+    s = read_all(self);
+    assert_int_equal(s.count, 1);
+    journal_close(self);
+}
+
 TEST(a_file_with_a_damaged_head_is_set_aside)
 {
     journal *self = opened();
@@ -377,10 +522,10 @@ TEST(a_file_with_a_damaged_head_is_set_aside)
     assert_int_equal(pwrite(fd, "?", 1, 9), 1);
     close(fd);
     self = opened();
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     assert_int_equal(s.count, 0);
     commit_one(self, 0, 10);
-    s = read_from(self, (journal_place){0, 0});
+    s = read_all(self);
     expect_first(&s, 1);
     assert_int_equal(files(), 2);
     journal_close(self);
@@ -388,12 +533,11 @@ TEST(a_file_with_a_damaged_head_is_set_aside)
 
 TEST(a_directory_that_is_not_there_is_named)
 {
-    const journal_options options = {"/nonexistent/place", 0, 0, NULL};
+    const journal_options options = {.directory = "/nonexistent/place"};
     char reason[200] = "";
     journal *self = NULL;
 
-    assert_int_equal(journal_open(&options, (journal_place){0, 0}, &self, reason, sizeof(reason)),
-                     -ENOENT);
+    assert_int_equal(journal_open(&options, &self, reason, sizeof(reason)), -ENOENT);
     assert_string_equal(reason, "/nonexistent/place: No such file or directory");
     assert_null(self);
 }
@@ -413,28 +557,31 @@ static void *write_many(void *user)
         if (journal_commit(self) == 0)
             i += in_batch;
         else
-            usleep(100); /* full: the reader will trim */
+            usleep(100); /* full: the reader will make room */
     }
     return NULL;
 }
 
-TEST(one_thread_writes_while_another_reads_and_trims)
+TEST(one_thread_writes_while_another_reads_marks_and_tends)
 {
-    journal *self = open_with((journal_place){0, 0}, 3, NULL);
+    journal *self = open_with(3, NULL);
     seen *s = calloc(1, sizeof(*s));
     pthread_t writer;
     void *failed;
 
     assert_int_equal(pthread_create(&writer, NULL, write_many, self), 0);
     while (s->count < TOGETHER) {
+        size_t before = s->count;
+
         assert_true(journal_read(self, s->place, 50, see, s) >= 0);
-        journal_trim(self, s->place);
-        assert_int_equal(journal_prepare(self), 0);
+        for (; before < s->count; before++)
+            assert_int_equal(journal_mark(self, s->places[before]), 0);
+        assert_int_equal(journal_tend(self), 0);
     }
     pthread_join(writer, &failed);
     assert_null(failed);
     expect_first(s, TOGETHER);
-    assert_false(journal_has(self, s->place));
+    assert_int_equal(journal_read(self, (journal_place){0, 0}, 1, see, s), 0);
     free(s);
     journal_close(self);
 }
@@ -447,14 +594,20 @@ int main(void)
         CASE(what_was_committed_is_read_in_order_and_what_was_not_is_not),
         CASE(a_reader_that_refuses_an_entry_gets_it_again),
         CASE(segments_follow_each_other_and_large_entries_have_large_ones),
-        CASE(the_next_run_reads_from_a_place_and_begins_a_segment_of_its_own),
+        CASE(what_is_done_with_is_not_read_again_in_this_run_or_the_next),
+        CASE(one_entry_is_read_at_its_place_whether_it_is_done_with_or_not),
+        CASE(
+            the_next_run_begins_a_segment_of_its_own_and_gives_up_the_one_before_when_that_is_over),
+        CASE(another_process_reads_it_and_changes_nothing),
         CASE(a_batch_torn_at_any_byte_leaves_all_before_it),
         CASE(a_file_used_again_shows_nothing_of_its_earlier_life),
         CASE(when_all_segments_are_full_it_refuses_until_some_are_given_up),
         CASE(the_nth_write_or_sync_that_fails_loses_nothing_that_was_committed),
+        CASE(a_mark_that_cannot_be_written_counts_for_this_run_only),
+        CASE(a_segment_in_which_nothing_was_committed_leaves_nothing_behind),
         CASE(a_file_with_a_damaged_head_is_set_aside),
         CASE(a_directory_that_is_not_there_is_named),
-        CASE(one_thread_writes_while_another_reads_and_trims),
+        CASE(one_thread_writes_while_another_reads_marks_and_tends),
     };
 
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as path from "node:path";
 import { test } from "node:test";
@@ -20,6 +20,7 @@ import {
   sign,
   sources,
 } from "./harness.js";
+import { Peer } from "./peer.js";
 
 /** Posts new events over `connections` until the proxy is gone; returns the acknowledged ones. */
 async function load(
@@ -128,28 +129,39 @@ test("a disk that refuses writes is answered 503, and recovered from", async () 
   await proxy.stop();
 });
 
-test("while only the database cannot be written, events are taken and wait in the journal", async () => {
-  const proxy = await Proxy.start({ shell: `trap '' XFSZ; exec "$@"` });
+test("while only the database cannot be written, events are taken and delivered; a refused one waits for it", async () => {
+  const peer = await Peer.listen();
+  peer.answer = ({ args }) =>
+    String(args.body).includes("poison")
+      ? { error: "ArgumentValidationError: poison" }
+      : { value: { outcome: "stored" } };
+  const proxy = await Proxy.start({
+    shell: `trap '' XFSZ; exec "$@"`,
+    env: { CONVEX_URL: peer.url },
+  });
   const agent = new http.Agent({ keepAlive: true });
-  let stored = 0;
-  const send = async (): Promise<number> => {
-    const body = order({ padding: "x".repeat(8000) });
-    const { status } = await post(proxy.port, body, { agent });
-    if (status === 200) stored++;
-    return status;
+  const send = async (body: string): Promise<void> => {
+    assert.equal((await post(proxy.port, body, { agent })).status, 200);
   };
-  assert.equal(await send(), 200); // the journal's file is there, in its whole size
-  await proxy.events();
-  const database = path.join(proxy.directory, "state/spool");
-  limitFiles(proxy, statSync(database).size + 128 * 1024);
-  while (!proxy.log.includes("spool cannot store"))
-    assert.equal(await send(), 200);
-  assert.equal(await send(), 200);
+  await send(order()); // the journal's file is there, in its whole size
+  await peer.until((calls) => calls.length > 1);
+  limitFiles(proxy, 8192);
+  await send(order({ note: "poison" }));
+  await proxy.seen(/spool cannot store/);
+  const before = peer.ingested().length;
+  for (let i = 0; i < 3; i++) await send(order());
+  await peer.until(() => peer.ingested().length >= before + 3);
   limitFiles(proxy, "unlimited");
   await proxy.seen(/spool recovered/);
+  await proxy.seen(/event moved to the dead letters/);
   agent.destroy();
-  assert.equal((await proxy.events()).length, stored);
+  for (;;) {
+    const events = await proxy.events();
+    if (events.length === 1 && events[0]!.state === "dead") break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   await proxy.stop();
+  await peer.close();
 });
 
 test("a second proxy on the same state says who has it and exits 1", async () => {

@@ -1,6 +1,6 @@
 /* daemon/outbox.h - messages that must survive a crash.
  *
- * A queue of byte strings in one SQLite file (WAL, synchronous=FULL unless lazy_sync). What
+ * A queue of byte strings in one SQLite file (WAL, synchronous=FULL). What
  * outbox_commit() returned 0 for survives kill -9 and power loss; what it did not may or may not be
  * there. The outbox never looks into a payload and sends nothing itself.
  *
@@ -45,7 +45,6 @@ typedef struct outbox_options {
     int64_t max_entries; /* waiting and dead together; 0: 1,000,000 */
     int64_t max_bytes;   /* of keys and payloads; 0: 1 GiB */
     bool unique_keys;    /* refuse a key that is already here */
-    bool lazy_sync;      /* a commit survives kill -9; a power loss only after outbox_flush() */
 } outbox_options;
 
 /* Words for a person: never a payload or a secret. */
@@ -102,6 +101,15 @@ void outbox_rollback(outbox *box);
 int outbox_append(outbox *box, const char *key, const void *payload, size_t size, int64_t now_ms,
                   int64_t *ret_id);
 
+/* The same under an id of the caller's, which no other entry ever had, for one who counts more than
+ * this box. */
+int outbox_insert(outbox *box, int64_t id, const char *key, const void *payload, size_t size,
+                  int64_t now_ms);
+/* Larger than any id that was given out. */
+int64_t outbox_next_id(const outbox *box);
+/* 1: an entry with this key is waiting or dead; 0: none is. For boxes with unique keys. */
+int outbox_has(outbox *box, const char *key);
+
 /* Small values kept beside the entries, such as a session's sequence number. NULL value: removed.
  */
 int outbox_put(outbox *box, const char *name, const void *value, size_t size);
@@ -131,10 +139,6 @@ int outbox_count(outbox *box, outbox_counts *ret); /* kept in memory: costs noth
 /* Moves what is in the write-ahead log into the file without blocking; call when idle, so that it
  * never happens inside a commit. Does nothing when there is little to move. */
 int outbox_checkpoint(outbox *box);
-
-/* Moves all of the write-ahead log into the file: what was committed before survives a power loss
- * then. -EBUSY: a reader is in the way, call again later. */
-int outbox_flush(outbox *box);
 
 /* Reads the file of a box that another process may have open, changing nothing: for command lines.
  */
