@@ -50,12 +50,17 @@ export class Backend {
   adminKey = "";
   private sitePort = 0;
   private controlPort: number | null = null;
+  private more: string[] = []; // of its command line
   private child: ChildProcess | null = null;
   private output = "";
 
-  /** `control`: with a control port, for control(). */
-  static async start({ control = false } = {}): Promise<Backend> {
+  /** `control`: with a control port, for control(). `clock`: the time that it starts at, ms. */
+  static async start({
+    control = false,
+    clock,
+  }: { control?: boolean; clock?: number } = {}): Promise<Backend> {
     const self = new Backend();
+    if (clock !== undefined) self.more = ["--clock", String(clock)];
     self.port = await freePort();
     self.sitePort = await freePort();
     if (control) self.controlPort = await freePort();
@@ -92,6 +97,7 @@ export class Backend {
         ...(this.controlPort === null
           ? []
           : ["--control-port", String(this.controlPort)]),
+        ...this.more,
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );

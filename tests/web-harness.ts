@@ -41,6 +41,7 @@ export const MEMBER = {
   password: "correct horse battery",
 };
 
+type ServiceRole = FunctionArgs<typeof api.services.heartbeat>["service"];
 type Event = FunctionArgs<typeof api.signals.record>["events"][number];
 type Upsert = Extract<Event, { type: "upsert" }>;
 type Outcome = FunctionArgs<
@@ -71,40 +72,57 @@ export class World {
   /** Other hosts that pages may ask in a test. */
   readonly otherHosts: string[] = [];
 
+  collector!: ConvexHttpClient;
+
   private constructor(
     readonly backend: Backend,
-    readonly collector: ConvexHttpClient,
     readonly browser: Browser,
   ) {}
 
-  /** `control`: a backend with a control port, for its clock. */
-  static async start({ control = false } = {}): Promise<World> {
+  /** `control`: a backend with a control port, for its clock, which starts at `clock`. */
+  static async start({
+    control = false,
+    clock,
+  }: { control?: boolean; clock?: number } = {}): Promise<World> {
     // As from a continent away: what asserts at once on what is still to come fails.
     const slow = Number(process.env.SLOW_LINE_MS ?? 0);
     const [backend, browser] = await Promise.all([
-      Backend.start({ control: control || slow > 0 }),
+      Backend.start({ control: control || slow > 0, clock }),
       launch(),
     ]);
-    const key = readFileSync(await deploySchema(backend), "utf8");
-    const collector = new ConvexHttpClient(backend.url, { logger: false });
-    collector.setAuth(await collectorToken(key));
-    await new ConvexHttpClient(backend.url, { logger: false }).action(
-      api.auth.signIn,
-      { provider: "password", params: { ...MEMBER, flow: "signUp" } },
-    );
+    await deploySchema(backend);
+    const self = new World(backend, browser);
+    self.collector = await self.service("collector");
+    await self.person(MEMBER, "signUp");
     if (slow > 0)
       await backend.control("/faults", { faults: [{ delayMs: slow }] });
-    return new World(backend, collector, browser);
+    return self;
   }
 
   /** MEMBER, without a page. */
   async member(): Promise<ConvexHttpClient> {
+    return await this.person(MEMBER, "signIn");
+  }
+
+  /** Somebody who signs in or up, without a page. */
+  async person(
+    { email, password }: typeof MEMBER,
+    flow: "signIn" | "signUp",
+  ): Promise<ConvexHttpClient> {
     const client = new ConvexHttpClient(this.backend.url, { logger: false });
     const { tokens } = await client.action(api.auth.signIn, {
       provider: "password",
-      params: { ...MEMBER, flow: "signIn" },
+      params: { email, password, flow },
     });
     client.setAuth(tokens!.token);
+    return client;
+  }
+
+  /** With the token of a daemon, for ten minutes. */
+  async service(role: ServiceRole): Promise<ConvexHttpClient> {
+    const client = new ConvexHttpClient(this.backend.url, { logger: false });
+    const pem = readFileSync(`${this.backend.dir}/service-key.pem`, "utf8");
+    client.setAuth(await serviceToken(pem, role));
     return client;
   }
 
@@ -263,10 +281,11 @@ export class Community {
     return id!;
   }
 
-  async edit(id: string, change: Partial<Said>): Promise<void> {
+  async edit(id: string, change: Partial<Said>, at?: number): Promise<void> {
     const said = this.#said.get(id)!;
     Object.assign(said, change, { edits: said.edits + 1 });
-    await this.record([this.#event(id, said.sentAt! + said.edits * 1000)]);
+    const editedAt = at ?? said.sentAt! + said.edits * 1000;
+    await this.record([this.#event(id, editedAt)]);
   }
 
   async remove(...ids: string[]): Promise<void> {
@@ -576,24 +595,28 @@ async function closed(server: Server): Promise<void> {
 
 /**
  * Writes the demo's sample feed, `spread` times as slow as it is played, its end now;
- * the ids of what is left, newest first, and how each was written.
+ * the ids of what is left, newest first, and how each was written. `before` is called before
+ * each step with the time of the step.
  */
 export async function writeSample(
   community: Community,
   spread = 1,
+  before: (at: number) => Promise<void> = () => Promise.resolve(),
+  end = Date.now(),
 ): Promise<Map<string, Final>> {
   const { files } = community.world;
-  const end = Date.now();
   const last = feed.at(-1)!.at;
   const ids = new Map<string, string>();
   for (const step of feed) {
+    const at = end - (last - step.at) * spread;
+    await before(at);
     if (step.op === "create") {
       const { author, replyTo, attachments = [], content, embeds } = step;
       const said: Said = {
         content,
         embeds: embeds?.map(whole),
         author: WRITERS[author],
-        sentAt: end - (last - step.at) * spread,
+        sentAt: at,
         replyToId: replyTo && ids.get(replyTo),
         attachments: attachments.map((one) => ({
           ...files.add(
@@ -610,7 +633,7 @@ export async function writeSample(
       const change: Partial<Said> = {};
       if (content !== undefined) change.content = content;
       if (embeds !== undefined) change.embeds = embeds.map(whole);
-      await community.edit(ids.get(step.ref)!, change);
+      await community.edit(ids.get(step.ref)!, change, at);
     } else {
       const refs = step.op === "delete" ? [step.ref] : step.refs;
       await community.remove(...refs.map((ref) => ids.get(ref)!));
@@ -654,14 +677,14 @@ function snowflake(ms: number): string {
   return String((BigInt(Math.floor(ms) - 1_420_070_400_000) << 22n) | sequence);
 }
 
-async function collectorToken(pem: string): Promise<string> {
+async function serviceToken(pem: string, role: ServiceRole): Promise<string> {
   const key = await importPKCS8(pem, "ES256");
-  return await new SignJWT({ role: "collector" })
+  return await new SignJWT({ role })
     .setProtectedHeader({ alg: "ES256", kid: "service-1", typ: "JWT" })
     .setIssuer("https://services.signals.invalid")
     .setAudience("signals-services")
-    .setSubject("collector/test")
-    .setIssuedAt()
+    .setSubject(`${role}/test`)
+    .setIssuedAt(Math.floor(Date.now() / 1000))
     .setExpirationTime("10m")
     .sign(key);
 }

@@ -40,6 +40,31 @@ export function AuditPage() {
   );
 }
 
+/** Words, or the fields of what was set, each by its name. */
+function Detail({ text }: { text: string }) {
+  const fields = fieldsOf(text);
+  if (fields === null) return <span className="reason">{text}</span>;
+  return (
+    <dl className="detail-fields">
+      {fields.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>{" "}
+          <dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function fieldsOf(text: string): [string, unknown][] | null {
+  if (!text.startsWith("{")) return null;
+  try {
+    return Object.entries(JSON.parse(text) as Record<string, unknown>);
+  } catch {
+    return null; // words that begin so, or cut off
+  }
+}
+
 function Log({ community }: { community: string | null }) {
   const { results, status, loadMore } = usePaginatedQuery(
     api.audit.list,
@@ -72,7 +97,7 @@ function Log({ community }: { community: string | null }) {
           },
           {
             title: "Details",
-            cell: (row) => <span className="reason">{row.detail}</span>,
+            cell: (row) => <Detail text={row.detail} />,
           },
         ]}
       />

@@ -104,7 +104,7 @@ function optionsOf(
         stroke: color(line.color),
         width: 1.5,
         points: { size: 4 },
-        spanGaps: false,
+        spanGaps: true, // minutes without any
       })),
     ],
   };

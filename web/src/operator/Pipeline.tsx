@@ -99,7 +99,7 @@ function Latency(props: { community: string; range: Range }) {
       <Chart
         label={`${name}: percentiles over time`}
         times={times}
-        lines={[line("p50", "accent"), line("p95", "warn"), line("p99", "bad")]}
+        lines={[line("p99", "bad"), line("p95", "warn"), line("p50", "accent")]}
         format={took}
         logarithmic
       />
