@@ -214,19 +214,48 @@ test("a post that was deleted by hand stays so, and its row says why", async () 
   const id = await world.write(pair, "deleted by hand");
   await world.shows(pair, ["deleted by hand"]);
   await world.discard(pair, 0);
-  await world.edit(pair, id, "edited after that");
   const row = await world.rowIs(id, "the row to be dead", ({ dead }) => dead);
   assert.equal(row.error, "somebody deleted the post");
+  const since = await world.mark();
+  await world.edit(pair, id, "edited after that");
+  await until("the edit to be tried", async () =>
+    (await world.calls(since)).some(({ code }) => code === 10008),
+  );
+  await world.rowIs(id, "the row to be dead again", ({ dead }) => dead);
   assert.deepEqual(await world.texts(pair), []);
 });
 
 test("where the channel says so, a post that was deleted by hand is made again", async () => {
   const pair = await world.pair({ recreates: true });
-  const id = await world.write(pair, "again and again");
-  await world.shows(pair, ["again and again"]);
+  const text = ["a".repeat(1900), "b".repeat(1900)];
+  const id = await world.write(pair, text.join("\n"));
+  await world.shows(pair, text);
+  let posted = await world.posts(pair);
+  for (const part of [0, 1, 1]) {
+    await world.discard(pair, part); // the rest of it goes with it
+    await until("the other part to be made again, too", async () => {
+      const now = await world.posts(pair);
+      return (
+        now.length === 2 &&
+        !now.some(({ id }) => posted.some((p) => p.id === id))
+      );
+    });
+    await world.shows(pair, text);
+    await world.rowIs(
+      id,
+      "its post to be known",
+      ({ actual }) => actual !== null,
+    );
+    posted = await world.posts(pair);
+  }
   await world.discard(pair, 0);
-  await world.edit(pair, id, "again, edited");
-  await world.shows(pair, ["again, edited"]);
+  const { error } = await world.rowIs(id, "an end", ({ dead }) => dead);
+  assert.equal(
+    error,
+    "somebody deleted the post, again after it was made anew 3 times",
+  );
+  await world.retry("mirrors");
+  await world.shows(pair, text);
 });
 
 test("a missing permission stops its channel only, and the operator sees which", async () => {

@@ -403,6 +403,12 @@ export class MirrorWorld {
     return found!;
   }
 
+  /** Tries again what was given up. */
+  async retry(queue: string): Promise<void> {
+    const retryAll = makeFunctionReference<"mutation">("queues:retryAll");
+    await this.operator.mutation(retryAll, { community: "demo", queue });
+  }
+
   async serviceRow(
     instance: string,
   ): Promise<{ state: string; detail?: string; version: string }> {

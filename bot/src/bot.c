@@ -22,6 +22,8 @@
 #include "files.h"
 #include "inbox.h"
 #include "job.h"
+#include "listener.h"
+#include "lost.h"
 #include "posts.h"
 #include "role_watch.h"
 #include "roles.h"
@@ -82,6 +84,8 @@ struct bot {
     checks *checks;
     roles *roles; /* NULL: not asked for */
     role_watch *watch;
+    listener *listener;
+    lost *lost;
     char problem[300]; /* what a person has to change; "" */
     lane *lanes;
     size_t in_hand;
@@ -535,6 +539,7 @@ static void on_identity_wake(void *user)
         roles_begin(self->roles);
         role_watch_begin(self->watch, who.user_id);
     }
+    listener_begin(self->listener);
 }
 
 static void tell_loop(bot *self, const identity *who)
@@ -595,6 +600,8 @@ static void on_stop(void *user)
             give_back(self, &l->first->next);
     flush_outcomes(self);
     checks_stop(self->checks);
+    listener_stop(self->listener);
+    lost_stop(self->lost);
     if (self->roles) {
         roles_stop(self->roles);
         role_watch_stop(self->watch);
@@ -741,13 +748,37 @@ static int open_roles(bot *self)
                                 .client = client,
                                 .rest = self->rest,
                                 .metrics = self->metrics,
-                                .token = self->config->discord_token,
                                 .every_ms = self->config->look_ms,
                                 .on_problem = on_problem,
                                 .user = self};
     int r = roles_open(&jobs, &self->roles);
 
     return r == 0 ? role_watch_open(&looks, &self->watch) : r;
+}
+
+static void on_joined(const char *guild_id, const char *user_id, void *user)
+{
+    bot *self = user;
+    if (self->watch)
+        role_watch_joined(self->watch, guild_id, user_id);
+}
+
+static void on_deleted(const char *channel_id, const char *message_id, void *user)
+{
+    lost_add(((bot *)user)->lost, channel_id, message_id);
+}
+
+static int open_listener(bot *self)
+{
+    listener_options options = {.loop = self->loop,
+                                .rest = self->rest,
+                                .token = self->config->discord_token,
+                                .members = self->config->roles,
+                                .on_joined = on_joined,
+                                .on_deleted = on_deleted,
+                                .user = self};
+    int r = lost_open(self->loop, service_link_client(self->link), &self->lost);
+    return r == 0 ? listener_open(&options, &self->listener) : r;
 }
 
 int bot_open(bot **ret, const bot_config *config)
@@ -774,6 +805,8 @@ int bot_open(bot **ret, const bot_config *config)
         r = open_checks(self);
     if (r == 0 && config->roles)
         r = open_roles(self);
+    if (r == 0)
+        r = open_listener(self);
     if (r == 0)
         ask_who(self);
     else
@@ -808,13 +841,17 @@ void bot_close(bot *self)
         return;
     self->closing = true;
     if (self->watch)
-        role_watch_stop(self->watch); /* its gateway asks through REST */
-    discord_rest_free(self->rest);    /* its last callbacks go to desk, roles and watch */
+        role_watch_stop(self->watch);
+    lost_stop(self->lost);
+    listener_stop(self->listener); /* its gateway asks through REST */
+    discord_rest_free(self->rest); /* its last callbacks go to desk, roles and watch */
     convex_sub_unref(self->queue);
     service_link_close(self->link);
     checks_close(self->checks);
     roles_close(self->roles);
     role_watch_close(self->watch);
+    listener_close(self->listener);
+    lost_close(self->lost);
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);

@@ -24,7 +24,7 @@ enum {
 /* HOOK: the channel's webhook is asked for. UNARCHIVE: its thread is opened again, then the call
  * that found it archived is repeated. REPLACE: a post of a webhook that is gone is deleted by the
  * bot, so that it can be made again. UNDO: the parts made of a post that can never be whole are
- * taken back. */
+ * taken back. CLEAR: of a post that is made again, as somebody deleted a part, all is deleted. */
 typedef enum step {
     STEP_FILES,
     STEP_HOOK,
@@ -33,6 +33,7 @@ typedef enum step {
     STEP_UNARCHIVE,
     STEP_REPLACE,
     STEP_UNDO,
+    STEP_CLEAR,
     STEP_DONE
 } step;
 
@@ -146,6 +147,14 @@ static bool mend(job *self, const discord_error *error)
     return true;
 }
 
+/* Of a post that is made again nothing else may stay. */
+static void clear_away(job *self)
+{
+    self->part = 0;
+    self->step = STEP_CLEAR;
+    go_on(self);
+}
+
 static void fail(job *self, const discord_error *error)
 {
     long attempts = (long)self->work->attempts;
@@ -159,6 +168,9 @@ static void fail(job *self, const discord_error *error)
         return give_up(self);
     if (verdict == PAYLOAD_GONE)
         snprintf(self->error, sizeof self->error, "somebody deleted the post");
+    if (verdict == PAYLOAD_GONE && self->work->remade && self->n_ids > 1 &&
+        self->step != STEP_CLEAR)
+        return clear_away(self);
     finish(self, verdict == PAYLOAD_STOP   ? JOB_STOP
                  : verdict == PAYLOAD_GONE ? JOB_GONE
                                            : JOB_RETRY);
@@ -369,6 +381,16 @@ static void replaced(job *self, const discord_error *error)
     finish(self, JOB_GONE);
 }
 
+static void cleared(job *self, const discord_error *error)
+{
+    if (error->status != DISCORD_OK)
+        return fail(self, error);
+    if (++self->part < self->n_ids)
+        return go_on(self);
+    snprintf(self->error, sizeof self->error, "somebody deleted the post");
+    finish(self, JOB_GONE);
+}
+
 static void unarchived(job *self, const discord_error *error)
 {
     self->step = self->resume;
@@ -384,6 +406,8 @@ static void take_answer(job *self, const discord_result *result)
         undone(self, &result->error);
     else if (self->step == STEP_REPLACE)
         replaced(self, &result->error);
+    else if (self->step == STEP_CLEAR)
+        cleared(self, &result->error);
     else if (self->step == STEP_UNARCHIVE)
         unarchived(self, &result->error);
     else if (result->error.status != DISCORD_OK)
@@ -495,6 +519,8 @@ static discord_status send_next(job *self, letter *l)
         return delete_message(self, self->ids[self->n_ids - 1], false, l);
     case STEP_REPLACE:
         return delete_message(self, self->ids[self->part], true, l);
+    case STEP_CLEAR:
+        return delete_message(self, self->ids[self->part], false, l);
     case STEP_UNARCHIVE:
         return discord_rest_unarchive_thread(self->desk->options.rest, channel_of(self),
                                              "a signal in it has changed", inbox_take, l);
@@ -512,6 +538,8 @@ static void call_failed(job *self, discord_status status)
         undone(self, &error);
     else if (self->step == STEP_REPLACE)
         replaced(self, &error);
+    else if (self->step == STEP_CLEAR)
+        cleared(self, &error);
     else
         fail(self, &error);
 }

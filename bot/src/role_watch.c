@@ -1,6 +1,6 @@
 /* role_watch.c - looks at the roles that members of the customers' guild really have.
- * Owns the round under way and the gateway. Loop thread, but for what REST and the gateway's
- * thread put into the inbox under its lock. Invariants: at most one request of a round is out;
+ * Owns the round under way. Loop thread, but for the answer that REST's thread puts down under the
+ * lock. Invariants: at most one request of a round is out;
  * a round that cannot go on ends, and the timer begins the next; who joined is looked at between
  * two people of a round. */
 #include "role_watch.h"
@@ -28,14 +28,9 @@ typedef struct id_text {
     char text[24];
 } id_text;
 
-/* What the other threads have to say. */
-typedef struct inbox {
-    const discord_result *answer; /* of the one request that is out; held */
-    struct joined {
-        id_text guild, user;
-    } joined[JOINED_MAX];
-    size_t n_joined;
-} inbox;
+struct joined {
+    id_text guild, user;
+};
 
 typedef enum step { IDLE, ASK_ROLES, ASK_SELF, ASK_PEOPLE, ASK_MEMBER } step;
 
@@ -43,9 +38,10 @@ struct role_watch {
     role_watch_options options;
     daemon_timer *round_later;
     daemon_waker *waker;
-    pthread_mutex_t lock; /* of `inbox` */
-    inbox inbox;
-    discord_gateway *gateway;
+    pthread_mutex_t lock;         /* of `answer` */
+    const discord_result *answer; /* of the one request that is out; held */
+    struct joined joined[JOINED_MAX];
+    size_t n_joined;
     daemon_counter *looked, *drifted;
     char our_id[24];
     bool stopping;
@@ -131,7 +127,7 @@ static void on_answer(const discord_result *result, void *user)
     role_watch *self = user;
 
     pthread_mutex_lock(&self->lock);
-    self->inbox.answer = discord_result_ref(result);
+    self->answer = discord_result_ref(result);
     pthread_mutex_unlock(&self->lock);
     daemon_waker_wake(self->waker);
 }
@@ -250,15 +246,12 @@ static void ask_member(role_watch *self)
 /* Whether somebody joined who is to be looked at now. */
 static bool take_joined(role_watch *self)
 {
-    pthread_mutex_lock(&self->lock);
-    self->single = self->inbox.n_joined > 0;
+    self->single = self->n_joined > 0;
     if (self->single) {
-        self->now = self->inbox.joined[0];
-        self->inbox.n_joined--;
-        memmove(self->inbox.joined, self->inbox.joined + 1,
-                self->inbox.n_joined * sizeof *self->inbox.joined);
+        self->now = self->joined[0];
+        self->n_joined--;
+        memmove(self->joined, self->joined + 1, self->n_joined * sizeof *self->joined);
     }
-    pthread_mutex_unlock(&self->lock);
     return self->single;
 }
 
@@ -383,51 +376,14 @@ static void look_at_joined(role_watch *self)
         ask_member(self);
 }
 
-/* Gateway thread. */
-static void on_event(const discord_event *event, void *user)
+void role_watch_joined(role_watch *self, const char *guild_id, const char *user_id)
 {
-    role_watch *self = user;
-    const cJSON *member = cJSON_GetObjectItemCaseSensitive(event->data, "user");
-    const char *guild =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event->data, "guild_id"));
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(member, "id"));
-
-    if (strcmp(event->name, "GUILD_MEMBER_ADD") != 0 || !guild || !id)
+    if (self->n_joined == JOINED_MAX)
         return;
-    pthread_mutex_lock(&self->lock);
-    if (self->inbox.n_joined < JOINED_MAX) {
-        struct joined *to = &self->inbox.joined[self->inbox.n_joined++];
-        snprintf(to->guild.text, sizeof to->guild.text, "%s", guild);
-        snprintf(to->user.text, sizeof to->user.text, "%s", id);
-    }
-    pthread_mutex_unlock(&self->lock);
-    daemon_waker_wake(self->waker);
-}
-
-static void on_gateway(const discord_gateway_status *status, void *user)
-{
-    if (status->state == DISCORD_GATEWAY_FATAL)
-        daemon_log(
-            DAEMON_WARN,
-            "who joins is found by the timer only: the gateway refused us; the bot needs the "
-            "Server Members Intent",
-            "why=%s", status->reason);
-    else if (status->state == DISCORD_GATEWAY_READY)
-        daemon_log(DAEMON_INFO, "watching who joins", NULL);
-}
-
-static int open_gateway(role_watch *self)
-{
-    discord_gateway_options options = DISCORD_GATEWAY_OPTIONS_INIT;
-    discord_error error = {0};
-
-    options.token = self->options.token;
-    options.intents = DISCORD_INTENT_GUILDS | DISCORD_INTENT_GUILD_MEMBERS;
-    options.rest = self->options.rest;
-    options.on_event = on_event;
-    options.on_state = on_gateway;
-    options.user = self;
-    return discord_gateway_new(&options, &self->gateway, &error) == DISCORD_OK ? 0 : -ENOMEM;
+    struct joined *to = &self->joined[self->n_joined++];
+    snprintf(to->guild.text, sizeof to->guild.text, "%s", guild_id);
+    snprintf(to->user.text, sizeof to->user.text, "%s", user_id);
+    look_at_joined(self);
 }
 
 /* ---- the loop's side ---- */
@@ -438,8 +394,8 @@ static void on_wake(void *user)
     const discord_result *answer;
 
     pthread_mutex_lock(&self->lock);
-    answer = self->inbox.answer;
-    self->inbox.answer = NULL;
+    answer = self->answer;
+    self->answer = NULL;
     pthread_mutex_unlock(&self->lock);
     if (answer && !self->stopping) {
         switch (self->step) {
@@ -480,8 +436,6 @@ int role_watch_open(const role_watch_options *options, role_watch **ret)
     if (r == 0)
         r = daemon_waker_new(options->loop, on_wake, self, &self->waker);
     if (r == 0)
-        r = open_gateway(self);
-    if (r == 0)
         *ret = self;
     else
         role_watch_close(self);
@@ -491,19 +445,13 @@ int role_watch_open(const role_watch_options *options, role_watch **ret)
 void role_watch_begin(role_watch *self, const char *our_user_id)
 {
     snprintf(self->our_id, sizeof self->our_id, "%s", our_user_id);
-    if (discord_gateway_start(self->gateway) != DISCORD_OK)
-        daemon_log(DAEMON_ERROR, "cannot watch who joins", "why=out of memory");
     begin_round(self);
 }
 
 void role_watch_stop(role_watch *self)
 {
-    if (self->stopping)
-        return;
     self->stopping = true;
     daemon_timer_clear(self->round_later);
-    discord_gateway_free(self->gateway);
-    self->gateway = NULL;
 }
 
 void role_watch_close(role_watch *self)
@@ -511,9 +459,8 @@ void role_watch_close(role_watch *self)
     if (!self)
         return;
     self->stopping = true;
-    discord_gateway_free(self->gateway);
     forget(self);
-    discord_result_unref(self->inbox.answer);
+    discord_result_unref(self->answer);
     daemon_timer_free(self->round_later);
     daemon_waker_free(self->waker);
     pthread_mutex_destroy(&self->lock);

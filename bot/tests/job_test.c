@@ -258,7 +258,7 @@ static int tear_down(void **state)
     "\"mirrorId\":\"m\",\"fence\":3,\"channelId\":\"9\",\"nonce\":\"abc\",\"version\":\"v1\","     \
     "\"attempts\":0,\"author\":{\"id\":\"1\",\"name\":\"a\",\"bot\":false},\"sentAt\":0,"          \
     "\"sourceAt\":0,\"firstAttemptAt\":0,\"uncertain\":false,\"embeds\":[],\"attachments\":[],"    \
-    "\"guildId\":\"1\",\"identity\":\"bot\",\"late\":false,\"withdrawn\":false,"                   \
+    "\"guildId\":\"1\",\"identity\":\"bot\",\"late\":false,\"remade\":false,\"withdrawn\":false,"  \
     "\"kind\":\"default\",\"stickers\":[]"
 #define WORK(op, ids, content, more)                                                               \
     "{" COMMON ",\"op\":\"" op "\",\"messageIds\":[" ids "],\"content\":\"" content "\"" more "}"
@@ -699,6 +699,29 @@ static void a_file_that_is_too_large_leaves_the_text_with_a_notice(void **state)
     posted_as(b, "\"100\"");
 }
 
+static void of_a_post_that_is_made_again_no_part_stays(void **state)
+{
+    bench *b = *state;
+    run(b, WORK("edit", "\"100\",\"101\"", "new", ",\"remade\":true"));
+    assert_non_null(strstr(script.line, "PATCH 9/100"));
+    refuse(b, DISCORD_ENOTFOUND, 10008, 0);
+    assert_string_equal(script.line, "DELETE 9/100");
+    answer(b, "{}"); /* as a delete of what is gone answers */
+    assert_string_equal(script.line, "DELETE 9/101");
+    refuse(b, DISCORD_ENETWORK, 0, 0);
+    ended(b, JOB_RETRY); /* it is not over */
+    run(b, WORK("edit", "\"100\",\"101\"", "new", ",\"remade\":true"));
+    refuse(b, DISCORD_ENOTFOUND, 10008, 0);
+    answer(b, "{}");
+    answer(b, "{}");
+    ended(b, JOB_GONE);
+    assert_non_null(strstr(b->report, "somebody deleted the post"));
+    assert_non_null(strstr(b->report, "\"again\":false"));
+    run(b, WORK("edit", "\"100\",\"101\"", "new", "")); /* it is not to be made again */
+    refuse(b, DISCORD_ENOTFOUND, 10008, 0);
+    ended(b, JOB_GONE);
+}
+
 /* ---- through a webhook ---- */
 
 #define AS_WEBHOOK                                                                                 \
@@ -846,6 +869,7 @@ int main(void)
         BENCH(what_was_withdrawn_and_never_posted_is_not_posted),
         BENCH(an_archived_thread_is_opened_once_and_the_call_repeated),
         BENCH(a_file_that_is_too_large_leaves_the_text_with_a_notice),
+        BENCH(of_a_post_that_is_made_again_no_part_stays),
         BENCH(a_webhooks_post_bears_its_authors_name_and_is_reported_with_the_webhook),
         BENCH(edits_and_deletes_take_the_webhooks_way),
         BENCH(a_webhook_that_is_gone_is_looked_for_once_more),

@@ -67,6 +67,16 @@ export const report = mutation({
   },
 });
 
+/** Somebody deleted these messages of a mirror channel; answers those to be told of again, later. */
+export const lost = mutation({
+  args: { channelId: v.string(), messageIds: v.array(v.string()) },
+  returns: v.object({ later: v.array(v.string()) }),
+  handler: async (ctx, { channelId, messageIds }) => {
+    await requireService(ctx, "bot");
+    return { later: await Mirrors.lost(ctx, channelId, messageIds) };
+  },
+});
+
 /** Gives up the leases of an earlier life of `instance`. */
 export const release = mutation({
   args: { instance: v.string() },

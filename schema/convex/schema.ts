@@ -237,6 +237,7 @@ const mirrors = defineTable({
   nextAttemptAt: v.union(v.number(), v.null()), // ms: not before
   error: v.optional(v.string()), // why the last attempt failed
   dead: v.boolean(), // given up until the signal changes
+  remakes: v.optional(v.number()), // times it was made again because somebody had deleted it
   reportedAt: v.optional(v.number()), // ms: when the bot last said that it had posted or edited
 })
   .index("by_communityId_and_messageId", ["communityId", "messageId"])

@@ -166,6 +166,37 @@ test("a post that was deleted by hand is given up, or made again under another n
   assert.equal(operationOf(again), "post");
 });
 
+test("a post that somebody keeps deleting is made again three times, then given up", () => {
+  const gone = { type: "gone", error: "deleted", again: false } as const;
+  let now = row({ actual });
+  for (let i = 0; i < 3; i++) {
+    now = { ...now, ...settled(now, gone, NOW, true) };
+    assert.deepEqual([now.wants, now.dead], [true, false]);
+    now = { ...now, actual, wants: false };
+  }
+  const after = settled(now, gone, NOW, true);
+  assert.deepEqual([after.wants, after.dead], [false, true]);
+  assert.equal(after.error, "deleted, again after it was made anew 3 times");
+  // a webhook that is gone takes its posts with it: that is no third hand's doing
+  const again = settled(now, { ...gone, again: true }, NOW, true);
+  assert.deepEqual([again.wants, again.remakes], [true, undefined]);
+});
+
+test("a doubt whether the post is there outlives work that was given back", () => {
+  const doubted = row({
+    actual,
+    attempts: 0,
+    firstAttemptAt: 7,
+    attempted: null,
+  });
+  const attempted = attemptedWith(doubted, "v1");
+  const handed = { ...doubted, attempts: 1, attempted };
+  const back = { ...handed, ...settled(handed, { type: "untried" }, NOW) };
+  assert.deepEqual([back.wants, operationOf(back)], [true, "edit"]);
+  const posted = { ...actual, type: "posted", postedAt: NOW } as const;
+  assert.equal(settled(handed, posted, NOW).wants, false);
+});
+
 test("a post that is gone and not wanted is simply gone", () => {
   const gone = { type: "gone", error: "deleted", again: false } as const;
   const before = row({ actual, desired: absent });

@@ -12,13 +12,18 @@
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import * as Communities from "./communities";
+import { failure } from "./failure";
 import { orderOf } from "./versions";
 
 export const LEASE_MS = 15_000;
 const MAX_LANES = 200; // of one community, as many as channels
 const MAX_PER_LANE = 64; // looked at, at once
 const MAX_OURS = 200; // rows of a mirror channel told of at once
+const MAX_NEAR = 16; // rows among which that of a deleted post is looked for
 const MAX_ERROR_LENGTH = 500;
+export const MAX_LOST = 100; // as many as Discord deletes at once
+/** A post that is deleted by hand is made again so often, then the bot gives in. */
+export const MAX_REMAKES = 3;
 
 type Mirror = Doc<"mirrors">;
 type Wish = Pick<Mirror, "desired" | "actual" | "firstAttemptAt">;
@@ -152,7 +157,10 @@ export async function* lanes(
   }
 }
 
-async function laneRows(ctx: QueryCtx, head: Mirror): Promise<Mirror[]> {
+async function laneRows(
+  ctx: QueryCtx,
+  head: Pick<Mirror, "communityId" | "mirrorChannelId">,
+): Promise<Mirror[]> {
   return await ctx.db
     .query("mirrors")
     .withIndex("by_communityId_and_wants_and_lane", (q) =>
@@ -207,14 +215,25 @@ export async function tryAgain(
     nextAttemptAt: null,
     ...(row.dead
       ? {
+          ...doubted(row, now),
           dead: false,
           attempts: 0,
           error: undefined,
-          wants: operationOf(row) !== null,
-          wantedAt: now,
+          remakes: undefined,
         }
       : {}),
   });
+}
+
+/** The post may not be there any more: an edit tells, also one that changes nothing. */
+function doubted(row: Mirror, now: number): Partial<Mirror> {
+  const right = row.actual !== null && operationOf(row) === null;
+  const firstAttemptAt = right ? now : row.firstAttemptAt;
+  return {
+    firstAttemptAt,
+    wants: operationOf({ ...row, firstAttemptAt }) !== null,
+    wantedAt: now,
+  };
 }
 
 export type Outcome =
@@ -248,7 +267,8 @@ export function attemptedWith(row: Mirror, version: string): string {
 
 /** As if it had not been handed out; what earlier attempts left stays unknown. */
 function untried(row: Mirror): Partial<Mirror> {
-  const first = row.attempts <= 1;
+  const doubt = row.attempted === UNKNOWN_VERSION; // it was one before that, too
+  const first = row.attempts <= 1 && !doubt;
   const firstAttemptAt = first ? null : row.firstAttemptAt;
   return {
     lease: null,
@@ -284,6 +304,36 @@ function without(row: Mirror, now: number): Partial<Mirror> {
   };
 }
 
+/** Is a post of the row that is gone made again? `recreates`: its channel says so. */
+export function isRemade(row: Mirror, recreates: boolean): boolean {
+  return recreates && (row.remakes ?? 0) < MAX_REMAKES;
+}
+
+/** What becomes of a row whose post somebody deleted. */
+function gone(
+  row: Mirror,
+  { error, again }: { error: string; again: boolean },
+  now: number,
+  recreates: boolean,
+): Partial<Mirror> {
+  if (again || row.desired.state === "absent") return without(row, now);
+  if (isRemade(row, recreates))
+    return { ...without(row, now), remakes: (row.remakes ?? 0) + 1 };
+  const last = recreates
+    ? `, again after it was made anew ${MAX_REMAKES} times`
+    : "";
+  return dead(`${error}${last}`);
+}
+
+function dead(error: string): Partial<Mirror> {
+  return {
+    ...ANSWERED,
+    wants: false,
+    dead: true,
+    error: error.slice(0, MAX_ERROR_LENGTH),
+  };
+}
+
 /** What an outcome makes of a row; pure. `recreates`: a post that is gone is made again. */
 export function settled(
   row: Mirror,
@@ -292,24 +342,14 @@ export function settled(
   recreates = false,
 ): Partial<Mirror> {
   if (outcome.type === "untried") return untried(row);
-  if (
-    outcome.type === "gone" &&
-    (recreates || outcome.again || row.desired.state === "absent")
-  )
-    return without(row, now);
+  if (outcome.type === "gone") return gone(row, outcome, now, recreates);
   if (outcome.type === "retry")
     return {
       lease: null,
       nextAttemptAt: now + Math.max(0, outcome.retryAfterMs),
       error: outcome.error.slice(0, MAX_ERROR_LENGTH),
     };
-  if (outcome.type === "dead" || outcome.type === "gone")
-    return {
-      ...ANSWERED,
-      wants: false,
-      dead: true,
-      error: outcome.error.slice(0, MAX_ERROR_LENGTH),
-    };
+  if (outcome.type === "dead") return dead(outcome.error);
   // A repeated post finds the message of the first attempt, as that one wrote
   // it. When it wrote something else, an edit has to follow.
   const certain =
@@ -377,7 +417,7 @@ export async function channelOf(
   return signal === null ? null : await ctx.db.get(signal.channelId);
 }
 
-async function recreates(ctx: QueryCtx, row: Mirror): Promise<boolean> {
+export async function recreates(ctx: QueryCtx, row: Mirror): Promise<boolean> {
   return (await channelOf(ctx, row))?.recreates ?? false;
 }
 
@@ -387,6 +427,7 @@ async function postedSince(
   communityId: Id<"communities">,
   mirrorChannelId: string,
   lastPost: string,
+  most = MAX_OURS,
 ): Promise<Mirror[]> {
   return await ctx.db
     .query("mirrors")
@@ -396,7 +437,56 @@ async function postedSince(
         .eq("mirrorChannelId", mirrorChannelId)
         .gte("lastPost", lastPost),
     )
-    .take(MAX_OURS);
+    .take(most);
+}
+
+/** The row whose post a message is; null: none, as far as is looked. */
+async function byPost(
+  ctx: QueryCtx,
+  channelId: string,
+  id: string,
+): Promise<Mirror | null> {
+  const last = orderOf(id);
+  for (const { _id } of await Communities.all(ctx)) {
+    const near = await postedSince(ctx, _id, channelId, last, MAX_NEAR);
+    const row = near.find(({ actual }) => actual?.messageIds.includes(id));
+    if (row) return row;
+  }
+  return null;
+}
+
+/** Is work on one of a channel's posts under way? */
+async function isBusy(ctx: QueryCtx, mirrorChannelId: string) {
+  for (const { _id: communityId } of await Communities.all(ctx)) {
+    const rows = await laneRows(ctx, { communityId, mirrorChannelId });
+    if (rows.some(({ lease }) => lease !== null)) return true;
+  }
+  return false;
+}
+
+/**
+ * Messages of a mirror channel are deleted, say those who watch: rows whose
+ * posts they are get an edit, and that says whether it is so. What work under
+ * way may have deleted itself, or has not reported yet, is to be told later
+ * again.
+ */
+export async function lost(
+  ctx: MutationCtx,
+  channelId: string,
+  messageIds: readonly string[],
+): Promise<string[]> {
+  if (messageIds.length > MAX_LOST)
+    throw failure("bad_argument", `messageIds: more than ${MAX_LOST}`);
+  const now = Date.now();
+  const later: string[] = [];
+  for (const id of messageIds) {
+    const row = await byPost(ctx, channelId, id);
+    const busy = row ? row.lease !== null : await isBusy(ctx, channelId);
+    if (busy) later.push(id);
+    else if (row && !row.wants && !row.dead)
+      await ctx.db.patch(row._id, doubted(row, now));
+  }
+  return later;
 }
 
 export type Ours = {

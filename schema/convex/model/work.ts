@@ -43,6 +43,7 @@ export const work = v.object({
   nonce: v.string(),
   uncertain: v.boolean(), // may exist already, and the nonce is too old to tell
   late: v.boolean(), // the same, for it is old: its record may have been lost
+  remade: v.boolean(), // if somebody deleted the post: the next one replaces all of it
   withdrawn: v.boolean(), // posted only to learn the id of what is deleted right after
   firstAttemptAt: v.number(),
   version: v.string(),
@@ -199,6 +200,8 @@ async function lease(
     nonce: digest(`${row._id}/${row.generation}`).slice(0, NONCE_LENGTH),
     uncertain,
     late,
+    remade:
+      op === "edit" && Mirrors.isRemade(row, await Mirrors.recreates(ctx, row)),
     withdrawn: op === "post" && !signal?.body,
     afterMessageId:
       uncertain || late

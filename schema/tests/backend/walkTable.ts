@@ -176,6 +176,10 @@ export const ROWS: Record<string, Row> = {
   },
 
   "mirrors:claim": { for: "bot", args: () => ({ instance, limit: 0 }) },
+  "mirrors:lost": {
+    for: "bot",
+    args: () => ({ channelId: "1", messageIds: [] }),
+  },
   "mirrors:queue": { for: "bot", args: none },
   "mirrors:release": { for: "bot", args: () => ({ instance }) },
   "mirrors:report": { for: "bot", args: () => ({ instance, results: [] }) },
