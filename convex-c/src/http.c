@@ -4,6 +4,7 @@
  * thread; after convex_http_new() only the engine changes, under its own lock. */
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 
 #include "auth_internal.h"
 #include "convex/version.h"
@@ -20,6 +21,8 @@ static const char *fault_of(const convex_http_options *options)
     const char *name = options->client_name;
     if (name != NULL && !cvx_auth_is_client_name(name))
         return "client_name is not of the form name-1.2.3";
+    if ((unsigned)options->version > CONVEX_HTTP_VERSION_2)
+        return "version is no convex_http_version";
     return cvx_network_fault(&options->network, options->url);
 }
 
@@ -49,6 +52,10 @@ static convex_status fill(convex_http *http, const convex_http_options *options,
         options->stall_timeout_ms != 0 ? options->stall_timeout_ms : STALL_TIMEOUT_MS;
     s->timeout_ms = options->timeout_ms;
     s->max_reply_bytes = options->max_reply_bytes != 0 ? options->max_reply_bytes : REPLY_BYTES;
+    s->version = options->version;
+    if (s->version != CONVEX_HTTP_VERSION_1_1 && strncasecmp(s->base, "https", 5) == 0 &&
+        !cvx_http_engine_init(&http->shared))
+        return cvx_fail(reterr, CONVEX_ENOMEM, "out of memory");
     return cvx_auth_copy(options->auth, &http->mem, &http->auth, reterr);
 }
 
@@ -92,6 +99,7 @@ void convex_http_free(convex_http *http)
         return;
     convex_mem mem = http->mem;
     cvx_http_engine_done(&http->engine);
+    cvx_http_engine_done(&http->shared);
     cvx_auth_done(&http->auth, &mem);
     cvx_free(&mem, http->settings.base);
     cvx_free(&mem, http->settings.client_name);

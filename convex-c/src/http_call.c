@@ -18,6 +18,7 @@ enum {
     TIMEOUT_MS = 60 * 1000,
     ACTION_TIMEOUT_MS = 330 * 1000, /* the server's own limit is 300 s */
     ANSWER_TIMEOUT_MS = 30 * 1000,
+    UNSHARED_MS = 120 * 1000, /* an idle connection is too old by then */
     FIRST_WAIT_MS = 100,
     LAST_WAIT_MS = 3000
 };
@@ -142,9 +143,22 @@ static void end(call *c)
     cvx_free(&c->http->mem, c->url);
 }
 
-/* One attempt; a refusal is an error, any 2xx or 560 is in c->reply. */
-static convex_status send_once(call *c, const char *authorization, convex_error *reterr)
+/* Whether a call is to share a connection, `others` being under way beside it. Left to us, what
+ * must not be sent twice has one of its own: the end of a shared one, which servers bring about
+ * after so many calls, would leave its outcome unknown. */
+static bool is_shared(const call *c, unsigned others)
 {
+    const convex_http *http = c->http;
+    if (http->shared.multi == NULL || http->unshared_until > cvx_http_now())
+        return false;
+    return http->settings.version == CONVEX_HTTP_VERSION_2 || (others > 0 && c->kind->repeatable);
+}
+
+/* One exchange with what is left of the time. */
+static convex_status exchange(call *c, const char *authorization, bool http2, bool fresh,
+                              convex_error *reterr)
+{
+    convex_http *http = c->http;
     int64_t left = c->deadline - cvx_http_now();
     if (left <= 0)
         return cvx_fail(reterr, CONVEX_ETIMEOUT, "no time was left to try again");
@@ -154,14 +168,32 @@ static convex_status send_once(call *c, const char *authorization, convex_error 
         .body = c->body.data != NULL ? c->body.data : "",
         .body_len = c->body.len,
         .repeatable = c->kind->repeatable,
+        .http2 = http2,
+        .fresh = fresh,
         .timeout_ms = (unsigned)left,
         .answer_ms = c->answer_ms,
-        .stall_ms = c->http->settings.stall_timeout_ms,
+        .stall_ms = http->settings.stall_timeout_ms,
     };
     cvx_http_reply_done(&c->reply);
-    cvx_http_reply_init(&c->reply, &c->http->mem);
-    convex_status status =
-        cvx_http_exchange(&c->http->engine, &c->http->settings, &request, &c->reply, reterr);
+    cvx_http_reply_init(&c->reply, &http->mem);
+    return cvx_http_exchange(http2 ? &http->shared : &http->engine, &http->settings, &request,
+                             &c->reply, reterr);
+}
+
+/* One attempt; a refusal is an error, any 2xx or 560 is in c->reply. A shared connection has an end
+ * that is none of a single call's doing: what may be repeated is, once, over another. After a
+ * timeout it may lead nowhere, and libcurl would keep it. */
+static convex_status send_once(call *c, const char *authorization, convex_error *reterr)
+{
+    convex_http *http = c->http;
+    bool http2 = http->settings.version == CONVEX_HTTP_VERSION_2;
+    bool shared = is_shared(c, atomic_fetch_add(&http->under_way, 1));
+    convex_status status = exchange(c, authorization, shared, false, reterr);
+    if (shared && c->reply.timed_out)
+        http->unshared_until = cvx_http_now() + UNSHARED_MS;
+    else if (shared && status == CONVEX_ENETWORK && c->kind->repeatable && c->reply.sent)
+        status = exchange(c, authorization, http2, true, reterr);
+    atomic_fetch_sub(&http->under_way, 1);
     if (status == CONVEX_OK && c->reply.status != 560 && c->reply.status / 100 != 2)
         status = cvx_http_read_refusal(&c->reply, c->kind->repeatable, reterr);
     return status;

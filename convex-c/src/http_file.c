@@ -237,6 +237,7 @@ static convex_status send_upload(convex_http *http, upload *u, cvx_http_reply *r
                                      : "",
         .body_len = streamed ? 0 : (size_t)what->size,
         .stream = &stream,
+        .http2 = settings->version == CONVEX_HTTP_VERSION_2,
         .timeout_ms = what->timeout_ms != 0 ? what->timeout_ms : UPLOAD_TIMEOUT_MS,
         .answer_ms =
             settings->answer_timeout_ms != 0 ? settings->answer_timeout_ms : UPLOAD_ANSWER_MS,
@@ -409,6 +410,7 @@ static convex_status receive(convex_http *http, cvx_http_engine *engine, downloa
         .headers = {start > 0 ? range : NULL},
         .stream = &stream,
         .repeatable = true,
+        .http2 = settings->version == CONVEX_HTTP_VERSION_2,
         .timeout_ms = timeout_ms,
         .answer_ms =
             settings->answer_timeout_ms != 0 ? settings->answer_timeout_ms : DOWNLOAD_ANSWER_MS,

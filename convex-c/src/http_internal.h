@@ -2,6 +2,8 @@
 #ifndef CVX_HTTP_INTERNAL_H
 #define CVX_HTTP_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "convex/http.h"
 #include "http_engine.h"
 #include "text.h"
@@ -14,13 +16,18 @@ typedef struct cvx_http_settings {
     convex_log log;
     unsigned connect_timeout_ms, answer_timeout_ms, stall_timeout_ms, timeout_ms;
     size_t max_reply_bytes;
+    convex_http_version version;
 } cvx_http_settings;
 
 struct convex_http {
     convex_mem mem;
     cvx_http_settings settings;
     convex_auth auth;
-    cvx_http_engine engine;
+    cvx_http_engine engine; /* HTTP/1.1: a connection is one call's at a time */
+    cvx_http_engine shared; /* HTTP/2 where offered: one connection for calls at once; its multi is
+                               NULL where it is never used */
+    atomic_uint under_way;  /* calls on both */
+    _Atomic int64_t unshared_until; /* of cvx_http_now() */
 };
 
 enum { CVX_HTTP_HEAD_TEXT = CONVEX_CONTENT_TYPE_SIZE };
@@ -28,6 +35,7 @@ enum { CVX_HTTP_HEAD_TEXT = CONVEX_CONTENT_TYPE_SIZE };
 typedef struct cvx_http_reply {
     int status; /* 0: none was read */
     bool sent;  /* the request, or a part of it, may have reached the server */
+    bool timed_out;
     cvx_text body;
     int64_t length;                        /* Content-Length; -1: not said */
     char content_type[CVX_HTTP_HEAD_TEXT]; /* "" when absent, or too long to be kept */
@@ -55,6 +63,8 @@ typedef struct cvx_http_request {
     size_t body_len;
     const cvx_http_stream *stream; /* NULL: none */
     bool repeatable;               /* libcurl may send it again when a kept connection is dead */
+    bool http2;                    /* where the server offers it; else HTTP/1.1 */
+    bool fresh;                    /* over a connection of its own making */
     unsigned timeout_ms, answer_ms, stall_ms; /* 0: none */
 } cvx_http_request;
 

@@ -160,8 +160,6 @@ static CURLcode set_up(CURL *easy, const cvx_http_settings *settings)
         code = curl_easy_setopt(easy, CURLOPT_USERAGENT, settings->client_name);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    /* HTTP/2 costs more for single calls, and its GOAWAY leaves outcomes open. */
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)settings->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -212,6 +210,10 @@ static CURLcode set_request(CURL *easy, exchange *x, struct curl_slist *headers,
     }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     (long)(request->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)request->fresh);
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)request->http2); /* for what is connecting */
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
                      (long)(request->repeatable ? OLD_CONNECTION_S : YOUNG_CONNECTION_S));
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
@@ -245,6 +247,14 @@ static void read_head(CURL *easy, const cvx_http_settings *settings, bool stream
     if (settings->log.fn != NULL && curl_easy_header(easy, "X-Convex-Deprecation-Message", 0,
                                                      CURLH_HEADER, -1, &notice) == CURLHE_OK)
         settings->log.fn(CONVEX_LOG_WARN, notice->value, settings->log.user);
+}
+
+/* libcurl 7.88 takes a stream that the server gave up for an answer that is complete. */
+static bool is_cut(const exchange *x)
+{
+    const cvx_http_reply *reply = x->reply;
+    return x->request->http2 && x->request->stream == NULL && x->transfer.code == CURLE_OK &&
+           reply->length >= 0 && (uint64_t)reply->length != reply->body.len;
 }
 
 static const char *words_of(const exchange *x, const char *words)
@@ -307,6 +317,9 @@ convex_status cvx_http_exchange(cvx_http_engine *engine, const cvx_http_settings
     } else {
         cvx_http_engine_run(engine, &x.transfer);
         read_head(easy, settings, request->stream != NULL, ret);
+        ret->timed_out = x.transfer.code == CURLE_OPERATION_TIMEDOUT;
+        if (is_cut(&x))
+            x.transfer.code = CURLE_PARTIAL_FILE;
         if (x.transfer.code != CURLE_OK)
             status = explain(&x, words, reterr);
     }

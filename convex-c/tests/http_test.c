@@ -219,6 +219,7 @@ TEST(a_bad_option_is_named)
                                  .acting_as = "{\"name\":\"x\"}"}},
          "acting_as"},
         {{.url = "https://host", .auth = &(convex_auth){.kind = CONVEX_AUTH_FETCH}}, "fetch"},
+        {{.url = "https://host", .version = (convex_http_version)3}, "version"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         convex_http_options options = cases[i].options;

@@ -12,8 +12,11 @@
  * Every call has limits of time by default. They may be overrun while the resolver waits for a
  * name server that does not answer, as libcurl waits for it.
  *
- * HTTP/1.1 is spoken even where HTTP/2 is offered: single calls cost less, and a server's
- * GOAWAY would leave the outcome of calls open that a connection of their own settles. */
+ * A call that finds no other under way goes over a kept HTTP/1.1 connection, at half of the
+ * CPU time of HTTP/2. Queries beside others share one HTTP/2 connection where the server offers it
+ * over TLS (by ALPN); where that ends early (GOAWAY, a reset stream, a lost socket) they are
+ * asked again once. Mutations and actions have a connection for themselves, unless the options
+ * ask for HTTP/2: their outcome would be unknown whenever a shared one ends. */
 #ifndef CONVEX_HTTP_H
 #define CONVEX_HTTP_H
 
@@ -36,6 +39,15 @@ extern "C" {
 
 typedef struct convex_http convex_http; /* one owner */
 
+/* Which HTTP is spoken over https:// (http:// is always HTTP/1.1). */
+typedef enum convex_http_version {
+    CONVEX_HTTP_VERSION_AUTO = 0, /* HTTP/2, where offered, for queries beside other calls */
+    CONVEX_HTTP_VERSION_1_1,
+    CONVEX_HTTP_VERSION_2 /* HTTP/2, where offered, for all calls and files. A mutation or action
+                             ends in CONVEX_EUNKNOWN when the shared connection does; libcurl does
+                             not tell apart those that the server refused unread */
+} convex_http_version;
+
 /* How a client is made. */
 typedef struct convex_http_options {
     const char *url;         /* copied; "https://happy-animal-1.convex.cloud", a path prefix and a
@@ -53,6 +65,7 @@ typedef struct convex_http_options {
     unsigned timeout_ms;         /* a whole call; 0: 60 000, for actions 330 000; files have their
                                     own */
     size_t max_reply_bytes;      /* 0: 32 MiB (a result is at most 16 MiB, plus its log lines) */
+    convex_http_version version;
 } convex_http_options;
 
 /* Zero is the default of every option. */
