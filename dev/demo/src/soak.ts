@@ -1,7 +1,8 @@
 // ./run soak discord: messages with edits and deletes while Discord misbehaves in every way the
 // fake knows and processes are killed at random moments; then an outage of ten minutes by
 // Discord's clock. At the end each message of the source has its post, as it should be, and each
-// post is a message's. The same seed gives the same faults.
+// post is a message's. The same seed plans the same faults and kills: the table has a digest.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Options } from "./options";
 import { Check, compareUnordered, settleUnordered } from "./check";
@@ -11,6 +12,7 @@ import { CHANNELS, type Stack } from "./stack";
 
 const VICTIMS = ["bot", "collector", "backend", "bot", "collector"];
 const SETTLE_MS = 120_000;
+const PLANNED = 1000; // things of a kind, of which the plan says what is struck
 const CREATE = "POST /channels/:channel/messages";
 
 // Of each thing that can be hit, this share is.
@@ -77,33 +79,59 @@ async function control(
     throw new Error(`fake Discord: ${path}: ${await response.text()}`);
 }
 
-async function misbehave(stack: Stack, seed: number): Promise<void> {
+interface Planned {
+  kind: string;
+  strikes: number[]; // which of the things that it fits, counted from 0
+}
+
+/** Arms all; returns what they are going to strike. */
+async function misbehave(stack: Stack, seed: number): Promise<Planned[]> {
   await control(stack, "/settings", { seed, heartbeat_interval_ms: 5000 });
   for (const fault of [...Object.values(STRUCK), ...Object.values(RECURRING)])
     await control(stack, "/faults", fault);
+  const path = `/control/faults/plan?of=${PLANNED}`;
+  const response = await fetch(`${stack.discordUrl}${path}`);
+  return ((await response.json()) as { plan: Planned[] }).plan;
 }
 
-/** Kills one after the other, when the seed says; counts. */
+function planWords(faults: Planned[], kills: Kill[]): string {
+  const strikes = faults.reduce((sum, f) => sum + f.strikes.length, 0);
+  const text = JSON.stringify({ faults, kills });
+  const digest = createHash("sha256").update(text).digest("hex").slice(0, 16);
+  return `${strikes} strikes in the first ${PLANNED} of each kind, ${kills.length} kills; digest ${digest}`;
+}
+
+interface Kill {
+  after: number; // messages
+  victim: string;
+}
+
+/** When, and whom, the seed says. */
+function planKills(
+  stack: Stack,
+  { kills, messages }: Options,
+  rand: () => number,
+): Kill[] {
+  const victims = VICTIMS.filter((name) => stack.children.has(name));
+  return Array.from({ length: kills }, () => Math.floor(rand() * messages))
+    .sort((a, b) => a - b)
+    .map((after, n) => ({ after, victim: victims[n % victims.length]! }));
+}
+
+/** Carries the plan out; counts. */
 class Reaper {
   readonly kills = new Map<string, number>();
-  private readonly moments: number[];
-  private count = 0;
+  private next = 0;
 
   constructor(
     private readonly stack: Stack,
-    { kills, messages }: Options,
-    rand: () => number,
-  ) {
-    this.moments = Array.from({ length: kills }, () =>
-      Math.floor(rand() * messages),
-    ).sort((a, b) => a - b);
-  }
+    private readonly plan: readonly Kill[],
+  ) {}
 
   at(written: number): void {
-    while (this.moments.length > 0 && written > this.moments[0]!) {
-      this.moments.shift();
-      const victims = VICTIMS.filter((name) => this.stack.children.has(name));
-      const victim = victims[this.count++ % victims.length]!;
+    for (; this.next < this.plan.length; this.next++) {
+      const { after, victim } = this.plan[this.next]!;
+      if (written <= after) return;
       this.kills.set(victim, (this.kills.get(victim) ?? 0) + 1);
       void this.stack.child(victim).kill9();
     }
@@ -179,8 +207,9 @@ export async function runSoak(
   const check = new Check();
   const discord = new Discord(stack.discordUrl);
   const rand = random(options.seed + 7919);
-  const reaper = new Reaper(stack, options, rand);
-  await misbehave(stack, options.seed);
+  const kills = planKills(stack, options, rand);
+  const reaper = new Reaper(stack, kills);
+  const faults = await misbehave(stack, options.seed);
   const written = await playLoad(discord, {
     count: options.messages,
     perSecond: options.rate,
@@ -211,6 +240,7 @@ export async function runSoak(
         "faults",
         `${Object.keys(STRUCK).length + Object.keys(RECURRING).length} kinds`,
       ],
+      ["planned", planWords(faults, kills)],
       [
         "kill -9",
         [...reaper.kills].map(([name, n]) => `${name} ${n}`).join(", ") ||

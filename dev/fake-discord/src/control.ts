@@ -43,6 +43,7 @@ const ACTIONS: readonly [string, RegExp, Action][] = [
   ["GET", /^\/journal$/, ({ fake, query }) => page(fake.journal, query)],
   ["GET", /^\/gateway$/, ({ fake, query }) => page(fake.gatewayLog, query)],
   ["GET", /^\/faults$/, ({ fake }) => ({ armed: fake.faults.list() })],
+  ["GET", /^\/faults\/plan$/, planOfFaults],
   ["POST", /^\/faults$/, ({ fake, body }) => takeFault(fake, body)],
   ["POST", /^\/settings$/, ({ fake, body }) => changeSettings(fake, body)],
   ["POST", /^\/channels\/(\d+)\/messages$/, createMessage],
@@ -492,4 +493,11 @@ function giveGrant({ fake, body }: Request): Json {
     ? body["scopes"].map(String)
     : [];
   return tokenAnswer(fake.oauth.grant(client.id, user.id, scopes));
+}
+
+function planOfFaults({ fake, query }: Request): Json {
+  const of = Number(query.get("of") ?? 1000);
+  if (!Number.isInteger(of) || of < 1 || of > 100_000)
+    throw invalid(["of"], "NUMBER_TYPE_COERCE", "Must be from 1 to 100000.");
+  return { plan: fake.faults.plan(of) };
 }

@@ -77,6 +77,15 @@ export class Faults {
     }));
   }
 
+  /** Which of the first `of` things that it fits each will strike, counted from 0. */
+  plan(of: number): { kind: string; strikes: number[] }[] {
+    const all = Array.from({ length: of }, (_, n) => n);
+    return this.#armed.map((fault) => {
+      const strikes = all.filter((n) => this.#isDue(fault, n));
+      return { kind: fault.kind, strikes: strikes.slice(0, fault.count) };
+    });
+  }
+
   /** Uses up one of `kind`, if one is armed for `target` and its dice say so. */
   take(kind: string, target: Target = {}): Fault | undefined {
     for (const fault of this.#armed)
@@ -91,17 +100,19 @@ export class Faults {
       (fault) =>
         fault.every !== undefined &&
         hits(fault, { event }) &&
-        ++fault.seen % fault.every === 0 &&
+        this.#isDue(fault, fault.seen++) &&
         this.#use(fault),
     );
   }
 
   #strikes(fault: Armed): boolean {
-    const n = fault.seen++;
+    return this.#isDue(fault, fault.seen++) && this.#use(fault);
+  }
+
+  #isDue(fault: Armed, n: number): boolean {
+    if (fault.every !== undefined) return (n + 1) % fault.every === 0;
     if (n < (fault.after ?? 0)) return false;
-    if (fault.rate !== undefined && this.#dice(fault, n) >= fault.rate)
-      return false;
-    return this.#use(fault);
+    return fault.rate === undefined || this.#dice(fault, n) < fault.rate;
   }
 
   #use(fault: Armed): boolean {

@@ -53,6 +53,34 @@ test("a rate strikes its share, the same under the same seed", () => {
   );
 });
 
+test("the plan of the faults says what will be struck, and is another one under another seed", async (t) => {
+  const planned = async (b: Bench) =>
+    (await b.control("GET", "/faults/plan?of=40"))["plan"] as {
+      kind: string;
+      strikes: number[];
+    }[];
+  const b = await bench(t);
+  const plant = async (seed: number) => {
+    await b.fault("reset");
+    await b.control("POST", "/settings", { seed });
+    await b.fault("rest_502", { rate: 0.3, route: "GET /users/@me" });
+    await b.fault("drop_gateway", { every: 20 });
+    return await planned(b);
+  };
+  const plan = await plant(7);
+  const ask = bot(b);
+  const struck = [];
+  for (let n = 0; n < 40; n++)
+    if ((await ask("GET", "/users/@me")).status === 502) struck.push(n);
+  assert.deepEqual(plan, [
+    { kind: "rest_502", strikes: struck },
+    { kind: "drop_gateway", strikes: [19, 39] },
+  ]);
+  assert.ok(struck.length > 3 && struck.length < 25);
+  assert.deepEqual(await plant(7), plan);
+  assert.notDeepEqual(await plant(8), plan);
+});
+
 test("faults are narrowed to an event and a bot", async (t) => {
   const b = await bench(t);
   const g = await identified(t, b.url);
