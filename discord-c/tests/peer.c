@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct peer {
     int port;
     peer_script *script;
     void *user;
+    SSL_CTX *tls;
     pthread_t acceptor;
     pthread_mutex_t lock;
     bool stopping;
@@ -34,7 +36,10 @@ static void *serve(void *user)
 {
     peer_conn *conn = user;
 
-    conn->peer->script(conn);
+    conn->ssl = conn->peer->tls ? SSL_new(conn->peer->tls) : NULL;
+    if (!conn->ssl || (SSL_set_fd(conn->ssl, conn->fd) == 1 && SSL_accept(conn->ssl) == 1))
+        conn->peer->script(conn);
+    SSL_free(conn->ssl);
     shutdown(conn->fd, SHUT_RDWR);
     return NULL;
 }
@@ -68,12 +73,20 @@ static void *accept_all(void *user)
 
 peer *peer_start(peer_script *script, void *user)
 {
+    return peer_start_tls(script, user, NULL);
+}
+
+peer *peer_start_tls(peer_script *script, void *user, SSL_CTX *tls)
+{
     peer *p = calloc(1, sizeof *p);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
 
     p->script = script;
     p->user = user;
+    p->tls = tls;
+    if (tls) /* OpenSSL writes without MSG_NOSIGNAL */
+        signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&p->lock, NULL);
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -116,8 +129,10 @@ static bool fill(peer_conn *conn)
     if (conn->have == sizeof conn->in)
         return false;
     do
-        n = recv(conn->fd, conn->in + conn->have, sizeof conn->in - conn->have, 0);
-    while (n < 0 && errno == EINTR);
+        n = conn->ssl
+                ? SSL_read(conn->ssl, conn->in + conn->have, (int)(sizeof conn->in - conn->have))
+                : recv(conn->fd, conn->in + conn->have, sizeof conn->in - conn->have, 0);
+    while (!conn->ssl && n < 0 && errno == EINTR);
     if (n <= 0)
         return false;
     conn->have += (size_t)n;
@@ -170,8 +185,9 @@ static void put(peer_conn *conn, const void *data, size_t size)
     const char *at = data;
 
     while (size) {
-        ssize_t n = send(conn->fd, at, size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
+        ssize_t n = conn->ssl ? SSL_write(conn->ssl, at, (int)size)
+                              : send(conn->fd, at, size, MSG_NOSIGNAL);
+        if (!conn->ssl && n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return;

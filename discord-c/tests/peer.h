@@ -2,6 +2,7 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -10,6 +11,7 @@ typedef struct peer peer;
 typedef struct peer_conn {
     peer *peer;
     int fd;
+    SSL *ssl;        /* NULL: in the clear */
     unsigned number; /* 0: the first connection */
     void *user;
     char in[1 << 16];
@@ -28,6 +30,8 @@ typedef struct peer_request {
 typedef void peer_script(peer_conn *conn);
 
 peer *peer_start(peer_script *script, void *user);
+/* The same over TLS; `tls` borrowed for its life. A handshake that fails runs no script. */
+peer *peer_start_tls(peer_script *script, void *user, SSL_CTX *tls);
 int peer_port(const peer *p);
 void peer_stop(peer *p); /* cuts what is open, joins */
 
