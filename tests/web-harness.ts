@@ -2,7 +2,7 @@
 // in as the collector does, and readers, each a browser of their own.
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import assert from "node:assert/strict";
+import assert, { AssertionError } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
@@ -550,15 +550,24 @@ export class Reader {
   }
 }
 
-/** Waits until the text reads so. */
-export async function reads(where: Locator, words: RegExp): Promise<void> {
+/** Asserts again and again until it holds; fails with the last failure. */
+export async function eventually(
+  assertion: () => Promise<void>,
+): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
-    const text = await where.innerText();
-    if (words.test(text)) return;
-    if (Date.now() > end) assert.match(text, words);
-    await where.page().waitForTimeout(20);
+    try {
+      return await assertion();
+    } catch (error) {
+      if (!(error instanceof AssertionError) || Date.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Waits until the text reads so. */
+export async function reads(where: Locator, words: RegExp): Promise<void> {
+  await eventually(async () => assert.match(await where.innerText(), words));
 }
 
 /** What messages have attached, by its address at a host that the page never asks. */

@@ -42,7 +42,7 @@ after(async () => {
 });
 
 const test = (name: string, run: () => Promise<void>) =>
-  nodeTest(name, { timeout: 90_000 }, run);
+  nodeTest(name, { timeout: 240_000 }, run);
 
 // ---- what the stories share ----
 

@@ -1,6 +1,6 @@
 // EventPage.tsx - one event of a provider: as received, each attempt, and another one.
 
-import { useConvex, useMutation, useQuery } from "convex/react";
+import { useMutation, useQuery } from "convex/react";
 import type { FunctionReturnType } from "convex/server";
 import { useState } from "react";
 import { api } from "../app/api";
@@ -50,9 +50,9 @@ export function EventPage({ params }: PageProps) {
 
 function Summary({ id }: { id: Id }) {
   const event = useQuery(api.events.get, { id });
-  const client = useConvex();
   const replay = useMutation(api.events.replay);
-  const [tried, setTried] = useState<DryRun | null>(null);
+  const [trying, setTrying] = useState(false);
+  const tried = useQuery(api.events.dryRun, trying ? { id } : "skip"); // live
   const { busy, run } = useRun();
   if (event === undefined) return <PanelWaiting />;
   return (
@@ -102,12 +102,8 @@ function Summary({ id }: { id: Id }) {
         <Button
           size="small"
           icon="eye"
-          busy={busy === "try"}
-          onClick={() =>
-            run("try", async () => {
-              setTried(await client.query(api.events.dryRun, { id }));
-            })
-          }
+          busy={trying && tried === undefined}
+          onClick={() => setTrying(true)}
         >
           Dry run
         </Button>
@@ -119,7 +115,7 @@ function Summary({ id }: { id: Id }) {
           onClick={() =>
             run("replay", async () => {
               const { state } = await replay({ id });
-              setTried(null);
+              setTrying(false);
               return `Replayed: ${state}`;
             })
           }
