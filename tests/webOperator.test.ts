@@ -20,6 +20,8 @@ const GUILD = "1200000000000000001";
 const SOURCE = "1100000000000000101";
 const MIRROR = "1200000000000000101";
 const ANALYST = "1400000000000000001";
+const COLLECTOR = "1300000000000000001"; // its bot
+const READ_MESSAGE_HISTORY = "65536";
 const OPERATOR = MEMBER; // signs up like everybody; the command line makes it one
 
 let world: World;
@@ -216,6 +218,17 @@ test("the first run leads from an empty backend to a live signal, each step seen
   });
   await button(step("channel"), "Map the channel").click();
   await stepIs("channel", "done");
+  await stepIs("source", "done");
+  const deny = (bits: string) =>
+    discord.control("PATCH", `/channels/${SOURCE}`, {
+      permission_overwrites:
+        bits === "" ? [] : [{ id: COLLECTOR, type: 1, allow: "0", deny: bits }],
+    });
+  await deny(READ_MESSAGE_HISTORY);
+  await step("source").getByText('lacks "Read Message History"').waitFor();
+  await stepIs("source", "now");
+  await deny("");
+  await stepIs("source", "done");
   start("bot");
   await stepIs("collector", "done");
   await stepIs("bot", "done");

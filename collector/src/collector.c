@@ -25,6 +25,7 @@
 #include "plugin.h"
 #include "pump.h"
 #include "repair.h"
+#include "sources.h"
 
 enum {
     MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19, /* of an application: granted, or small enough */
@@ -75,6 +76,7 @@ struct collector {
     discord_gateway *gateway;
     backfill *backfill;
     repair *repair;
+    sources *sources;
     plugin *plugin;
     bool held_full, held_gap; /* why the gateway is held */
     char foreign_guilds[128]; /* that should be captured, and the bot is not in */
@@ -136,6 +138,7 @@ static void on_event(const discord_event *event, void *user)
                           event_list_add, &self->handover.events);
     places_learn(self->places, event->name, event->data);
     places_learn_guilds(self->places, event->name, event->data);
+    sources_news(self->sources, event->name);
     if (r == 0)
         return;
     daemon_log(DAEMON_ERROR, "cannot read an event", "event=%s seq=%llu why=%s", event->name,
@@ -319,8 +322,10 @@ static int keep_batch(collector *self, const handover *h)
         return kept;
     memcpy(self->place_session, h->place.session_id, sizeof self->place_session);
     self->place_at_ms = now;
-    if (h->new_session)
+    if (h->new_session) {
         repair_gap(self->repair);
+        sources_news(self->sources, "READY"); /* who we are is known from here on */
+    }
     for (size_t i = 0; i < h->events.count; i++)
         if (!h->events.items[i].json)
             repair_fetch(self->repair, h->events.items[i].channel_id,
@@ -504,6 +509,8 @@ static void on_backend_ready(void *user)
     pump_kick(self->pump);
     if (self->repair)
         repair_backend_ready(self->repair);
+    if (self->sources)
+        sources_backend_ready(self->sources);
     report(self);
 }
 
@@ -529,6 +536,7 @@ static void on_channels(const api_channels_captured_result *list, const convex_f
     check_guilds(self);
     backfill_set_channels(self->backfill, list);
     repair_set_channels(self->repair, list);
+    sources_set_channels(self->sources, list);
 }
 
 /* ---- end ---- */
@@ -542,6 +550,7 @@ static void on_stop(void *user)
     if (self->backfill)
         backfill_stop(self->backfill);
     repair_stop(self->repair);
+    sources_stop(self->sources);
     self->drain_until_ms = daemon_monotonic_ms() + DRAIN_MS;
     report(self);
     daemon_timer_set(self->drain, self->gateway ? DRAIN_MS : 0);
@@ -674,6 +683,15 @@ static int open_repair(collector *self)
     return repair_new(&options, &self->repair);
 }
 
+static int open_sources(collector *self)
+{
+    sources_options options = {.loop = self->loop,
+                               .rest = self->rest,
+                               .client = service_link_client(self->link),
+                               .own_id = self->own_id};
+    return sources_new(&options, &self->sources);
+}
+
 static int open_files(collector *self)
 {
     files_options options = {.loop = self->loop,
@@ -770,6 +788,8 @@ int collector_open(collector **ret, const collector_config *config)
     if (r == 0 && gateway)
         r = open_repair(self);
     if (r == 0 && gateway)
+        r = open_sources(self);
+    if (r == 0 && gateway)
         r = open_files(self);
     if (r == 0 && gateway)
         r = open_gateway(self);
@@ -798,6 +818,7 @@ void collector_close(collector *self)
     discord_rest_free(self->rest);
     pump_stop(self->pump);
     repair_stop(self->repair);
+    sources_stop(self->sources);
     convex_sub_unref(self->channels);
     service_link_close(self->link);
     if (self->pump && self->box && pump_settle(self->pump) != 0)
@@ -806,6 +827,7 @@ void collector_close(collector *self)
     files_free(self->files);
     pump_free(self->pump);
     repair_free(self->repair);
+    sources_free(self->sources);
     backfill_free(self->backfill);
     places_free(self->places);
     outbox_close(self->box);

@@ -98,3 +98,18 @@ export const release = mutation({
     return { released: await Checks.release(ctx, instance) };
   },
 });
+
+/** The collector says whether it may read a source channel, and if not, what to do. */
+export const source = mutation({
+  args: {
+    guildId: v.string(),
+    channelId: v.string(),
+    passed: v.boolean(),
+    findings: v.array(checkFinding),
+  },
+  returns: v.boolean(), // false: the channel is not captured
+  handler: async (ctx, report) => {
+    await requireService(ctx, "collector");
+    return await Checks.source(ctx, report);
+  },
+});

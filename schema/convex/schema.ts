@@ -19,7 +19,7 @@ import {
   stamp,
   trade,
   checkFinding,
-  checkKind,
+  findingKind,
   postIdentity,
 } from "./model/fields";
 import { histogram } from "./model/histogram";
@@ -499,7 +499,7 @@ const roleJobs = defineTable({
 const checks = defineTable({
   communityId: v.id("communities"),
   channelId: v.id("channels"),
-  kind: checkKind,
+  kind: findingKind,
   state: v.union(
     v.literal("waiting"),
     v.literal("running"),

@@ -1,4 +1,5 @@
-// checks.ts - what operators ask the bot to try in a mirror channel, and what it found.
+// checks.ts - what operators ask the bot to try in a mirror channel, and what it found; and
+// whether the collector may read the source channel, which it says by itself.
 //
 // One row for each channel and kind: asking again while it waits or runs changes nothing,
 // asking after that begins anew. Leases and fences as with mirrors.
@@ -13,8 +14,9 @@ import { audit } from "./audit";
 import * as Channels from "./channels";
 import * as Communities from "./communities";
 import { failure } from "./failure";
-import { checkFinding, checkKind, postIdentity } from "./fields";
+import { checkFinding, checkKind, findingKind, postIdentity } from "./fields";
 import * as Roles from "./roles";
+import * as Signals from "./signals";
 
 export const LEASE_MS = 60_000; // a check makes several calls, each of at most 10 s
 export const PATIENCE_MS = 60_000; // after it a row that still waits says that no bot came
@@ -22,7 +24,7 @@ const MAX_BATCH = 16;
 const MAX_ATTEMPTS = 3; // each lost with its bot
 const MAX_FINDINGS = 40;
 const MAX_TEXT = 500;
-const MAX_LATEST = 400; // two kinds for each of 200 channels
+const MAX_LATEST = 600; // three kinds for each of 200 channels
 const MAX_LEASES = 100; // looked at when a bot starts
 
 type Check = Doc<"checks">;
@@ -107,7 +109,7 @@ export async function noteWaiting(
 
 export const latestCheck = v.object({
   channelId: v.id("channels"),
-  kind: checkKind,
+  kind: findingKind,
   state: v.union(
     v.literal("waiting"),
     v.literal("running"),
@@ -205,7 +207,8 @@ async function lease(
   now: number,
 ): Promise<Work | null> {
   const channel = await ctx.db.get(row.channelId);
-  if (channel === null) {
+  const { kind } = row;
+  if (channel === null || kind === "source") {
     await ctx.db.delete(row._id);
     return null;
   }
@@ -227,7 +230,7 @@ async function lease(
   return {
     checkId: row._id,
     fence,
-    kind: row.kind,
+    kind,
     guildId: community.customerGuildId,
     channelId: channel.mirrorChannelId,
     identity: Channels.identityOf(channel),
@@ -235,12 +238,16 @@ async function lease(
   };
 }
 
-function ended(
-  state: "passed" | "failed",
-  findings: Finding[],
-  now: number,
-): Partial<Check> {
+function ended(state: "passed" | "failed", findings: Finding[], now: number) {
   return { state, findings, wants: false, lease: null, at: now };
+}
+
+function kept(findings: Finding[]): Finding[] {
+  return findings.slice(0, MAX_FINDINGS).map((finding) => ({
+    code: finding.code.slice(0, MAX_TEXT),
+    detail: finding.detail.slice(0, MAX_TEXT),
+    instruction: finding.instruction.slice(0, MAX_TEXT),
+  }));
 }
 
 export type Report = {
@@ -265,16 +272,8 @@ export async function report(
       row.wants &&
       row.fence === fence &&
       row.lease?.instance === instance;
-    const kept = findings.slice(0, MAX_FINDINGS).map((finding) => ({
-      code: finding.code.slice(0, MAX_TEXT),
-      detail: finding.detail.slice(0, MAX_TEXT),
-      instruction: finding.instruction.slice(0, MAX_TEXT),
-    }));
-    if (current)
-      await ctx.db.patch(
-        checkId,
-        ended(passed ? "passed" : "failed", kept, now),
-      );
+    const state = passed ? "passed" : "failed";
+    if (current) await ctx.db.patch(checkId, ended(state, kept(findings), now));
     accepted.push(current);
   }
   return accepted;
@@ -294,4 +293,35 @@ export async function release(
       released++;
     }
   return released;
+}
+
+// ---- the collector's side ----
+
+export type SourceReport = {
+  guildId: string;
+  channelId: string; // the source channel
+  passed: boolean;
+  findings: Finding[];
+};
+
+/** Whether a source channel can be read. False: nobody captures it. */
+export async function source(
+  ctx: MutationCtx,
+  { guildId, channelId, passed, findings }: SourceReport,
+): Promise<boolean> {
+  const channel = await Signals.channelOf(ctx, { guildId, channelId });
+  if (channel === null) return false;
+  const known = await byChannel(ctx, channel, "source");
+  const now = Date.now();
+  const found = ended(passed ? "passed" : "failed", kept(findings), now);
+  if (known !== null) await ctx.db.patch(known._id, found);
+  else
+    await ctx.db.insert("checks", {
+      communityId: channel.communityId,
+      channelId: channel._id,
+      kind: "source",
+      ...{ readyAt: now, attempts: 0, fence: 0 },
+      ...found,
+    });
+  return true;
 }

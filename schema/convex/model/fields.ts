@@ -278,6 +278,8 @@ export const checkKind = v.union(
   v.literal("permissions"),
   v.literal("test_post"),
 );
+// That, and what the collector says by itself of a source channel.
+export const findingKind = v.union(...checkKind.members, v.literal("source"));
 
 // One thing that a check found: what it is, in words, and what a person should do about it
 // ("" when nothing).

@@ -118,6 +118,29 @@ export function checks(start: () => Promise<Deployment>): void {
     assert.equal((await world.latest())[0]!.state, "passed");
   });
 
+  test("whether a source channel can be read is what the collector said last", async () => {
+    const deployment = await start();
+    const world = await open(deployment, "checks-source");
+    const collector = await deployment.service("collector");
+    const { guildId, channels } = world.community;
+    const channelId = channels[0]!.sourceChannelId;
+    const say = (findings: (typeof missing)[], guild = guildId) =>
+      collector.mutation(api.checks.source, {
+        ...{ guildId: guild, channelId, findings },
+        passed: findings.length === 0,
+      });
+    assert.equal(await say([missing], "1"), false); // nobody's guild
+    assert.equal(await say([missing]), true);
+    const kinds = async () =>
+      (await world.latest()).map(({ kind, state, findings }) => [
+        ...[kind, state, findings.length],
+      ]);
+    assert.deepEqual(await kinds(), [["source", "failed", 1]]);
+    assert.deepEqual(await world.claim("a"), []); // nothing to do for the bot
+    await say([]);
+    assert.deepEqual(await kinds(), [["source", "passed", 0]]);
+  });
+
   test("a check of another community's channel is refused by name", async () => {
     const deployment = await start();
     const world = await open(deployment, "checks-mine");

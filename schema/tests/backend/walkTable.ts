@@ -128,6 +128,13 @@ export const ROWS: Record<string, Row> = {
       kind: "permissions",
     }),
   },
+  "checks:source": {
+    for: "collector",
+    args: () => ({
+      ...{ guildId: "1", channelId: "1" }, // nobody's
+      ...{ passed: true, findings: [] },
+    }),
+  },
 
   "feed:channels": {
     for: "member",

@@ -10,7 +10,7 @@ import { useRun } from "./community";
 import type { Channel } from "./forms";
 
 export type Check = FunctionReturnType<typeof api.checks.latest>[number];
-type Kind = Check["kind"];
+type Kind = Exclude<Check["kind"], "source">; // that can be asked for
 
 const WORDS: Record<Check["state"], { words: string; tone: Tone }> = {
   waiting: { words: "waiting for the bot", tone: "info" },
@@ -18,7 +18,12 @@ const WORDS: Record<Check["state"], { words: string; tone: Tone }> = {
   passed: { words: "passed", tone: "good" },
   failed: { words: "failed", tone: "bad" },
 };
-const KINDS: Record<Kind, string> = {
+const ASKED: Record<Kind, string> = {
+  permissions: "Check permissions",
+  test_post: "Send a test post",
+};
+const NAMES: Record<Check["kind"], string> = {
+  source: "Reading",
   permissions: "Permissions",
   test_post: "Test post",
 };
@@ -28,9 +33,16 @@ export function useChecks(community: string, channelId: Channel["id"]) {
   return all?.filter((check) => check.channelId === channelId);
 }
 
-export function ChannelChecks(props: { community: string; channel: Channel }) {
-  const { community, channel } = props;
-  const checks = useChecks(community, channel.id);
+/** What the bot found when asked and, unless only that, what keeps the collector from reading. */
+export function ChannelChecks(props: {
+  community: string;
+  channel: Channel;
+  ofBot?: boolean;
+}) {
+  const { community, channel, ofBot } = props;
+  const checks = useChecks(community, channel.id)?.filter(
+    ({ kind, state }) => kind !== "source" || (!ofBot && state === "failed"),
+  );
   const request = useMutation(api.checks.request);
   const { busy, run } = useRun();
   const ask = (kind: Kind) =>
@@ -40,7 +52,7 @@ export function ChannelChecks(props: { community: string; channel: Channel }) {
   return (
     <div className="checks">
       <div className="buttons">
-        {(Object.keys(KINDS) as Kind[]).map((kind) => (
+        {(Object.keys(ASKED) as Kind[]).map((kind) => (
           <Button
             key={kind}
             size="small"
@@ -48,7 +60,7 @@ export function ChannelChecks(props: { community: string; channel: Channel }) {
             busy={busy === kind || isOpen(checks, kind)}
             onClick={() => ask(kind)}
           >
-            {kind === "permissions" ? "Check permissions" : "Send a test post"}
+            {ASKED[kind]}
           </Button>
         ))}
       </div>
@@ -68,12 +80,12 @@ function isOpen(checks: Check[] | undefined, kind: Kind): boolean {
   return state === "running" || state === "waiting";
 }
 
-function CheckResult({ check }: { check: Check }) {
+export function CheckResult({ check }: { check: Check }) {
   const { words, tone } = WORDS[check.state];
   return (
     <>
       <p className="check-head">
-        <strong>{KINDS[check.kind]}</strong> <Badge tone={tone}>{words}</Badge>{" "}
+        <strong>{NAMES[check.kind]}</strong> <Badge tone={tone}>{words}</Badge>{" "}
         <Time className="hint" at={check.at} />
       </p>
       {check.findings.length > 0 && (

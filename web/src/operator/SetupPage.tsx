@@ -2,7 +2,6 @@
 // verified by the system itself, so it can be left and taken up again anywhere.
 
 import { useConvexConnectionState, useMutation, useQuery } from "convex/react";
-import type { FunctionReturnType } from "convex/server";
 import { useEffect, useState, type ReactNode } from "react";
 import { api } from "../app/api";
 import { href, Link } from "../app/router";
@@ -12,7 +11,7 @@ import { Button } from "../ui/Button";
 import { CopyText } from "../ui/CopyText";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
 import { Time, useTimed } from "../ui/time";
-import { ChannelChecks, useChecks } from "./Checks";
+import { ChannelChecks, CheckResult, useChecks } from "./Checks";
 import type { Community } from "./community";
 import { ChannelForm, CommunityForm, PlanForm, type Channel } from "./forms";
 import { healthOf, took } from "./words";
@@ -208,6 +207,7 @@ function Wired({ community }: { community: Community }) {
             <ChannelForm community={slug} done={() => setAdding(false)} />
           ))}
       </Step>
+      {channel && <SourceStep community={slug} channel={channel} />}
       <DaemonStep
         service="bot"
         title="The bot is there"
@@ -280,6 +280,30 @@ function DaemonStep(props: {
   );
 }
 
+/** Told by the collector whenever something changes there, so nothing is to be asked for. */
+function SourceStep(props: { community: string; channel: Channel }) {
+  const { community, channel } = props;
+  const checks = useChecks(community, channel.id);
+  const found = checks?.find(({ kind }) => kind === "source");
+  if (checks === undefined) return null;
+  return (
+    <Step
+      name="source"
+      title={`The collector may read #${channel.name}`}
+      state={found?.state === "passed" ? "done" : "now"}
+      summary="It looks at its own permissions in the source channel, and again when they change."
+    >
+      {found ? (
+        <CheckResult check={found} />
+      ) : (
+        <p className="hint">
+          It has not said so yet: it does within seconds of its start.
+        </p>
+      )}
+    </Step>
+  );
+}
+
 function PermissionStep(props: { community: string; channel: Channel }) {
   const { community, channel } = props;
   const checks = useChecks(community, channel.id);
@@ -292,7 +316,7 @@ function PermissionStep(props: { community: string; channel: Channel }) {
       state={passed ? "done" : "now"}
       summary="It looks at its own permissions in the mirror channel, and at its roles."
     >
-      <ChannelChecks community={community} channel={channel} />
+      <ChannelChecks community={community} channel={channel} ofBot />
     </Step>
   );
 }
@@ -375,7 +399,6 @@ function TestSignal(props: {
     channelId,
     since,
   });
-  const instances = useQuery(api.services.list, {});
   const seen = useMutation(api.latency.seen);
   const version = signal?.version;
   const waited = useTimed((now) => Math.floor((now - since) / 30_000));
@@ -401,19 +424,8 @@ function TestSignal(props: {
             Write something in <strong>#{channel.name}</strong> of the source
             guild now. Waiting…
           </p>
-          {unread(instances) > 0 && (
-            <p className="problem">
-              The collector could not read the history of {unread(instances)} of
-              the channels: its bot has to be a member of the source guild, with
-              View Channel and Read Message History there.
-            </p>
-          )}
           {waited > 0 && (
             <ul className="settings">
-              <li>
-                Is the collector's bot a member of the source guild, and may it
-                read <code>{channel.sourceChannelId}</code>?
-              </li>
               <li>
                 Does it have the Message Content Intent? Without it messages
                 come empty.
@@ -467,17 +479,6 @@ function TestSignal(props: {
       )}
     </Step>
   );
-}
-
-/** How many channels the collector says it was kept from. */
-function unread(
-  instances: FunctionReturnType<typeof api.services.list> | undefined,
-): number {
-  const collector = instances?.find(({ service }) => service === "collector");
-  const counter = collector?.counters.find(
-    ({ name }) => name === "repair_forbidden_total",
-  );
-  return counter?.value ?? 0;
 }
 
 function Hop(props: { name: string; at?: number; since?: number }) {
