@@ -1,4 +1,7 @@
 // log.ts - one event per line on stderr, key=value. Never a token or a key.
+//
+// A write costs more than the line, and wakes whoever reads it: lines wait a moment for each
+// other, but a warning or an error waits for nothing.
 
 import { LOG_LEVELS, type LogLevel } from "./options.js";
 
@@ -16,11 +19,29 @@ function plain(value: Fields[string]): string {
   return /^[\w./:@|+-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
+const GATHER_MS = 50;
+
+type Write = (line: string, urgent: boolean) => void;
+
+function toStderr(): Write {
+  let waiting = "";
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting !== "") process.stderr.write(waiting);
+    waiting = "";
+  };
+  process.once("exit", flush);
+  return (line, urgent) => {
+    waiting += line;
+    if (urgent) flush();
+    else timer ??= setTimeout(flush, GATHER_MS);
+  };
+}
+
 /** A log that writes events at `level` and above through `write`. */
-export function openLog(
-  level: LogLevel,
-  write: (line: string) => void = (line) => process.stderr.write(line),
-): Log {
+export function openLog(level: LogLevel, write: Write = toStderr()): Log {
   const rank = LOG_LEVELS.indexOf(level);
   const at =
     (name: LogLevel) =>
@@ -28,7 +49,8 @@ export function openLog(
       if (LOG_LEVELS.indexOf(name) > rank) return;
       const words = Object.entries(fields).map(([k, v]) => `${k}=${plain(v)}`);
       const time = new Date().toISOString();
-      write(`${[time, name, event, ...words].join(" ")}\n`);
+      const urgent = name === "error" || name === "warn";
+      write(`${[time, name, event, ...words].join(" ")}\n`, urgent);
     };
   return {
     error: at("error"),
