@@ -133,41 +133,50 @@ export function free(
 
 /**
  * The lanes that have work, each with its first rows in source order. Reads
- * the index of wanting rows only, and of idle lanes nothing.
+ * the index of wanting rows only: mostly all of them at once, and never more
+ * than MAX_PER_LANE for each lane.
  */
 export async function* lanes(
   ctx: QueryCtx,
   communityId: Id<"communities">,
 ): AsyncGenerator<Mirror[]> {
   let last = ""; // sorts before every channel id
-  for (let count = 0; count < MAX_LANES; count++) {
-    const after = last;
-    const head = await ctx.db
-      .query("mirrors")
-      .withIndex("by_communityId_and_wants_and_lane", (q) =>
-        q
-          .eq("communityId", communityId)
-          .eq("wants", true)
-          .gt("mirrorChannelId", after),
-      )
-      .first();
-    if (head === null) return;
-    last = head.mirrorChannelId;
-    yield await laneRows(ctx, head);
+  for (let reads = 0; reads < MAX_LANES; reads++) {
+    const block = await wanting(ctx, communityId, last);
+    const full = block.length === MAX_PER_LANE;
+    for (const rows of byLane(block)) {
+      // A full block may end within its last lane, which then begins the next one.
+      const isCut = full && rows.at(-1) === block.at(-1);
+      if (isCut && rows.length < block.length) break;
+      last = rows[0]!.mirrorChannelId;
+      yield rows;
+    }
+    if (!full) return;
   }
 }
 
-async function laneRows(
+function byLane(rows: Mirror[]): Iterable<Mirror[]> {
+  const found = new Map<string, Mirror[]>();
+  for (const row of rows) {
+    const lane = found.get(row.mirrorChannelId);
+    if (lane === undefined) found.set(row.mirrorChannelId, [row]);
+    else lane.push(row);
+  }
+  return found.values();
+}
+
+async function wanting(
   ctx: QueryCtx,
-  head: Pick<Mirror, "communityId" | "mirrorChannelId">,
+  communityId: Id<"communities">,
+  afterLane: string,
 ): Promise<Mirror[]> {
   return await ctx.db
     .query("mirrors")
     .withIndex("by_communityId_and_wants_and_lane", (q) =>
       q
-        .eq("communityId", head.communityId)
+        .eq("communityId", communityId)
         .eq("wants", true)
-        .eq("mirrorChannelId", head.mirrorChannelId),
+        .gt("mirrorChannelId", afterLane),
     )
     .take(MAX_PER_LANE);
 }
@@ -457,8 +466,16 @@ async function byPost(
 
 /** Is work on one of a channel's posts under way? */
 async function isBusy(ctx: QueryCtx, mirrorChannelId: string) {
-  for (const { _id: communityId } of await Communities.all(ctx)) {
-    const rows = await laneRows(ctx, { communityId, mirrorChannelId });
+  for (const { _id } of await Communities.all(ctx)) {
+    const rows = await ctx.db
+      .query("mirrors")
+      .withIndex("by_communityId_and_wants_and_lane", (q) =>
+        q
+          .eq("communityId", _id)
+          .eq("wants", true)
+          .eq("mirrorChannelId", mirrorChannelId),
+      )
+      .take(MAX_PER_LANE);
     if (rows.some(({ lease }) => lease !== null)) return true;
   }
   return false;

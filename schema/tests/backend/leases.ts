@@ -112,6 +112,21 @@ export function leases(start: () => Promise<Deployment>): void {
     },
   );
 
+  test("work of all lanes is found, whatever the number of rows in each", async () => {
+    const world = await World.make(await start(), "lanes", 4);
+    for (const [i, count] of [40, 70, 1, 30].entries())
+      for (let left = count; left > 0; left -= 64)
+        await world.record(
+          Array.from({ length: Math.min(left, 64) }, () =>
+            world.at(i).create(newId()),
+          ),
+        );
+    const queue = await world.bot.client.query(api.mirrors.queue, {});
+    assert.equal(queue.ready, 40 + 64 + 1 + 30); // at most 64 of a lane
+    await world.bot.drain();
+    assert.equal(world.guild.posts.size, 141);
+  });
+
   test("a retry holds its lane and no other", async () => {
     const world = await World.make(await start(), "retry", 2);
     const [held, behind, other] = [newId(), newId(), newId()];
