@@ -149,25 +149,49 @@ async function post(url: string, form: Record<string, string>) {
 type Asked = Omit<RequestInit, "headers"> & { headers: Record<string, string> };
 type Answer = { status: number; body: Record<string, unknown> };
 
-/** Null: no answer in time, or none at all. A body that is no JSON object is an empty one. */
+/**
+ * Null: no answer in time, or none at all. A kept connection may be closed by the other side
+ * while it is taken up again, so what got no answer is asked once more; that is safe with
+ * everything that is asked here, since a code that was spent after all is refused.
+ */
 async function ask(url: string, request: Asked): Promise<Answer | null> {
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const { signal } = patience;
+  try {
+    const answer = await once(url, request, signal);
+    if (answer !== null || signal.aborted) return answer;
+    return await once(url, request, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Null: no answer. A body that is no JSON object is an empty one. */
+async function once(
+  url: string,
+  request: Asked,
+  signal: AbortSignal,
+): Promise<Answer | null> {
   try {
     const answer = await fetch(url, {
       ...request,
       headers: { ...request.headers, "user-agent": USER_AGENT },
-      signal: patience.signal,
+      signal,
     });
-    const body: unknown = JSON.parse((await answer.text()) || "{}");
-    const isObject = typeof body === "object" && body !== null;
-    return {
-      status: answer.status,
-      body: isObject ? (body as Record<string, unknown>) : {},
-    };
+    const text = await answer.text();
+    return { status: answer.status, body: objectIn(text) };
   } catch {
     return null;
-  } finally {
-    clearTimeout(timer);
+  }
+}
+
+function objectIn(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null;
+    return isObject ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
   }
 }
