@@ -60,12 +60,13 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 async function eventually(
   look: () => Promise<string[]>,
   patienceMs = SETTLE_MS,
+  everyMs = LOOK_EVERY_MS,
 ): Promise<string[]> {
   const until = Date.now() + patienceMs;
   for (;;) {
     const problems = await look();
     if (problems.length === 0 || Date.now() > until) return problems;
-    await sleep(LOOK_EVERY_MS);
+    await sleep(everyMs);
   }
 }
 
@@ -119,8 +120,13 @@ export async function compareUnordered(
 export function settle(
   discord: Discord,
   channels: readonly Pair[] = CHANNELS,
+  patienceMs = SETTLE_MS,
+  everyMs = LOOK_EVERY_MS,
 ): Promise<string[]> {
-  return eventually(() => compareAll(discord, null, channels));
+  return eventually(
+    () => compareAll(discord, null, channels),
+    ...[patienceMs, everyMs],
+  );
 }
 
 /** The same, whatever the order. */

@@ -50,6 +50,17 @@ export class Child {
     return this.child?.pid ?? null;
   }
 
+  /** Time of the processor that its present life has used; null where the system does not tell. */
+  cpuMs(): number | null {
+    try {
+      const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return (Number(fields[11]) + Number(fields[12])) * 10; // in hundredths of a second
+    } catch {
+      return null;
+    }
+  }
+
   get logFile(): string {
     return join(this.dir, `${this.spec.name}.log`);
   }
