@@ -258,8 +258,11 @@ test("where the channel says so, a post that was deleted by hand is made again",
   await world.shows(pair, text);
 });
 
-test("a missing permission stops its channel only, and the operator sees which", async () => {
+test("a missing permission stops its channel only, and the operator sees which, beside other trouble", async () => {
   const [closed, open] = [await world.pair(), await world.pair()];
+  const other = await world.pair();
+  await world.discord.control("DELETE", `/channels/${other.mirror}`);
+  const lost = await world.write(other, "another's trouble");
   await world.fault({
     kind: "lose_permission",
     user_id: US,
@@ -280,7 +283,12 @@ test("a missing permission stops its channel only, and the operator sees which",
     throw new Error(`${error.message}\nbut: ${said}\n${world.bots[0]!.log}`);
   });
   assert.equal((await world.serviceRow("test")).state, "degraded");
+  await until("the other trouble to be there, too", async () => {
+    const { detail = "" } = await world.serviceRow("test");
+    return [closed, other].every(({ mirror }) => detail.includes(mirror));
+  });
   await world.remove(closed, id);
+  await world.remove(other, lost);
 });
 
 test("a mirror channel that was deleted stops nothing else", async () => {

@@ -39,7 +39,8 @@ enum {
     STALE_MS = 5000,
     LOOK_MS = 60000, /* a claim at least this often, whatever the queue said */
     DRAIN_MS = 6000,
-    DRAIN_LOOK_MS = 20
+    DRAIN_LOOK_MS = 20,
+    LAST_WORD = 32 /* " (and 12 more)" */
 };
 
 typedef struct waiting {
@@ -115,20 +116,27 @@ static void end_with(bot *self, int status)
     daemon_loop_stop(self->loop);
 }
 
+/* Appends a sentence if it fits, with room for a last word; counts it if not. */
+static void add_problem(char *text, size_t size, const char *problem, size_t *more)
+{
+    size_t len = strlen(text);
+    if (problem[0] && len + strlen(problem) + LAST_WORD >= size)
+        ++*more;
+    else if (problem[0])
+        snprintf(text + len, size - len, "%s%s", len > 0 ? "; " : "", problem);
+}
+
 /* What a person has to change, the roles' trouble first; "" for nothing. */
 static void say_problems(const bot *self, char *ret, size_t size)
 {
-    const char *first = self->problem;
     size_t more = 0;
-    for (const lane *l = self->lanes; l; l = l->next) {
-        if (l->problem[0] && first[0])
-            more++;
-        else if (l->problem[0])
-            first = l->problem;
-    }
-    snprintf(ret, size, "%s", first);
+    ret[0] = '\0';
+    add_problem(ret, size, self->problem, &more);
+    for (const lane *l = self->lanes; l; l = l->next)
+        add_problem(ret, size, l->problem, &more);
+    size_t len = strlen(ret);
     if (more > 0)
-        snprintf(ret, size, "%.250s (and %zu more channels)", first, more);
+        snprintf(ret + len, size - len, " (and %zu more)", more);
 }
 
 static void report_state(bot *self)
@@ -138,7 +146,7 @@ static void report_state(bot *self)
         return service_link_report(self->link, "stopping", "");
     if (!self->released || !self->user_known)
         return;
-    char text[400];
+    char text[SERVICE_DETAIL_SIZE];
     say_problems(self, text, sizeof text);
     service_link_report(self->link, text[0] ? "degraded" : "ready", text);
     daemon_notify_ready();

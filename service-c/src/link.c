@@ -34,7 +34,7 @@ struct service_link {
     convex_identity_state known; /* as last told */
     char close_reason[128];
     char state[16];
-    char detail[256];
+    char detail[SERVICE_DETAIL_SIZE];
 };
 
 static void log_convex(convex_log_level level, const char *text, void *user)
@@ -216,7 +216,8 @@ static void on_heartbeat_due(void *user)
 
 void service_link_report(service_link *self, const char *state, const char *detail)
 {
-    if (!self->untold && strcmp(self->state, state) == 0 && strcmp(self->detail, detail) == 0)
+    if (!self->untold && strcmp(self->state, state) == 0 &&
+        strncmp(self->detail, detail, sizeof self->detail - 1) == 0)
         return;
     strncpy(self->state, state, sizeof self->state - 1);
     strncpy(self->detail, detail, sizeof self->detail - 1);

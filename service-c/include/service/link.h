@@ -81,7 +81,8 @@ bool service_link_is_ready(const service_link *link);
 /* What the program says of itself: sent at once when it changed, and every 30 s. A monitor is told
  * "ready" in the states "ready" and "degraded" while the backend is connected.
  *   state   "starting", "ready", "degraded" or "stopping"
- *   detail  copied, one line; may be "" */
+ *   detail  copied, one line; may be ""; cut at SERVICE_DETAIL_SIZE - 1 bytes */
+enum { SERVICE_DETAIL_SIZE = 512 };
 void service_link_report(service_link *link, const char *state, const char *detail);
 
 #ifdef __cplusplus
