@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "convex/value.h"
 #include "daemon/address.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -256,16 +257,24 @@ static int read_events(const cJSON *json, places *threads, const capture_rules *
     return 0;
 }
 
+/* The parser does not say why it failed; what is JSON after all wanted memory. */
+static int judge_unread(const char *body, size_t size)
+{
+    convex_value *value = NULL;
+    convex_status status = convex_value_parse(body, size, CONVEX_PLAIN_JSON, 0, NULL, &value, NULL);
+    convex_value_unref(value);
+    return status == CONVEX_OK || status == CONVEX_ENOMEM ? -ENOMEM : -EBADMSG;
+}
+
 int plugin_read(const char *body, size_t size, places *threads, const capture_rules *rules,
                 int64_t now_ms, event_list *into, char *error, size_t error_size)
 {
     /* the parser would cut a text at a NUL */
-    cJSON *json = memchr(body, '\0', size) || strstr(body, "\\u0000")
-                      ? NULL
-                      : cJSON_ParseWithLengthOpts(body, size + 1, NULL, 1);
+    bool has_nul = memchr(body, '\0', size) || strstr(body, "\\u0000");
+    cJSON *json = has_nul ? NULL : cJSON_ParseWithLengthOpts(body, size + 1, NULL, 1);
     if (!json) {
         snprintf(error, error_size, "the body is no JSON, or has a NUL in it");
-        return -EBADMSG;
+        return has_nul ? -EBADMSG : judge_unread(body, size);
     }
     int r = read_events(json, threads, rules, now_ms, into, error, error_size);
     cJSON_Delete(json);

@@ -7,9 +7,51 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plugin.h"
+
+static long allocations_left = -1; /* before one fails; negative: none does */
+static bool one_failed;
+
+static bool fails(void)
+{
+    bool now = allocations_left == 0;
+    if (allocations_left >= 0)
+        allocations_left--;
+    one_failed = one_failed || now;
+    return now;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __real_realloc(memory, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
 
 #define NOW 1700000000000
 
@@ -87,11 +129,54 @@ static void a_refusal_names_the_field(void **state)
     }
 }
 
+#define MANY                                                                                       \
+    "{\"events\":[{\"name\":\"MESSAGE_CREATE\",\"data\":{\"id\":\"1\",\"channel_id\":\"45\","      \
+    "\"guild_id\":\"6\",\"author\":{\"id\":\"7\",\"username\":\"ana\"},\"content\":\"BTC long "    \
+    "64000\","                                                                                     \
+    "\"timestamp\":\"2026-01-02T03:04:05.678000+00:00\",\"embeds\":[{\"title\":\"t\"}],"           \
+    "\"attachments\":[{\"id\":\"8\",\"filename\":\"a.png\",\"url\":\"https://x\",\"size\":1}]}},"  \
+    "{\"name\":\"MESSAGE_DELETE_BULK\",\"data\":{\"ids\":[\"2\",\"3\"],\"channel_id\":\"45\","     \
+    "\"guild_id\":\"6\"}}]}"
+
+/* Else the plugin would be told that they are kept. */
+static void whichever_allocation_fails_no_event_is_left_out(void **state)
+{
+    cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = free};
+    event_list whole = {0};
+    char error[160];
+    places *threads = NULL;
+    (void)state;
+    assert_int_equal(read_body(MANY, &whole, error), 0);
+    assert_int_equal(whole.count, 3);
+    assert_int_equal(places_new(NULL, &threads), 0);
+    cJSON_InitHooks(&hooks);
+    for (long n = 0; n == 0 || one_failed; n++) {
+        event_list events = {0};
+        one_failed = false;
+        allocations_left = n;
+        int r = plugin_read(MANY, strlen(MANY), threads, &rules, NOW, &events, error, sizeof error);
+        allocations_left = -1;
+        if (r == 0) {
+            assert_int_equal(events.count, whole.count);
+            for (size_t i = 0; i < whole.count; i++)
+                assert_string_equal(events.items[i].json, whole.items[i].json);
+        } else {
+            assert_int_equal(r, -ENOMEM); /* to be told again, not refused */
+        }
+        event_list_done(&events);
+        assert_true(n < 2000);
+    }
+    cJSON_InitHooks(NULL);
+    places_free(threads);
+    event_list_done(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_are_captured_like_the_gateways),
         cmocka_unit_test(a_refusal_names_the_field),
+        cmocka_unit_test(whichever_allocation_fails_no_event_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

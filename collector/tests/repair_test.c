@@ -17,6 +17,53 @@
 #include "daemon/log.h"
 #include "repair.h"
 
+/* ---- memory that runs out, and timers that do not wait ---- */
+
+static long allocations_left = -1; /* before one fails; negative: none does */
+static bool one_failed, hurried;
+
+static unsigned ours; /* of the test itself nothing fails */
+
+static bool fails(void)
+{
+    if (ours > 0)
+        return false;
+    bool now = allocations_left == 0;
+    if (allocations_left >= 0)
+        allocations_left--;
+    one_failed = one_failed || now;
+    return now;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __real_realloc(memory, size);
+}
+
+void __real_daemon_timer_set(daemon_timer *timer, int64_t delay_ms);
+void __wrap_daemon_timer_set(daemon_timer *timer, int64_t delay_ms);
+void __wrap_daemon_timer_set(daemon_timer *timer, int64_t delay_ms)
+{
+    __real_daemon_timer_set(timer, hurried && delay_ms < 60000 ? 0 : delay_ms);
+}
+
 static struct {
     char line[160]; /* the request under way, "" if none */
     discord_done_fn *done;
@@ -149,6 +196,7 @@ typedef struct bench {
     daemon_metrics *metrics;
     repair *repair;
     char kept[4096];
+    int64_t window_ms;
 } bench;
 
 static bool find_place(const char *channel_id, const char *guild_id, capture_place *ret, void *user)
@@ -191,7 +239,7 @@ static void open_repair(bench *b)
                               .rules = &b->rules,
                               .metrics = b->metrics,
                               .every_ms = 3600000,
-                              .window_ms = 86400000,
+                              .window_ms = b->window_ms,
                               .keep = keep,
                               .user = b};
     memset(&script, 0, sizeof script);
@@ -211,6 +259,7 @@ static int set_up(void **state)
     assert_int_equal(daemon_loop_new(&b->loop), 0);
     assert_int_equal(places_new(b->box, &b->places), 0);
     b->metrics = daemon_metrics_new();
+    b->window_ms = 86400000;
     b->rules = (capture_rules){.place = find_place, .user = b, .own_id = "77"};
     open_repair(b);
     *state = b;
@@ -239,7 +288,7 @@ static int tear_down(void **state)
 /* Discord's answer; json is taken. */
 static void answer(bench *b, discord_status status, int code, cJSON *json)
 {
-    discord_result *result = calloc(1, sizeof *result);
+    discord_result *result = __real_calloc(1, sizeof *result);
     discord_done_fn *done = script.done;
     result->error.status = status;
     result->error.code = code;
@@ -253,12 +302,16 @@ static void answer(bench *b, discord_status status, int code, cJSON *json)
 
 static void answer_text(bench *b, const char *json)
 {
-    answer(b, DISCORD_OK, 0, cJSON_Parse(json));
+    ours++;
+    cJSON *parsed = cJSON_Parse(json);
+    ours--;
+    answer(b, DISCORD_OK, 0, parsed);
 }
 
 /* Ids from `newest` down to `oldest`. */
 static void answer_page(bench *b, int newest, int oldest)
 {
+    ours++;
     cJSON *list = cJSON_CreateArray();
     char id[16];
     for (int i = newest; i >= oldest; i--) {
@@ -268,6 +321,7 @@ static void answer_page(bench *b, int newest, int oldest)
         cJSON_AddStringToObject(message, "content", "x");
         cJSON_AddItemToArray(list, message);
     }
+    ours--;
     answer(b, DISCORD_OK, 0, list);
 }
 
@@ -275,10 +329,12 @@ static void backend_says(const char *json)
 {
     convex_value *value = NULL;
     const api_signals_drift_result *drift = NULL;
+    ours++;
     assert_int_equal(
         convex_value_parse(json, strlen(json), CONVEX_ENCODED_JSON, 0, NULL, &value, NULL),
         CONVEX_OK);
     assert_int_equal(api_signals_drift_result_decode(value, NULL, &drift, NULL), CONVEX_OK);
+    ours--;
     script.drift[0] = '\0';
     script.on_drift(drift, NULL, script.drift_user);
     api_signals_drift_result_unref(drift);
@@ -553,6 +609,61 @@ static void a_message_that_may_be_new_is_not_buried_for_one_unknown(void **state
     assert_string_equal(b->kept, "45/9 upsert, ");
 }
 
+/* ---- without memory ---- */
+
+/* Answers whatever is asked, until nothing is. */
+static void serve_all(bench *b)
+{
+    for (unsigned turns = 0; turns < 200; turns++) {
+        if (script.drift[0])
+            backend_says(
+                strstr(script.drift, "ids=0")
+                    ? NOTHING
+                    : "{\"news\":[\"13\",\"12\"],\"missing\":[\"5\"],\"unsettled\":false}");
+        else if (strstr(script.line, "threads"))
+            answer_text(b, "{\"threads\":[{\"id\":\"60\",\"parent_id\":\"45\"}]}");
+        else if (strncmp(script.line, "page 45", 7) == 0)
+            answer_page(b, 14, 11);
+        else if (strncmp(script.line, "page", 4) == 0)
+            answer_text(b, "[]");
+        else if (strncmp(script.line, "message", 7) == 0)
+            answer(b, DISCORD_ENOTFOUND, 10008, NULL);
+        else
+            daemon_loop_turn(b->loop, 0); /* what waits to be tried again */
+    }
+}
+
+static void
+whichever_allocation_fails_nothing_else_is_deleted_and_the_next_round_mends_all(void **state)
+{
+    bench *b = *state;
+    cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = free};
+    repair_free(b->repair);
+    b->window_ms = INT64_MAX / 2; /* all of the history, in each round */
+    open_repair(b);
+    serve_all(b);
+    cJSON_InitHooks(&hooks);
+    hurried = true;
+    for (long n = 0; n == 0 || one_failed; n++) {
+        b->kept[0] = '\0';
+        one_failed = false;
+        repair_gap(b->repair);
+        allocations_left = n;
+        serve_all(b);
+        allocations_left = -1;
+        for (const char *at = b->kept; (at = strstr(at, " delete")); at++)
+            assert_memory_equal(at - 4, "45/5", 4);
+        b->kept[0] = '\0';
+        repair_gap(b->repair);
+        serve_all(b);
+        if (!is_over(b) || !strstr(b->kept, "45/12 upsert, 45/13 upsert, 45/5 delete, "))
+            fail_msg("n=%ld line=%s drift=%s kept=%s", n, script.line, script.drift, b->kept);
+        assert_true(n < 2000);
+    }
+    hurried = false;
+    cJSON_InitHooks(NULL);
+}
+
 int main(void)
 {
 #define BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -569,6 +680,7 @@ int main(void)
         BENCH(the_next_round_begins_where_the_last_complete_one_was),
         BENCH(a_gap_that_was_stored_is_compared_in_the_next_life),
         BENCH(a_round_waits_for_the_reading_of_a_gap),
+        BENCH(whichever_allocation_fails_nothing_else_is_deleted_and_the_next_round_mends_all),
         BENCH(a_message_that_may_be_new_is_not_buried_for_one_unknown),
     };
     daemon_log_set_level(DAEMON_ERROR + 1);
