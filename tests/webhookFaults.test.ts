@@ -33,6 +33,7 @@ type Event = {
 
 let backend: Backend;
 let key: string;
+const report: string[] = []; // of the long runs
 const running: Daemon[] = [];
 
 class Proxy {
@@ -169,27 +170,51 @@ function order(): { id: string; body: string } {
   return { id, body: JSON.stringify({ event: "order.completed", data }) };
 }
 
-/** Every acknowledged order is in the backend once, with one entitlement. */
-async function takesEffectOnce(acknowledged: string[]): Promise<void> {
-  const counted = async () => {
-    const events = new Map<string, number>();
-    for (const { subject } of await table<Event>("webhookEvents"))
-      events.set(subject!, (events.get(subject!) ?? 0) + 1);
-    const given = new Map<string, number>();
-    for (const { email } of await table<{ email: string }>("entitlements"))
-      given.set(email, (given.get(email) ?? 0) + 1);
-    return acknowledged.filter(
+function tally(list: string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const one of list) counts.set(one, (counts.get(one) ?? 0) + 1);
+  return counts;
+}
+
+const twice = (counts: Map<string, number>): string[] =>
+  [...counts].filter(([, count]) => count > 1).map(([one]) => one);
+
+/** The backend against the ledger: acknowledged orders without an event or an entitlement, and
+ * whatever, acknowledged or not, has two. */
+async function audit(
+  acknowledged: string[],
+): Promise<{ lost: string[]; twice: string[] }> {
+  const events = tally(
+    (await table<Event>("webhookEvents")).map(({ subject }) => subject ?? ""),
+  );
+  const given = tally(
+    (await table<{ email: string }>("entitlements")).map(({ email }) => email),
+  );
+  events.delete(""); // what cannot be read has no subject
+  return {
+    lost: acknowledged.filter(
       (id) =>
-        events.get(`order:${id}`) !== 1 ||
-        given.get(`buyer${id}@test.example`) !== 1,
-    );
+        !events.has(`order:${id}`) || !given.has(`buyer${id}@test.example`),
+    ),
+    twice: [...twice(events), ...twice(given)],
   };
+}
+
+/** Every acknowledged order is in the backend once, with one entitlement. */
+async function takesEffectOnce(
+  what: string,
+  acknowledged: string[],
+): Promise<void> {
   await until(
-    "every acknowledged order to have its one effect",
-    async () => (await counted()).length === 0,
-    120_000,
+    "every acknowledged order to have its effect",
+    async () => (await audit(acknowledged)).lost.length === 0,
+    600_000,
   ).catch(() => undefined);
-  assert.deepEqual(await counted(), []);
+  const found = await audit(acknowledged);
+  report.push(
+    `${what}: ${acknowledged.length} acknowledged, ${found.lost.length} lost, ${found.twice.length} applied twice`,
+  );
+  assert.deepEqual(found, { lost: [], twice: [] });
 }
 
 before(async () => {
@@ -212,6 +237,7 @@ before(async () => {
 after(async () => {
   for (const daemon of running) await daemon.stop("SIGKILL");
   await backend.close();
+  if (process.env.KILLS !== undefined) console.log(`\n${report.join("\n")}`);
 });
 
 test(`kill -9 of the proxy under load, ${KILLS} times: what it acknowledged takes effect once`, async () => {
@@ -238,7 +264,7 @@ test(`kill -9 of the proxy under load, ${KILLS} times: what it acknowledged take
   going = false;
   await Promise.all(senders);
   assert.ok(acknowledged.length >= KILLS);
-  await takesEffectOnce(acknowledged);
+  await takesEffectOnce(`kill -9 under load, ${KILLS} times`, acknowledged);
   await proxy.stop();
 });
 
@@ -250,7 +276,10 @@ test("two proxies on one backend: an event that reaches both has one effect", as
       proxies.map((proxy) => proxy.post(body)),
     ))
       assert.equal(status, 200);
-  await takesEffectOnce(sent.map(({ id }) => id));
+  await takesEffectOnce(
+    "two proxies at once, each order to both",
+    sent.map(({ id }) => id),
+  );
   for (const proxy of proxies) await proxy.stop();
 });
 
@@ -265,7 +294,10 @@ test("a day without the backend: everything is taken, and delivered in order aft
   for (const { body } of sent) assert.equal(await proxy.post(body, agent), 200);
   agent.destroy();
   await backend.open();
-  await takesEffectOnce(sent.map(({ id }) => id));
+  await takesEffectOnce(
+    `a day without the backend, ${OUTAGE} orders`,
+    sent.map(({ id }) => id),
+  );
   const arrived = (await table<Event>("webhookEvents"))
     .sort((a, b) => a._creationTime - b._creationTime)
     .map(({ subject }) => subject!.slice("order:".length));
@@ -274,6 +306,7 @@ test("a day without the backend: everything is taken, and delivered in order aft
     arrived.filter((id) => ids.has(id)),
     sent.map(({ id }) => id),
   );
+  report.push("  drained in the order in which they came");
   await proxy.stop();
 });
 
@@ -384,8 +417,11 @@ test(`${HOSTILE} hostile requests: alive, memory flat, honest senders unharmed`,
   going = false;
   await honest;
   const grown = proxy.memoryKb - middle;
+  report.push(
+    `${HOSTILE} hostile requests: alive, memory ${middle} kB half-way and ${grown >= 0 ? "+" : ""}${grown} kB at the end`,
+  );
   assert.ok(grown < 16_384, `grew by ${grown} kB in the second half`);
   assert.ok(acknowledged.length > 10);
-  await takesEffectOnce(acknowledged);
+  await takesEffectOnce("  honest senders meanwhile", acknowledged);
   await proxy.stop();
 });

@@ -28,13 +28,19 @@ static journal *open_journal(void)
 {
     static const journal_io io = {pwrite, no_sync};
     const journal_options options = {
-        .directory = directory, .segment_bytes = SEGMENT, .max_segments = 4, .io = &io};
+        .directory = directory, .segment_bytes = SEGMENT, .max_bytes = 8 * SEGMENT, .io = &io};
     char reason[300];
     journal *self = NULL;
 
     if (journal_open(&options, &self, reason, sizeof(reason)) != 0)
         abort();
     return self;
+}
+
+static int commit(journal *self)
+{
+    journal_seal(self);
+    return journal_commit(self);
 }
 
 /* Entry i is of the size that byte i says, filled with i. */
@@ -48,7 +54,7 @@ static void commit_entry(journal *self, int i, uint8_t size)
             self,
             &(journal_entry){
                 .id = i + 1, .key = key, .payload = payload, .size = size, .now_ms = i}) != 0 ||
-        journal_commit(self) != 0)
+        commit(self) != 0)
         abort();
 }
 

@@ -30,7 +30,7 @@
 
 enum {
     SEGMENT_BYTES = 16 << 20,
-    MAX_SEGMENTS = 16,
+    SEGMENTS = 16, /* as many bytes, if nothing else was said */
     HEAD_BYTES = 32,
     ENTRY_BYTES = 32,
     UNSUMMED_BYTES = 8, /* of an entry: checksum and mark */
@@ -51,10 +51,15 @@ struct segment {
     int fd;
 };
 
+typedef struct batch {
+    char *bytes;
+    size_t size, capacity, count;
+} batch;
+
 struct journal {
     char *directory;
     int directory_fd;
-    size_t segment_bytes, max_segments;
+    size_t segment_bytes, max_bytes;
     bool read_only;
     journal_io io;
     int64_t last_id;
@@ -62,14 +67,15 @@ struct journal {
 
     pthread_mutex_t lock; /* of the next three */
     segment *first, *last;
-    size_t segments;
+    size_t bytes; /* of all segments */
     int spare_fd; /* of segment_bytes; -1: none */
 
-    /* The writer's. */
+    batch open; /* of whoever appends */
+
+    /* Whoever commits has these. */
+    batch sealed;
     segment *current; /* NULL: the next batch needs a new one */
     uint64_t next_number;
-    char *batch;
-    size_t batch_size, batch_capacity, batch_count;
 
     /* The reader's. */
     char *buffer;
@@ -184,7 +190,7 @@ static void link_segment(journal *self, segment *s)
     else
         self->first = s;
     self->last = s;
-    self->segments++;
+    self->bytes += s->size;
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -193,20 +199,19 @@ static void link_segment(journal *self, segment *s)
 static int begin_segment(journal *self, size_t need)
 {
     segment *s;
+    const size_t size = need > self->segment_bytes ? need : self->segment_bytes;
     bool full;
     int r;
 
     pthread_mutex_lock(&self->lock);
-    full = self->segments >= self->max_segments;
+    full = self->bytes + size > self->max_bytes;
     pthread_mutex_unlock(&self->lock);
     if (full)
         return -ENOBUFS;
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
-    *s = (segment){
-        NULL, self->next_number++, need > self->segment_bytes ? need : self->segment_bytes, 0, 0,
-        -1};
+    *s = (segment){NULL, self->next_number++, size, 0, 0, -1};
     r = take_spare(self, s);
     if (r == 0 && s->fd < 0) {
         r = make_file(self, new_name, s->size, &s->fd);
@@ -225,21 +230,21 @@ static int begin_segment(journal *self, size_t need)
     return 0;
 }
 
-/* ---- the writer ---- */
+/* ---- the writers ---- */
 
-static bool room_in_batch(journal *self, size_t more)
+static bool room_in_batch(batch *to, size_t more)
 {
-    size_t wanted = self->batch_size + more, capacity;
-    char *batch;
+    size_t wanted = to->size + more, capacity;
+    char *bytes;
 
-    if (wanted <= self->batch_capacity)
+    if (wanted <= to->capacity)
         return true;
-    capacity = self->batch_capacity * 2 > wanted ? self->batch_capacity * 2 : wanted;
-    batch = realloc(self->batch, capacity);
-    if (batch == NULL)
+    capacity = to->capacity * 2 > wanted ? to->capacity * 2 : wanted;
+    bytes = realloc(to->bytes, capacity);
+    if (bytes == NULL)
         return false;
-    self->batch = batch;
-    self->batch_capacity = capacity;
+    to->bytes = bytes;
+    to->capacity = capacity;
     return true;
 }
 
@@ -247,13 +252,14 @@ int journal_append(journal *self, const journal_entry *entry)
 {
     size_t key_size = strlen(entry->key);
     size_t size = ENTRY_BYTES + key_size + entry->size;
+    batch *to = &self->open;
     char *at;
 
     if (key_size > KEY_MAX || entry->size > UINT32_MAX / 2)
         return -EINVAL;
-    if (!room_in_batch(self, padded(size)))
+    if (!room_in_batch(to, padded(size)))
         return -ENOMEM;
-    at = self->batch + self->batch_size;
+    at = to->bytes + to->size;
     memset(at + size, 0, padded(size) - size);
     memcpy(
         at,
@@ -262,9 +268,22 @@ int journal_append(journal *self, const journal_entry *entry)
     memcpy(at + ENTRY_BYTES, entry->key, key_size);
     if (entry->size)
         memcpy(at + ENTRY_BYTES + key_size, entry->payload, entry->size);
-    self->batch_size += padded(size);
-    self->batch_count++;
+    to->size += padded(size);
+    to->count++;
     return 0;
+}
+
+void journal_seal(journal *self)
+{
+    const batch empty = self->sealed;
+
+    self->sealed = self->open;
+    self->open = empty;
+}
+
+void journal_discard(journal *self)
+{
+    self->open.size = self->open.count = 0;
 }
 
 static size_t size_in(const char *entry)
@@ -278,8 +297,8 @@ static size_t size_in(const char *entry)
 /* Where entries lie is known only now. */
 static void sign_batch(journal *self, uint64_t number, size_t offset)
 {
-    for (size_t at = 0; at < self->batch_size;) {
-        char *entry = self->batch + at;
+    for (size_t at = 0; at < self->sealed.size;) {
+        char *entry = self->sealed.bytes + at;
         size_t size = size_in(entry);
         uint32_t sum = checksum_of(entry, size, (journal_place){number, offset + at});
 
@@ -324,13 +343,13 @@ static int write_batch(journal *self)
 
     sign_batch(self, s->number, offset);
     if (r == 0)
-        r = write_all(self, s->fd, self->batch, self->batch_size, offset);
+        r = write_all(self, s->fd, self->sealed.bytes, self->sealed.size, offset);
     if (r == 0 && self->io.fdatasync(s->fd) != 0)
         r = -errno;
     if (r == 0) {
         pthread_mutex_lock(&self->lock);
-        s->committed = offset + self->batch_size;
-        s->live += self->batch_count;
+        s->committed = offset + self->sealed.size;
+        s->live += self->sealed.count;
         pthread_mutex_unlock(&self->lock);
     }
     return r;
@@ -338,10 +357,10 @@ static int write_batch(journal *self)
 
 int journal_commit(journal *self)
 {
-    size_t need = HEAD_BYTES + self->batch_size;
+    size_t need = HEAD_BYTES + self->sealed.size;
     int r = 0;
 
-    if (self->batch_size == 0)
+    if (self->sealed.size == 0)
         return 0;
     if (self->current && self->current->committed + need > self->current->size)
         self->current = NULL;
@@ -352,7 +371,7 @@ int journal_commit(journal *self)
         if (r < 0)
             self->current = NULL;
     }
-    self->batch_size = self->batch_count = 0;
+    self->sealed.size = self->sealed.count = 0;
     return r;
 }
 
@@ -611,7 +630,7 @@ static segment *take_over(journal *self)
             continue;
         }
         *at = s->next;
-        self->segments--;
+        self->bytes -= s->size;
         s->next = over;
         over = s;
     }
@@ -625,7 +644,7 @@ static int make_spare(journal *self)
     int fd, r;
 
     pthread_mutex_lock(&self->lock);
-    there = self->spare_fd >= 0 || self->segments >= self->max_segments;
+    there = self->spare_fd >= 0 || self->bytes + self->segment_bytes > self->max_bytes;
     pthread_mutex_unlock(&self->lock);
     if (there)
         return 0;
@@ -691,6 +710,9 @@ static int scan(journal *self, segment *s)
     r = walk_file(self, s->fd, s->number, HEAD_BYTES, s->size, &w);
     s->committed = w.end;
     s->live = w.taken;
+    /* Nothing is written behind it any more. If it cannot be cut, it is only larger. */
+    if (r == 0 && !self->read_only && ftruncate(s->fd, (off_t)w.end) == 0)
+        s->size = w.end;
     if (w.last_id > self->last_id)
         self->last_id = w.last_id;
     return r;
@@ -768,7 +790,7 @@ int journal_open(const journal_options *options, journal **ret, char *reason, si
     atomic_init(&self->untidy, true);
     self->io = options->io ? *options->io : usual;
     self->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES;
-    self->max_segments = options->max_segments ? options->max_segments : MAX_SEGMENTS;
+    self->max_bytes = options->max_bytes ? options->max_bytes : SEGMENTS * self->segment_bytes;
     self->directory = strdup(options->directory);
     if (self->directory == NULL)
         r = -ENOMEM;
@@ -807,7 +829,8 @@ void journal_close(journal *self)
         close(self->directory_fd);
     pthread_mutex_destroy(&self->lock);
     free(self->directory);
-    free(self->batch);
+    free(self->open.bytes);
+    free(self->sealed.bytes);
     free(self->buffer);
     free(self);
 }

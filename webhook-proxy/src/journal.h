@@ -5,10 +5,10 @@
  * its beginning by one run of the program only, and was written full of zeros before: so a sync has
  * no metadata to write, which makes it faster than one that appends. An entry that is done with is
  * marked where it stands. A segment with nothing but such entries is given up; its file is used
- * again under a new number.
+ * again under a new number. What an earlier run left is cut to what is in it.
  *
- * Two threads, one of each kind: the writer appends and commits, the reader does the rest. Every
- * call returns 0 or a negative errno. */
+ * Three threads may use it, one of each kind: one appends and seals, one commits what was sealed,
+ * the reader does the rest. Every call returns 0 or a negative errno. */
 #ifndef PROXY_JOURNAL_H
 #define PROXY_JOURNAL_H
 
@@ -42,7 +42,7 @@ typedef struct journal_io {
 typedef struct journal_options {
     const char *directory; /* copied */
     size_t segment_bytes;  /* 0: 16 MiB; a larger entry gets a larger one */
-    size_t max_segments;   /* 0: 16 */
+    size_t max_bytes;      /* of all files; 0: of 16 segments */
     bool read_only;        /* another process may have it open: only reading is allowed */
     const journal_io *io;  /* borrowed */
 } journal_options;
@@ -55,13 +55,18 @@ void journal_close(journal *self); /* NULL is fine */
 /* The largest id of what was found when it was opened, done with or not; 0: none. */
 int64_t journal_last_id(const journal *self);
 
-/* ---- the writer ---- */
+/* ---- the writers ---- */
 
-/* Adds to the batch. */
+/* Adds to the open batch. */
 int journal_append(journal *self, const journal_entry *entry);
-/* Writes the batch and syncs. 0: all of it survives a power loss. Else none of it counts, and the
- * next batch goes to another file: what a failed sync left in this one is not known. -ENOBUFS: as
- * many segments as there may be are full. */
+/* The open batch is the one to commit, and an empty one is open. Not while a commit is under way.
+ */
+void journal_seal(journal *self);
+/* Forgets the open batch. */
+void journal_discard(journal *self);
+/* Writes the sealed batch and syncs. 0: all of it survives a power loss. Else none of it counts,
+ * and the next batch goes to another file: what a failed sync left in this one is not known.
+ * -ENOBUFS: the files are as large as they may be together. */
 int journal_commit(journal *self);
 /* Whether journal_tend() has something to do. Any thread. */
 bool journal_is_untidy(const journal *self);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FEW_NAMES = 12 };
+
 typedef struct parser {
     json_document *document;
     char *at, *end, *start;
@@ -160,6 +162,11 @@ static bool read_escape(parser *p, char **out)
     return true;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+}
+
 /* At the opening quote. */
 static bool read_string(parser *p, const char **ret, size_t *ret_size)
 {
@@ -168,6 +175,12 @@ static bool read_string(parser *p, const char **ret, size_t *ret_size)
     while (p->at < p->end && *p->at != '"') {
         unsigned char c = (unsigned char)*p->at;
         size_t length;
+
+        if (is_plain(c)) {
+            *out++ = (char)c; /* one of many, mostly where it stands already */
+            p->at++;
+            continue;
+        }
 
         if (c == '\\') {
             if (!read_escape(p, &out))
@@ -262,6 +275,19 @@ static int compare_names(const void *a, const void *b)
     return order ? order : (x->name_size > y->name_size) - (x->name_size < y->name_size);
 }
 
+/* For a few members: each with each. */
+static bool few_names_differ(parser *p, const json_node *object)
+{
+    const json_node *nodes = p->document->nodes;
+
+    for (uint32_t i = object->first; i; i = nodes[i].next)
+        for (uint32_t k = nodes[i].next; k; k = nodes[k].next)
+            if (nodes[i].name_size == nodes[k].name_size &&
+                memcmp(nodes[i].name, nodes[k].name, nodes[i].name_size) == 0)
+                return fail(p, "a name occurs twice in an object");
+    return true;
+}
+
 /* Sorts pointers to the members, so that even a very large object is checked quickly. */
 static bool names_differ(parser *p, const json_node *object)
 {
@@ -269,8 +295,8 @@ static bool names_differ(parser *p, const json_node *object)
     uint32_t n = 0;
     bool differ = true;
 
-    if (object->count < 2)
-        return true;
+    if (object->count <= FEW_NAMES)
+        return few_names_differ(p, object);
     sorted = malloc(object->count * sizeof(*sorted));
     if (sorted == NULL) {
         p->no_memory = true;

@@ -35,18 +35,24 @@ static bool hash_body(const char *body, size_t size, char ret[2 * DIGEST_BYTES +
     return true;
 }
 
+/* All but the hash. */
+static void forget(event_facts *facts)
+{
+    facts->unparsable = false;
+    facts->type[0] = facts->key[0] = facts->subject[0] = '\0';
+    facts->occurred_at = 0;
+}
+
 bool provider_extract(const provider *who, const char *body, size_t size, const char *id,
                       event_facts *ret)
 {
-    event_facts facts = {0};
-
-    if (!hash_body(body, size, facts.body_sha256))
+    if (!hash_body(body, size, ret->body_sha256))
         return false;
-    *ret = facts;
+    forget(ret);
     if (who->extract(body, size, id, ret))
         return true;
-    *ret = facts;
+    forget(ret);
     ret->unparsable = true;
-    snprintf(ret->key, sizeof(ret->key), "body:%s", facts.body_sha256);
+    snprintf(ret->key, sizeof(ret->key), "body:%s", ret->body_sha256);
     return true;
 }

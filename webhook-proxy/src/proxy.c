@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "control.h"
 #include "daemon/address.h"
@@ -298,6 +299,18 @@ static void on_reload(void *user)
     daemon_log(DAEMON_INFO, "sources reloaded", "sources=%zu", sources_count(set));
 }
 
+/* A connection is a file, and so are 16 MiB of events that wait. Where it is not allowed,
+ * connections are refused when there are no more. */
+static void allow_many_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int proxy_open(proxy **ret, const proxy_config *config)
 {
     proxy *self = calloc(1, sizeof(*self));
@@ -308,6 +321,7 @@ int proxy_open(proxy **ret, const proxy_config *config)
     *ret = self;
     self->config = config;
     proxy_check(config);
+    allow_many_files();
     self->sources = load_sources(config);
     self->trusted = load_trust(config);
     self->metrics = daemon_metrics_new();

@@ -4,8 +4,6 @@
 #include "record.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +24,10 @@ bool record_is_polled(const record *event)
 
 /* ---- writing ---- */
 
-typedef struct writer {
-    char *out; /* NULL: only measures */
-    size_t size;
-} writer;
+enum { LENGTH_MAX = 22 }; /* the digits of a length, ':' and ',' */
 
-/* Decimal digits at the end of `room`; returns the first of them. Some forty lengths an event are
- * too many for printf. */
+/* Decimal digits, ending at `end`; returns the first of them. Some forty numbers an event are too
+ * many for printf. */
 static char *digits(char *end, size_t value)
 {
     do
@@ -41,61 +36,70 @@ static char *digits(char *end, size_t value)
     return end;
 }
 
-static void put(writer *w, record_text text)
+/* Returns where the next one goes. */
+static char *put(char *out, record_text text)
 {
-    char room[24], *end = room + sizeof(room), *length;
-    size_t n;
+    char room[LENGTH_MAX], *end = room + sizeof(room), *length;
 
     *--end = ':';
     length = digits(end, text.size);
-    n = (size_t)(end + 1 - length);
-    if (w->out) {
-        memcpy(w->out + w->size, length, n);
-        if (text.size)
-            memcpy(w->out + w->size + n, text.bytes, text.size);
-        w->out[w->size + n + text.size] = ',';
-    }
-    w->size += n + text.size + 1;
+    memcpy(out, length, (size_t)(end + 1 - length));
+    out += end + 1 - length;
+    if (text.size)
+        memcpy(out, text.bytes, text.size);
+    out += text.size;
+    *out++ = ',';
+    return out;
 }
 
-static void put_number(writer *w, int64_t value)
+static char *put_number(char *out, int64_t value)
 {
-    char text[32];
+    char room[LENGTH_MAX], *end = room + sizeof(room), *text;
 
-    snprintf(text, sizeof(text), "%" PRId64, value);
-    put(w, record_string(text));
+    text = digits(end, value < 0 ? -(size_t)value : (size_t)value);
+    if (value < 0)
+        *--text = '-';
+    return put(out, (record_text){text, (size_t)(end - text)});
 }
 
-static void put_record(writer *w, const record *from)
-{
-    const record_text texts[] = {record_string(version), from->community, from->source,
-                                 from->provider,         from->key,       from->type,
-                                 from->subject,          from->verdict,   from->body_sha256,
-                                 from->secret_id,        from->peer};
+enum { FIXED_TEXTS = 11, FIXED_NUMBERS = 3 };
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        put(w, texts[i]);
-    put_number(w, from->received_at);
-    put_number(w, from->occurred_at);
-    put_number(w, (int64_t)from->header_count);
-    for (size_t i = 0; i < from->header_count; i++) {
-        put(w, from->headers[i].name);
-        put(w, from->headers[i].value);
-    }
-    put(w, from->body);
+/* Not less than what it takes. */
+static size_t room_for(const record *from, const record_text *texts)
+{
+    size_t size = (FIXED_TEXTS + 2 * FIXED_NUMBERS + 2 * from->header_count + 1) * LENGTH_MAX +
+                  from->body.size;
+
+    for (size_t i = 0; i < FIXED_TEXTS; i++)
+        size += texts[i].size;
+    for (size_t i = 0; i < from->header_count; i++)
+        size += from->headers[i].name.size + from->headers[i].value.size;
+    return size;
 }
 
 int record_encode(const record *from, char **ret, size_t *ret_size)
 {
-    writer measure = {NULL, 0}, write = {NULL, 0};
+    const record_text texts[FIXED_TEXTS] = {
+        record_string(version), from->community, from->source,
+        from->provider,         from->key,       from->type,
+        from->subject,          from->verdict,   from->body_sha256,
+        from->secret_id,        from->peer};
+    char *out = malloc(room_for(from, texts)), *at = out;
 
-    put_record(&measure, from);
-    write.out = malloc(measure.size);
-    if (write.out == NULL)
+    if (out == NULL)
         return -ENOMEM;
-    put_record(&write, from);
-    *ret = write.out;
-    *ret_size = write.size;
+    for (size_t i = 0; i < FIXED_TEXTS; i++)
+        at = put(at, texts[i]);
+    at = put_number(at, from->received_at);
+    at = put_number(at, from->occurred_at);
+    at = put_number(at, (int64_t)from->header_count);
+    for (size_t i = 0; i < from->header_count; i++) {
+        at = put(at, from->headers[i].name);
+        at = put(at, from->headers[i].value);
+    }
+    at = put(at, from->body);
+    *ret = out;
+    *ret_size = (size_t)(at - out);
     return 0;
 }
 

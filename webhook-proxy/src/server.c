@@ -1,10 +1,12 @@
-/* server.c - connections, by libmicrohttpd, on one thread that also writes the journal.
- * Owns that thread, the listening socket, the list of connections with their deadlines and the
- * ready-made answers. A turn: the library reads all requests that are there; what they brought is
- * stored in one batch; the library asks again for the answers of those that waited for it. So
- * nobody has to be woken for an answer, and the more there is to do, the more share one sync.
- * Invariants: between the batch and its answers nothing is read; an answer of 200 is queued only
- * after spool_commit() said so. */
+/* server.c - connections, by libmicrohttpd, on one thread.
+ * Owns that thread and the one that syncs, the listening socket, the list of connections with their
+ * deadlines and the ready-made answers. A turn: the library reads all requests that are there; what
+ * they brought is stored in one batch; the library asks again for the answers of those that waited
+ * for it. So the more there is to do, the more share one sync. A small batch is stored on the spot,
+ * which is quickest; a large one by the other thread, while this one reads on.
+ * Invariants: an answer of 200 is queued only after spool_commit() said so; one batch is stored at
+ * a time, in the order in which they were read; when one is not stored, none of those that were
+ * read meanwhile counts. */
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -30,10 +32,11 @@
 #include "request.h"
 
 enum {
-    CONNECTION_MEMORY = 32 * 1024,
+    CONNECTION_MEMORY = 24 * 1024, /* a head and its list; the library wipes it for each request */
     BODIES_MAX_BYTES = 256 << 20,
     OVERRUN_MAX_BYTES = 4 << 20,
-    SWEEP_MS = 250
+    SWEEP_MS = 250,
+    STORE_ASIDE = 8 /* requests; fewer are stored on the spot */
 };
 
 /* Every answer there is. `close`: what follows on this connection cannot be trusted. */
@@ -60,6 +63,7 @@ typedef struct peer {
     struct peer *previous, *next;
     int fd;
     int64_t deadline; /* monotonic */
+    bool trusted;     /* a proxy of ours: what it forwards counts */
     char address[INET6_ADDRSTRLEN];
 } peer;
 
@@ -82,21 +86,34 @@ struct server {
     atomic_bool draining, ending;
     atomic_size_t open; /* requests that were begun and not answered */
 
+    /* Between this thread and the one that syncs. */
+    pthread_t storer;
+    bool storer_running;
+    pthread_mutex_t store_lock;
+    pthread_cond_t store_wake;
+    bool to_store, storer_ends; /* under the lock */
+    bool is_stored;             /* the same: and how in `stored` */
+    int stored;
+
     /* The thread's own. */
-    peer peers;               /* head of a ring */
-    struct exchange *waiting; /* for the batch */
-    size_t body_bytes;        /* of all requests together */
-    int64_t sweep_at;         /* monotonic */
+    peer peers; /* head of a ring */
+    size_t peer_count;
+    struct exchange *waiting; /* for their batch to be stored */
+    struct exchange *storing; /* their batch is with the other thread */
+    size_t waiting_count, storing_count;
+    size_t body_bytes; /* of all requests together */
+    int64_t sweep_at;  /* monotonic */
 };
 
 /* A request and what the server has to know of it. */
 typedef struct exchange {
-    struct exchange *next; /* of those that wait for the batch */
+    struct exchange *next, **at; /* in one of the two lists, or NULL */
     request request;
     server *self;
     struct MHD_Connection *connection;
     peer *peer;
-    size_t counted; /* of body_bytes */
+    request_head head; /* its texts are the library's, until the request is over */
+    size_t counted;    /* of body_bytes */
     size_t overrun;
     int64_t started; /* monotonic */
     bool accepted;   /* in a batch; its status is 0 until that is stored */
@@ -159,16 +176,15 @@ static enum MHD_Result add_to_head(void *user, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
-static request_head read_head(exchange *e)
+static void read_head(exchange *e)
 {
-    request_head head = {.content_length = -1};
     struct {
         request_head *head;
         const signature_scheme *scheme;
-    } context = {&head, e->request.from ? &e->request.from->scheme : NULL};
+    } context = {&e->head, e->request.from ? &e->request.from->scheme : NULL};
 
+    e->head.content_length = -1;
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_head, &context);
-    return head;
 }
 
 /* A head that is larger was refused, so all fits: the end is what proxies of ours appended. */
@@ -188,8 +204,9 @@ static enum MHD_Result add_forwarded(void *user, enum MHD_ValueKind kind, const 
 
 static void find_client(exchange *e, char *ret, size_t size)
 {
-    char list[FORWARDED_MAX] = "";
+    char list[FORWARDED_MAX];
 
+    list[0] = '\0';
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_forwarded, list);
     trust_client(e->self->trusted, e->peer->address, list, ret, size);
 }
@@ -217,20 +234,42 @@ static int64_t body_limit(const exchange *e)
     return own && own < all ? own : all;
 }
 
+static void put_in(exchange **list, exchange *e)
+{
+    e->next = *list;
+    e->at = list;
+    if (e->next)
+        e->next->at = &e->next;
+    *list = e;
+}
+
+static void take_out(exchange *e)
+{
+    if (e->at == NULL)
+        return;
+    *e->at = e->next;
+    if (e->next)
+        e->next->at = e->at;
+    e->at = NULL;
+}
+
 /* The body is complete: store it, or say why not. */
 static enum MHD_Result finish(exchange *e)
 {
     request *r = &e->request;
-    request_head head = read_head(e);
-    record event = {.header_count = 0};
+    record event; /* request_accept() fills in the rest */
     char client[INET6_ADDRSTRLEN + 1];
 
     if (r->too_large)
         return answer(e, e->connection, 413);
-    find_client(e, client, sizeof(client));
-    event.peer = record_string(client);
+    event.peer = record_string(e->peer->address);
+    if (e->peer->trusted) {
+        find_client(e, client, sizeof(client));
+        event.peer = record_string(client);
+    }
+    event.header_count = 0;
     MHD_get_connection_values(e->connection, MHD_HEADER_KIND, add_to_record, &event);
-    r->status = request_accept(r, &head, &event, daemon_wall_ms());
+    r->status = request_accept(r, &e->head, &event, daemon_wall_ms());
     if (r->status == 0)
         r->status = request_status_of(spool_accept(e->self->spool, r->item.key, r->item.payload,
                                                    r->item.size, r->item.now_ms));
@@ -238,8 +277,8 @@ static enum MHD_Result finish(exchange *e)
         return answer(e, e->connection, r->status);
     r->status = 0;
     e->accepted = true;
-    e->next = e->self->waiting;
-    e->self->waiting = e;
+    put_in(&e->self->waiting, e);
+    e->self->waiting_count++;
     return MHD_YES; /* without an answer: the library asks again in its next run */
 }
 
@@ -292,8 +331,6 @@ static unsigned check_health(exchange *e, const char *path, const char *method)
 /* What the head alone decides; 0: read the body. */
 static unsigned check(exchange *e, const char *path, const char *method)
 {
-    request_head head;
-
     if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0)
         return check_health(e, path, method);
     if (!find_source(e, path))
@@ -302,8 +339,8 @@ static unsigned check(exchange *e, const char *path, const char *method)
         return 405;
     if (atomic_load(&e->self->draining))
         return 503;
-    head = read_head(e);
-    return request_head_check(&head, body_limit(e));
+    read_head(e);
+    return request_head_check(&e->head, body_limit(e));
 }
 
 static exchange *begin(server *self, struct MHD_Connection *connection)
@@ -358,6 +395,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 
     if (e == NULL)
         return;
+    take_out(e); /* its sender may have gone before his event was stored */
     e->peer->deadline = daemon_monotonic_ms() + e->self->limits.request_ms;
     e->self->body_bytes -= e->counted;
     atomic_fetch_sub(&e->self->open, 1);
@@ -392,6 +430,8 @@ static void add_peer(server *self, struct MHD_Connection *connection, void **ret
         return;
     }
     name_peer(connection, p);
+    p->trusted = trust_has(self->trusted, p->address);
+    self->peer_count++;
     p->fd = info->connect_fd;
     p->deadline = daemon_monotonic_ms() + self->limits.request_ms;
     p->next = &self->peers;
@@ -415,6 +455,7 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
         return;
     p->previous->next = p->next;
     p->next->previous = p->previous;
+    self->peer_count--;
     free(p);
     *state = NULL;
 }
@@ -436,17 +477,110 @@ static void sweep(server *self)
 
 /* ---- the thread ---- */
 
-/* Stores what the requests of this turn brought. */
-static void store_batch(server *self)
+/* The batch of a list is stored, or is not. */
+static void tell(exchange **list, int r)
 {
-    unsigned status = request_status_of(spool_commit(self->spool));
+    while (*list) {
+        exchange *e = *list;
 
-    while (self->waiting) {
-        exchange *e = self->waiting;
-
-        self->waiting = e->next;
-        e->request.status = status;
+        take_out(e);
+        e->request.status = request_status_of(r);
     }
+}
+
+/* What is read next is refused as well when this was not stored. */
+static void finish_batch(server *self, int r)
+{
+    tell(&self->storing, r);
+    self->storing_count = 0;
+    if (r == 0)
+        return;
+    spool_discard(self->spool);
+    tell(&self->waiting, r);
+    self->waiting_count = 0;
+}
+
+/* Stores what the requests of this turn brought; true: done already. */
+static bool store_batch(server *self)
+{
+    const bool aside = self->waiting_count >= STORE_ASIDE;
+
+    spool_seal(self->spool);
+    self->storing = self->waiting;
+    if (self->storing)
+        self->storing->at = &self->storing;
+    self->storing_count = self->waiting_count;
+    self->waiting = NULL;
+    self->waiting_count = 0;
+    if (!aside) {
+        finish_batch(self, spool_commit(self->spool));
+        return true;
+    }
+    pthread_mutex_lock(&self->store_lock);
+    self->to_store = true;
+    pthread_cond_signal(&self->store_wake);
+    pthread_mutex_unlock(&self->store_lock);
+    return false;
+}
+
+/* True: the other thread is done, and its answers can be given. */
+static bool take_stored(server *self)
+{
+    bool over;
+    int r;
+
+    pthread_mutex_lock(&self->store_lock);
+    over = self->is_stored;
+    r = self->stored;
+    self->is_stored = false;
+    pthread_mutex_unlock(&self->store_lock);
+    if (over)
+        finish_batch(self, r);
+    return over;
+}
+
+static void wake(server *self)
+{
+    const uint64_t one = 1;
+
+    (void)!write(self->wake_fd, &one, sizeof(one)); /* fails only when it is awake already */
+}
+
+static void *store_aside(void *user)
+{
+    server *self = user;
+
+    pthread_mutex_lock(&self->store_lock);
+    while (!self->storer_ends) {
+        int r;
+
+        if (!self->to_store) {
+            pthread_cond_wait(&self->store_wake, &self->store_lock);
+            continue;
+        }
+        self->to_store = false;
+        pthread_mutex_unlock(&self->store_lock);
+        r = spool_commit(self->spool);
+        pthread_mutex_lock(&self->store_lock);
+        self->stored = r;
+        self->is_stored = true;
+        wake(self);
+    }
+    pthread_mutex_unlock(&self->store_lock);
+    return NULL;
+}
+
+/* Reads what is there. A sync takes as long as a dozen requests, so whoever sent one meanwhile
+ * comes into the same batch, as long as each look brings many more. */
+static void read_requests(server *self)
+{
+    size_t before;
+
+    do {
+        before = self->waiting_count;
+        MHD_run(self->daemon);
+    } while (self->storing_count == 0 && self->waiting_count < self->peer_count &&
+             (self->waiting_count - before) * 4 > self->waiting_count);
 }
 
 static void wait_for_sockets(server *self, int sockets)
@@ -456,7 +590,9 @@ static void wait_for_sockets(server *self, int sockets)
     int timeout = SWEEP_MS;
     uint64_t count;
 
-    if (MHD_get_timeout(self->daemon, &wanted) == MHD_YES && wanted < SWEEP_MS)
+    /* Of requests whose batch is under way the library would ask again at once. */
+    if (self->storing_count == 0 && MHD_get_timeout(self->daemon, &wanted) == MHD_YES &&
+        wanted < SWEEP_MS)
         timeout = (int)wanted;
     if (poll(fds, 2, timeout) > 0 && fds[1].revents)
         (void)!read(self->wake_fd, &count, sizeof(count));
@@ -477,11 +613,14 @@ static void *serve(void *user)
     bool accepting = true;
 
     while (!atomic_load(&self->ending)) {
-        MHD_run(self->daemon);
-        if (self->waiting) {
-            store_batch(self);
+        bool told;
+
+        read_requests(self);
+        told = self->storing_count > 0 && take_stored(self);
+        if (self->storing_count == 0 && self->waiting_count > 0)
+            told = store_batch(self) || told;
+        if (told)
             continue; /* the answers */
-        }
         sweep(self);
         if (accepting && atomic_load(&self->draining)) {
             stop_accepting(self);
@@ -490,13 +629,6 @@ static void *serve(void *user)
         wait_for_sockets(self, sockets);
     }
     return NULL;
-}
-
-static void wake(server *self)
-{
-    const uint64_t one = 1;
-
-    (void)!write(self->wake_fd, &one, sizeof(one)); /* fails only when it is awake already */
 }
 
 /* ---- life ---- */
@@ -549,6 +681,8 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
     if (self == NULL)
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->store_lock, NULL);
+    pthread_cond_init(&self->store_wake, NULL);
     self->peers.next = self->peers.previous = &self->peers;
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->limits = options->limits;
@@ -568,6 +702,10 @@ int server_new(const server_options *options, server **ret, char *reason, size_t
             close(fd);
             r = -EIO;
         }
+    }
+    if (r == 0) {
+        r = -pthread_create(&self->storer, NULL, store_aside, self);
+        self->storer_running = r == 0;
     }
     if (r == 0) {
         r = -pthread_create(&self->thread, NULL, serve, self);
@@ -590,6 +728,13 @@ void server_free(server *self)
         wake(self);
         pthread_join(self->thread, NULL);
     }
+    if (self->storer_running) {
+        pthread_mutex_lock(&self->store_lock);
+        self->storer_ends = true;
+        pthread_cond_signal(&self->store_wake);
+        pthread_mutex_unlock(&self->store_lock);
+        pthread_join(self->storer, NULL);
+    }
     if (self->daemon)
         MHD_stop_daemon(self->daemon);
     for (int i = 0; i < ANSWERS; i++)
@@ -598,6 +743,8 @@ void server_free(server *self)
     if (self->wake_fd >= 0)
         close(self->wake_fd);
     sources_unref(self->sources);
+    pthread_cond_destroy(&self->store_wake);
+    pthread_mutex_destroy(&self->store_lock);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }

@@ -1,6 +1,6 @@
 /* signature.c - HMAC with prepared keys.
- * Owns one OpenSSL context a key, never changed after it was made: each use duplicates it, so any
- * thread may use a key. Invariant: a value is decoded only if its length is exactly right. */
+ * Owns one OpenSSL context a key, which keeps the key between its uses. Invariant: a value is
+ * decoded only if its length is exactly right. */
 #include "signature.h"
 
 #include <openssl/core_names.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct signature_key {
-    EVP_MAC_CTX *prepared;
+    EVP_MAC_CTX *context;
 };
 
 static size_t mac_size(signature_hash hash)
@@ -25,10 +25,9 @@ static size_t mac_size(signature_hash hash)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+    const unsigned digit = (unsigned)c - '0', letter = ((unsigned)c | 0x20) - 'a';
+
+    return digit < 10 ? (int)digit : letter < 6 ? (int)letter + 10 : -1;
 }
 
 /* The number of bytes; 0: not hex, or more than `capacity`. */
@@ -106,9 +105,9 @@ static signature_key *prepare(signature_hash hash, const unsigned char *bytes, s
 
     memcpy(digest, names[hash], strlen(names[hash]) + 1);
     if (key && mac)
-        key->prepared = EVP_MAC_CTX_new(mac);
+        key->context = EVP_MAC_CTX_new(mac);
     EVP_MAC_free(mac);
-    if (key && key->prepared && EVP_MAC_init(key->prepared, bytes, size, parameters) == 1)
+    if (key && key->context && EVP_MAC_init(key->context, bytes, size, parameters) == 1)
         return key;
     signature_key_free(key);
     return NULL;
@@ -142,7 +141,7 @@ signature_key *signature_key_new(const signature_scheme *scheme, const char *sec
 void signature_key_free(signature_key *key)
 {
     if (key)
-        EVP_MAC_CTX_free(key->prepared);
+        EVP_MAC_CTX_free(key->context);
     free(key);
 }
 
@@ -255,7 +254,7 @@ static bool make_mac(const signature_scheme *scheme, EVP_MAC_CTX *context,
                      unsigned char ret[SIGNATURE_BYTES_MAX])
 {
     size_t separator = strlen(scheme->separator), size = 0;
-    bool ok = context != NULL;
+    bool ok = EVP_MAC_init(context, NULL, 0, NULL) == 1; /* with the key that it has */
 
     if (ok && scheme->over == SIGNATURE_ID_TIME_BODY)
         ok = add(context, said->id, strlen(said->id)) && add(context, scheme->separator, separator);
@@ -267,16 +266,14 @@ static bool make_mac(const signature_scheme *scheme, EVP_MAC_CTX *context,
            size == mac_size(scheme->hash);
 }
 
-bool signature_matches(const signature_scheme *scheme, const signature_key *key,
+bool signature_matches(const signature_scheme *scheme, signature_key *key,
                        const signature_claim *claim, const signature_offer *said)
 {
-    EVP_MAC_CTX *context = EVP_MAC_CTX_dup(key->prepared);
     unsigned char made[SIGNATURE_BYTES_MAX];
     int same = 0;
 
-    if (make_mac(scheme, context, claim, said, made))
+    if (make_mac(scheme, key->context, claim, said, made))
         for (size_t i = 0; i < said->count; i++)
             same |= CRYPTO_memcmp(made, said->macs[i], mac_size(scheme->hash)) == 0;
-    EVP_MAC_CTX_free(context);
     return same;
 }

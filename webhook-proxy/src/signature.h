@@ -2,7 +2,8 @@
  *
  * HMAC over the exact bytes received, compared in constant time. How a provider signs is a scheme:
  * what its header looks like, what else is signed besides the body, how the secret is spelt. Any
- * thread. Facts: Stripe's and Standard Webhooks' signature pages; Sell.app's, GitHub's, Shopify's.
+ * thread, but a key is used by one at a time. Facts: Stripe's and Standard Webhooks' signature
+ * pages; Sell.app's, GitHub's, Shopify's.
  */
 #ifndef PROXY_SIGNATURE_H
 #define PROXY_SIGNATURE_H
@@ -90,7 +91,7 @@ bool signature_read(const signature_scheme *scheme, const signature_claim *claim
                     signature_offer *ret);
 
 /* True if the key makes one of the offered MACs. The time taken does not tell which. */
-bool signature_matches(const signature_scheme *scheme, const signature_key *key,
+bool signature_matches(const signature_scheme *scheme, signature_key *key,
                        const signature_claim *claim, const signature_offer *offer);
 
 #endif

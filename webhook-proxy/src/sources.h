@@ -73,7 +73,7 @@ const source *sources_find(const sources *set, const char *community, size_t com
                            const char *name, size_t name_size);
 
 /* The secret, valid at now_ms, that signed what the request claims; NULL: none. Every valid one is
- * tried, so the time taken does not tell which matched. */
+ * tried, so the time taken does not tell which matched. One thread at a time. */
 const source_secret *source_verify(const source *from, const signature_claim *claim,
                                    int64_t now_ms);
 

@@ -19,10 +19,9 @@
 #include "daemon/log.h"
 
 enum {
-    READ_MAX = 1024, /* events at once, when it is opened */
-    SEGMENT_BYTES = 16 << 20,
-    SEGMENTS_MORE = 16, /* than the bytes need: heads, padding, entries that do not fit any more */
-    ENTRIES_MAX = 1000000, /* the outbox's own defaults */
+    READ_MAX = 1024,                /* events at once, when it is opened */
+    JOURNAL_MORE_BYTES = 256 << 20, /* than its events have: heads, padding, what is done with */
+    ENTRIES_MAX = 1000000,          /* the outbox's own defaults */
     BYTES_MAX = 1 << 30
 };
 
@@ -65,18 +64,18 @@ void spool_forget(spool *self, key_print print, int64_t bytes)
     self->journaled.bytes -= bytes;
 }
 
-static bool room_in_batch(spool *self)
+static bool room_in_batch(batch *to)
 {
-    size_t capacity = self->batch_capacity ? self->batch_capacity * 2 : 64;
-    key_print *batch;
+    size_t capacity = to->capacity ? to->capacity * 2 : 64;
+    key_print *prints;
 
-    if ((size_t)self->batched.events < self->batch_capacity)
+    if ((size_t)to->amount.events < to->capacity)
         return true;
-    batch = realloc(self->batch, capacity * sizeof(*batch));
-    if (batch == NULL)
+    prints = realloc(to->prints, capacity * sizeof(*prints));
+    if (prints == NULL)
         return false;
-    self->batch = batch;
-    self->batch_capacity = capacity;
+    to->prints = prints;
+    to->capacity = capacity;
     return true;
 }
 
@@ -85,7 +84,7 @@ int spool_accept(spool *self, const char *key, const void *payload, size_t size,
     journal_entry entry = {.key = key, .payload = payload, .size = size, .now_ms = now_ms};
     const int64_t bytes = (int64_t)(strlen(key) + size);
     key_print print;
-    int r = room_in_batch(self) && key_print_of(key, &print) ? 0 : -ENOMEM;
+    int r = room_in_batch(&self->open) && key_print_of(key, &print) ? 0 : -ENOMEM;
 
     if (r == 0)
         r = enter(self, print, bytes, &entry.id);
@@ -98,9 +97,35 @@ int spool_accept(spool *self, const char *key, const void *payload, size_t size,
         pthread_mutex_unlock(&self->lock);
         return r;
     }
-    self->batch[self->batched.events++] = print;
-    self->batched.bytes += bytes;
+    self->open.prints[self->open.amount.events++] = print;
+    self->open.amount.bytes += bytes;
     return 0;
+}
+
+void spool_seal(spool *self)
+{
+    const batch empty = self->sealed;
+
+    self->sealed = self->open;
+    self->open = empty;
+    journal_seal(self->journal);
+}
+
+/* Of a batch that is not stored. Under the lock. */
+static void forget_batch(spool *self, batch *of)
+{
+    for (int64_t i = 0; i < of->amount.events; i++)
+        spool_forget(self, of->prints[i], 0);
+    self->journaled.bytes -= of->amount.bytes;
+    of->amount = (amount){0, 0};
+}
+
+void spool_discard(spool *self)
+{
+    pthread_mutex_lock(&self->lock);
+    forget_batch(self, &self->open);
+    pthread_mutex_unlock(&self->lock);
+    journal_discard(self->journal);
 }
 
 /* The batch is in the journal, or (r < 0) is not. True: that is news. */
@@ -109,11 +134,9 @@ static bool note_batch(spool *self, int r)
     bool news;
 
     pthread_mutex_lock(&self->lock);
-    if (r < 0) {
-        for (int64_t i = 0; i < self->batched.events; i++)
-            spool_forget(self, self->batch[i], 0);
-        self->journaled.bytes -= self->batched.bytes;
-    }
+    if (r < 0)
+        forget_batch(self, &self->sealed);
+    self->sealed.amount = (amount){0, 0};
     news = self->intake_fails != (r < 0);
     self->intake_fails = r < 0;
     if ((r == 0 && self->hungry) || journal_is_untidy(self->journal)) {
@@ -122,7 +145,6 @@ static bool note_batch(spool *self, int r)
         pthread_cond_signal(&self->wake);
     }
     pthread_mutex_unlock(&self->lock);
-    self->batched = (amount){0, 0};
     return news;
 }
 
@@ -130,7 +152,7 @@ int spool_commit(spool *self)
 {
     int r;
 
-    if (self->batched.events == 0)
+    if (self->sealed.amount.events == 0)
         return 0;
     r = journal_commit(self->journal);
     if (!note_batch(self, r))
@@ -275,10 +297,9 @@ static int count_leftovers(spool *self)
 
 static int open_journal(spool *self, outbox_error *reterr)
 {
-    const journal_options options = {
-        .directory = self->options.directory,
-        .segment_bytes = SEGMENT_BYTES,
-        .max_segments = (size_t)(self->options.max_bytes / SEGMENT_BYTES) + SEGMENTS_MORE};
+    const journal_options options = {.directory = self->options.directory,
+                                     .max_bytes =
+                                         (size_t)self->options.max_bytes + JOURNAL_MORE_BYTES};
     int64_t journal_next;
     int r = journal_open(&options, &self->journal, reterr->text, sizeof(reterr->text));
 
@@ -329,7 +350,8 @@ static void release_all(spool *self)
     journal_close(self->journal);
     outbox_close(self->box);
     keys_done(&self->keys);
-    free(self->batch);
+    free(self->open.prints);
+    free(self->sealed.prints);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->lock);
     free(self);

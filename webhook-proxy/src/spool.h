@@ -76,11 +76,18 @@ int spool_open(const spool_options *options, spool **ret, outbox_error *reterr);
  * any more. */
 void spool_close(spool *self);
 
-/* The thread that answers senders. Adds an event to the batch; all is copied. Of an event that
- * waits already, or is in the batch, nothing is added. Returns 0, -ENOBUFS (the spool is full) or
+/* The thread that answers senders. Adds an event to the open batch; all is copied. Of an event that
+ * waits already, or is in a batch, nothing is added. Returns 0, -ENOBUFS (the spool is full) or
  * -ENOMEM. */
 int spool_accept(spool *self, const char *key, const void *payload, size_t size, int64_t now_ms);
-/* Stores the batch. 0: all of it is durable. Else a negative errno: none of it counts. */
+/* The same thread: the open batch is the one to store, and an empty one is open. Not while one is
+ * being stored. */
+void spool_seal(spool *self);
+/* The same thread, when a commit has failed: nothing in the open batch counts either, for it may
+ * have relied on an event of the other. */
+void spool_discard(spool *self);
+/* Any thread, one at a time: stores the sealed batch. 0: all of it is durable. Else a negative
+ * errno: none of it counts. */
 int spool_commit(spool *self);
 
 /* Any thread. False if the queue is full: `done` will not be called. */

@@ -42,6 +42,13 @@ typedef struct amount {
     int64_t events, bytes;
 } amount;
 
+/* What a batch of the journal added to the keys. */
+typedef struct batch {
+    key_print *prints;
+    size_t capacity;
+    amount amount;
+} batch;
+
 struct spool {
     outbox *box;
     journal *journal;
@@ -63,10 +70,8 @@ struct spool {
     uint64_t asked, done; /* settlements */
     spool_state state;    /* of the box */
 
-    /* The intake's: what the batch added to the keys. */
-    key_print *batch;
-    amount batched;
-    size_t batch_capacity;
+    batch open;   /* of the thread that accepts */
+    batch sealed; /* of the one that commits */
 
     /* The keeper's own. */
     journal_place place; /* read up to here */

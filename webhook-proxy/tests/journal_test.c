@@ -42,8 +42,10 @@ static int remove_directory(void **state)
 
 static journal *open_with(size_t max_segments, const journal_io *io)
 {
-    const journal_options options = {
-        .directory = directory, .segment_bytes = SMALL, .max_segments = max_segments, .io = io};
+    const journal_options options = {.directory = directory,
+                                     .segment_bytes = SMALL,
+                                     .max_bytes = max_segments * SMALL,
+                                     .io = io};
     char reason[300] = "";
     journal *self = NULL;
 
@@ -72,10 +74,16 @@ static int append(journal *self, int number, size_t size)
     return r;
 }
 
+static int commit(journal *self)
+{
+    journal_seal(self);
+    return journal_commit(self);
+}
+
 static void commit_one(journal *self, int number, size_t size)
 {
     assert_int_equal(append(self, number, size), 0);
-    assert_int_equal(journal_commit(self), 0);
+    assert_int_equal(commit(self), 0);
 }
 
 /* What is read, checked to be whole. */
@@ -148,6 +156,18 @@ static size_t files(void)
     return count;
 }
 
+static void one_file(char *ret, size_t size)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    *ret = '\0';
+    while ((entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, "journal-0", 9) == 0)
+            snprintf(ret, size, "%s/%s", directory, entry->d_name);
+    closedir(dir);
+}
+
 TEST(what_was_committed_is_read_in_order_and_what_was_not_is_not)
 {
     journal *self = opened();
@@ -157,7 +177,7 @@ TEST(what_was_committed_is_read_in_order_and_what_was_not_is_not)
         assert_int_equal(append(self, i, (size_t)i * 7), 0);
     s = read_all(self);
     expect_first(&s, 0);
-    assert_int_equal(journal_commit(self), 0);
+    assert_int_equal(commit(self), 0);
     commit_one(self, 5, 100);
     assert_int_equal(append(self, 6, 10), 0);
     s = read_all(self);
@@ -260,6 +280,30 @@ TEST(the_next_run_begins_a_segment_of_its_own_and_gives_up_the_one_before_when_t
     journal_close(self);
 }
 
+TEST(many_runs_with_little_in_each_leave_little_on_disk)
+{
+    struct stat status;
+    char path[400];
+    journal *self;
+    seen s;
+
+    for (int i = 0; i < 50; i++) {
+        self = open_with(2, NULL); /* bytes of two segments */
+        commit_one(self, i, 10);
+        journal_close(self);
+    }
+    self = open_with(2, NULL);
+    s = read_all(self);
+    expect_first(&s, 50);
+    one_file(path, sizeof(path));
+    assert_int_equal(stat(path, &status), 0);
+    assert_in_range(status.st_size, 32, 100);
+    mark_all(self, &s);
+    assert_int_equal(journal_tend(self), 0);
+    assert_int_equal(files(), 2); /* the last one, and the spare */
+    journal_close(self);
+}
+
 TEST(another_process_reads_it_and_changes_nothing)
 {
     const journal_options options = {
@@ -283,18 +327,6 @@ TEST(another_process_reads_it_and_changes_nothing)
     s = read_all(self);
     assert_int_equal(s.count, 18);
     journal_close(self);
-}
-
-static void one_file(char *ret, size_t size)
-{
-    DIR *dir = opendir(directory);
-    struct dirent *entry;
-
-    *ret = '\0';
-    while ((entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, "journal-0", 9) == 0)
-            snprintf(ret, size, "%s/%s", directory, entry->d_name);
-    closedir(dir);
 }
 
 TEST(a_batch_torn_at_any_byte_leaves_all_before_it)
@@ -369,7 +401,7 @@ TEST(when_all_segments_are_full_it_refuses_until_some_are_given_up)
 
     while (r == 0) {
         assert_int_equal(append(self, number, 1000), 0);
-        r = journal_commit(self);
+        r = commit(self);
         number += r == 0;
     }
     assert_int_equal(r, -ENOBUFS);
@@ -421,7 +453,7 @@ static bool survives(void)
 
     for (int i = 0; i < 10; i++) {
         assert_int_equal(append(self, i, 700), 0);
-        if (journal_commit(self) == 0)
+        if (commit(self) == 0)
             committed[count++] = i;
         else
             failed++;
@@ -495,7 +527,7 @@ TEST(a_segment_in_which_nothing_was_committed_leaves_nothing_behind)
     syncs_left = 0;
     self = open_with(0, &io);
     assert_int_equal(append(self, 0, 10), 0);
-    assert_int_equal(journal_commit(self), -EIO);
+    assert_int_equal(commit(self), -EIO);
     commit_one(self, 1, 10);
     assert_int_equal(journal_tend(self), 0);
     s = read_all(self);
@@ -554,7 +586,7 @@ static void *write_many(void *user)
         for (; in_batch < 7 && i + in_batch < TOGETHER; in_batch++)
             if (append(self, i + in_batch, 40) != 0)
                 return user;
-        if (journal_commit(self) == 0)
+        if (commit(self) == 0)
             i += in_batch;
         else
             usleep(100); /* full: the reader will make room */
@@ -598,6 +630,7 @@ int main(void)
         CASE(one_entry_is_read_at_its_place_whether_it_is_done_with_or_not),
         CASE(
             the_next_run_begins_a_segment_of_its_own_and_gives_up_the_one_before_when_that_is_over),
+        CASE(many_runs_with_little_in_each_leave_little_on_disk),
         CASE(another_process_reads_it_and_changes_nothing),
         CASE(a_batch_torn_at_any_byte_leaves_all_before_it),
         CASE(a_file_used_again_shows_nothing_of_its_earlier_life),

@@ -73,6 +73,10 @@ test("kill -9 under load, again and again: every acknowledged event is in the sp
   }
   for (const print of acknowledged) assert.equal(counts.get(print), 1, print);
   for (const [print, count] of counts) assert.equal(count, 1, print);
+  if (process.env.KILLS !== undefined)
+    console.log(
+      `kill -9 with no backend, ${rounds} times: ${acknowledged.size} acknowledged, all in the spool once; ${counts.size - acknowledged.size} more were stored and not answered`,
+    );
   assert.ok(
     acknowledged.size >= wanted,
     `only ${acknowledged.size} of ${wanted} were acknowledged`,
@@ -126,6 +130,47 @@ test("a disk that refuses writes is answered 503, and recovered from", async () 
   assert.equal((await proxy.events()).length, 4);
   assert.match(proxy.log, /events cannot be stored.*File too large/);
   assert.match(proxy.log, /events can be stored again/);
+  await proxy.stop();
+});
+
+test("a disk that fails again and again under load: what was answered 200 is stored once, also if it came twice at once", async () => {
+  const proxy = await Proxy.start({ shell: `trap '' XFSZ; exec "$@"` });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const acknowledged = new Set<string>();
+  let going = true;
+  let refused = 0;
+  const send = async (body: string): Promise<void> => {
+    const { status } = await post(proxy.port, body, { agent });
+    if (status === 200) acknowledged.add(fingerprint(body));
+    else if (status === 503) refused++;
+    else assert.fail(`answered ${String(status)}`);
+  };
+  const worker = async (): Promise<void> => {
+    while (going) {
+      const body = order();
+      await Promise.all([send(body), send(body)]);
+    }
+  };
+  const workers = Array.from({ length: 24 }, worker);
+  for (let round = 0; round < 5; round++) {
+    const stored = acknowledged.size;
+    while (acknowledged.size < stored + 50)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const before = refused;
+    limitFiles(proxy, 4096);
+    while (refused < before + 50)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    limitFiles(proxy, "unlimited");
+  }
+  going = false;
+  await Promise.all(workers);
+  agent.destroy();
+  const counts = new Map<string, number>();
+  for (const { key } of await proxy.events()) {
+    const print = key.split("#")[1] ?? "";
+    counts.set(print, (counts.get(print) ?? 0) + 1);
+  }
+  for (const print of acknowledged) assert.equal(counts.get(print), 1, print);
   await proxy.stop();
 });
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,11 +132,17 @@ static int accept_one(spool *self, int number)
     return spool_accept(self, key, &number, sizeof(number), 1000 + number);
 }
 
+static int commit(spool *self)
+{
+    spool_seal(self);
+    return spool_commit(self);
+}
+
 static void accept_some(spool *self, int from, int to)
 {
     for (int i = from; i < to; i++)
         assert_int_equal(accept_one(self, i), 0);
-    assert_int_equal(spool_commit(self), 0);
+    assert_int_equal(commit(self), 0);
 }
 
 static void settle(spool *self, size_t i, spool_verdict verdict, int64_t delay_ms)
@@ -206,18 +214,54 @@ TEST(an_event_that_comes_again_while_it_waits_is_taken_and_not_kept_twice)
 
     assert_int_equal(accept_one(self, 1), 0);
     assert_int_equal(accept_one(self, 1), 0);
-    assert_int_equal(spool_commit(self), 0);
+    assert_int_equal(commit(self), 0);
     assert_int_equal(accept_one(self, 1), 0);
-    assert_int_equal(spool_commit(self), 0);
+    assert_int_equal(commit(self), 0);
     assert_int_equal(counts(self).waiting, 1);
     spool_close(self);
     self = open_spool(0, receive);
     assert_int_equal(accept_one(self, 1), 0);
-    assert_int_equal(spool_commit(self), 0);
+    assert_int_equal(commit(self), 0);
     wait_for(1);
     settle(self, 0, SPOOL_DELIVERED, 0);
     accept_some(self, 1, 2); /* now it is new: the backend knows it by its key */
     wait_for(2);
+    spool_close(self);
+}
+
+/* No file may be written beyond so many bytes: what a full disk looks like. */
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+TEST(when_a_batch_is_not_stored_what_relied_on_it_meanwhile_is_forgotten_too)
+{
+    spool *self = open_spool(0, NULL);
+
+    signal(SIGXFSZ, SIG_IGN);
+    accept_some(self, 0, 1);
+    assert_int_equal(accept_one(self, 1), 0);
+    spool_seal(self);
+    assert_int_equal(accept_one(self, 1), 0); /* again, while it is being stored */
+    assert_int_equal(accept_one(self, 2), 0);
+    limit_files(1);
+    assert_int_equal(spool_commit(self), -EFBIG);
+    limit_files(RLIM_INFINITY);
+    spool_discard(self);
+    assert_int_equal(counts(self).waiting, 1);
+    assert_int_equal(commit(self), 0);
+    assert_int_equal(counts(self).waiting, 1);
+    accept_some(self, 1, 3);
+    assert_int_equal(counts(self).waiting, 3);
+    spool_close(self);
+    self = open_spool(0, receive);
+    wait_for(3);
+    expect(0, 0, 3);
     spool_close(self);
 }
 
@@ -260,7 +304,7 @@ TEST(a_refused_event_keeps_its_id_and_its_attempts_through_a_restart)
     assert_int_equal(counts(self).waiting, 1);
     assert_int_equal(accept_one(self, 0),
                      0); /* a dead letter is not delivered because it came again */
-    assert_int_equal(spool_commit(self), 0);
+    assert_int_equal(commit(self), 0);
     accept_some(self, 2, 3);
     wait_for(3);
     expect(2, 2, 3);
@@ -385,6 +429,7 @@ int main(void)
         CASE(what_was_accepted_is_handed_out_in_order_a_window_at_a_time),
         CASE(what_was_delivered_is_not_handed_out_by_the_next_run_and_the_rest_is),
         CASE(an_event_that_comes_again_while_it_waits_is_taken_and_not_kept_twice),
+        CASE(when_a_batch_is_not_stored_what_relied_on_it_meanwhile_is_forgotten_too),
         CASE(a_full_spool_refuses_until_something_is_delivered),
         CASE(a_refused_event_keeps_its_id_and_its_attempts_through_a_restart),
         CASE(what_is_postponed_comes_again_in_order_with_no_attempt_counted),
