@@ -10,10 +10,16 @@
 #include "trade_fields.h"
 #include "trade_items.h"
 #include "trade_news.h"
+#include "trade_split.h"
 
 /* What each kind of doubt leaves of the confidence; the README tells what it means. */
 static const double CERTAIN = 0.97, TOLD_IN_PART = 0.9, INFERRED = 0.8, UNSURE = 0.7,
                     CONTRADICTED = 0.5, LEAST = 0.3;
+
+/* What sort of words there are. */
+typedef struct talk {
+    size_t asks, hedges, adverts, recaps, words;
+} talk;
 
 typedef struct verdict {
     const item_list *list;
@@ -23,7 +29,8 @@ typedef struct verdict {
     int symbol; /* index of its item, or -1 */
     bool several;
     bool guessed; /* a value rests on the other numbers */
-    size_t asks, hedges, adverts, recaps, words;
+    talk talk;
+    size_t words; /* of the list; the talk may be of more */
 } verdict;
 
 /* ---- writing ---- */
@@ -328,18 +335,20 @@ static void put_ticks(verdict *self)
 
 /* ---- what kind it is ---- */
 
-static void count_words(verdict *self)
+static talk talk_of(const item_list *list)
 {
-    for (size_t i = 0; i < self->list->count; i++) {
-        const item *one = &self->list->items[i];
+    talk t = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        const item *one = &list->items[i];
         if (one->kind != ITEM_WORD)
             continue;
-        self->words++;
-        self->hedges += one->sense == SENSE_MAYBE;
-        self->adverts += one->sense == SENSE_ADVERT;
-        self->recaps += one->sense == SENSE_RECAP;
-        self->asks += one->asked;
+        t.words++;
+        t.hedges += one->sense == SENSE_MAYBE;
+        t.adverts += one->sense == SENSE_ADVERT;
+        t.recaps += one->sense == SENSE_RECAP;
+        t.asks += one->asked;
     }
+    return t;
 }
 
 /* Levels by label, enough of them to be no remark. */
@@ -365,8 +374,9 @@ static bool is_short_call(const verdict *self)
     bool price =
         f->entry.count > 0 || f->kind == TRADE_MARKET || f->target.count > 0 || f->stop.count > 0;
     bool called = (side && price && weight >= 6) || (f->entry.count > 0 && f->stop.count > 0);
-    return called && self->symbol >= 0 && !self->several && self->asks == 0 && self->hedges == 0 &&
-           self->recaps == 0 && self->adverts == 0 && self->words <= 24;
+    return called && self->symbol >= 0 && !self->several && self->talk.asks == 0 &&
+           self->talk.hedges == 0 && self->talk.recaps == 0 && self->talk.adverts == 0 &&
+           self->words <= 24;
 }
 
 static bool is_entry(const verdict *self)
@@ -377,24 +387,24 @@ static bool is_entry(const verdict *self)
                 (f->stop.count > 0 || f->target.count > 1);
     if (!is_whole_entry(self))
         return !news && is_short_call(self);
-    if (news && (!full || self->recaps > 0))
+    if (news && (!full || self->talk.recaps > 0))
         return false;
-    if (self->asks > self->words / 3 || (self->recaps > 2 && !f->stop.count))
+    if (self->talk.asks > self->words / 3 || (self->talk.recaps > 2 && !f->stop.count))
         return false;
-    return full || (self->hedges < 3 && self->words <= 150);
+    return full || (self->talk.hedges < 3 && self->words <= 150);
 }
 
 /* News in few words, or about a symbol, is about a trade; else it is talk. */
 static bool is_update(const verdict *self)
 {
     const trade_news *news = &self->news;
-    if (news->type == TRADE_NO_EVENT || self->recaps > 1 || self->adverts > 1)
+    if (news->type == TRADE_NO_EVENT || self->talk.recaps > 1 || self->talk.adverts > 1)
         return false;
     if (self->symbol < 0 && self->several)
         return false; /* of several trades */
-    if (self->hedges > 1 && news->loose)
+    if (self->talk.hedges > 1 && news->loose)
         return false;
-    if (self->hedges > 0 && self->symbol < 0 && !news->percent && news->n_targets == 0)
+    if (self->talk.hedges > 0 && self->symbol < 0 && !news->percent && news->n_targets == 0)
         return false; /* how it is done, or what somebody thinks */
     if (!news->loose)
         return self->words <= 120;
@@ -414,8 +424,8 @@ static void read_entry(verdict *self)
     put_terms(self);
     put_levels(self);
     doubt(out, self->guessed ? TOLD_IN_PART : 1);
-    doubt(out, self->hedges > 1 ? INFERRED : 1);
-    doubt(out, self->adverts > 1 ? INFERRED : 1);
+    doubt(out, self->talk.hedges > 1 ? INFERRED : 1);
+    doubt(out, self->talk.adverts > 1 ? INFERRED : 1);
     if (self->news.type == TRADE_TARGET_HIT)
         self->news.price = NULL; /* it stands among the targets */
     if (tells_of_itself(self))
@@ -436,18 +446,23 @@ static void read_update(verdict *self)
     put_update(self);
     doubt(out, self->news.loose ? INFERRED : 1);
     doubt(out, self->symbol < 0 ? TOLD_IN_PART : 1);
-    doubt(out, self->hedges > 0 ? INFERRED : 1);
+    doubt(out, self->talk.hedges > 0 ? INFERRED : 1);
 }
 
-static void judge(const item_list *list, trade *out)
+/* `only`: the index of the symbol that it is about, one of several in a row; or -1. */
+static void judge(const item_list *list, const talk *whole, int only, trade *out)
 {
-    verdict self = {.list = list, .out = out};
-    self.symbol = trade_symbol_choose(list, &self.several);
+    verdict self = {.list = list, .out = out, .symbol = only};
+    if (only < 0)
+        self.symbol = trade_symbol_choose(list, &self.several);
     trade_fields_read(list, &self.fields);
     trade_news_read(list, &self.news);
-    count_words(&self);
+    self.talk = whole ? *whole : talk_of(list);
+    self.words = talk_of(list).words;
     *out = (trade){.kind = TRADE_NONE, .confidence = CERTAIN};
-    if (is_entry(&self))
+    if (only >= 0)
+        self.news.price = self.news.percent = NULL; /* of which? */
+    if (only < 0 && is_entry(&self))
         read_entry(&self);
     else if (is_update(&self))
         read_update(&self);
@@ -458,16 +473,82 @@ static void judge(const item_list *list, trade *out)
         *out = (trade){.kind = TRADE_NONE};
 }
 
-static void read_all(item_list *list, const token *tokens, size_t n, bool quoted, trade *ret)
+/* ---- several trades ---- */
+
+static trade_range range_at(const item_list *list, int symbol)
+{
+    return symbol < 0 ? (trade_range){0}
+                      : trade_symbol_range(&list->symbols[list->items[symbol].symbol - 1]);
+}
+
+/* Is a trade that was read out of a part of a message surely one of its own? */
+static bool stands_alone(const trade *t)
+{
+    bool priced = t->n_entries > 0 || t->order == TRADE_MARKET;
+    return t->symbol[0] &&
+           (t->kind == TRADE_UPDATE || (t->kind == TRADE_ENTRY && t->side != TRADE_NO_SIDE &&
+                                        priced && (t->n_targets > 0 || t->stop[0])));
+}
+
+static void add_trade(trade_list *ret, const talk *whole)
+{
+    const trade *t = &ret->items[ret->count];
+    bool told = whole->recaps > 0 || whole->adverts > 0 || whole->hedges > 1; /* of the past */
+    ret->count += stands_alone(t) && !(t->kind == TRADE_UPDATE && told);
+}
+
+static int index_of(const item_list *list, uint32_t symbol)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].kind == ITEM_SYMBOL && list->items[i].symbol == symbol)
+            return (int)i;
+    return -1;
+}
+
+/* Returns whether there was room. */
+static bool read_block(split_block *block, const talk *whole, trade_list *ret)
+{
+    int first = index_of(&block->list, block->names[0]);
+    trade_items_value(&block->list, range_at(&block->list, first));
+    for (size_t i = 0; i < block->n_names; i++) {
+        if (ret->count == TRADE_LIST_MAX)
+            return false;
+        int only = block->n_names > 1 ? index_of(&block->list, block->names[i]) : -1;
+        judge(&block->list, whole, only, &ret->items[ret->count]);
+        add_trade(ret, whole);
+    }
+    return true;
+}
+
+/* Two or more, each with a symbol of its own; else none. Returns whether the items were valued. */
+static bool read_several(const item_list *list, trade_list *ret)
+{
+    split_block blocks[SPLIT_BLOCKS_MAX];
+    size_t n = trade_split(list, blocks);
+    talk whole = talk_of(list);
+    bool room = true;
+    ret->count = 0;
+    if (n == 0 || (n == 1 && blocks[0].n_names == 1))
+        return false;
+    for (size_t i = 0; i < n && room; i++)
+        room = read_block(&blocks[i], &whole, ret);
+    if (!room || ret->count < 2)
+        ret->count = 0;
+    return true;
+}
+
+static void read_all(item_list *list, const token *tokens, size_t n, bool quoted, trade_list *ret)
 {
     bool several;
     trade_items_read(list, tokens, n, quoted);
-    int symbol = trade_symbol_choose(list, &several);
-    trade_range range = {0};
-    if (symbol >= 0)
-        range = trade_symbol_range(&list->symbols[list->items[symbol].symbol - 1]);
-    trade_items_value(list, range);
-    judge(list, ret);
+    bool valued = read_several(list, ret);
+    if (ret->count > 0)
+        return;
+    if (valued)
+        trade_items_read(list, tokens, n, quoted);
+    trade_items_value(list, range_at(list, trade_symbol_choose(list, &several)));
+    judge(list, NULL, -1, &ret->items[0]);
+    ret->count = ret->items[0].kind != TRADE_NONE;
 }
 
 /* Is anything said beside what is quoted? */
@@ -480,29 +561,34 @@ static bool has_own_words(const item_list *list)
 }
 
 /* What is quoted beside other words is what they answer: no news, and a call is less sure. */
-static void weigh_quote(trade *quoted)
+static void weigh_quotes(trade_list *quoted)
 {
-    if (quoted->kind == TRADE_UPDATE)
-        *quoted = (trade){.kind = TRADE_NONE};
-    quoted->confidence *= INFERRED;
+    size_t kept = 0;
+    for (size_t i = 0; i < quoted->count; i++) {
+        if (quoted->items[i].kind == TRADE_UPDATE)
+            continue;
+        quoted->items[kept] = quoted->items[i];
+        quoted->items[kept++].confidence *= INFERRED;
+    }
+    quoted->count = kept;
 }
 
 /* Without its quotes; with them, if it says nothing else. */
-static void read_message(item_list *list, const token *tokens, size_t n, trade *ret)
+static void read_message(item_list *list, const token *tokens, size_t n, trade_list *ret)
 {
     bool quotes = false;
     for (size_t i = 0; i < n; i++)
         quotes = quotes || tokens[i].quoted;
     read_all(list, tokens, n, false, ret);
-    if (ret->kind != TRADE_NONE || !quotes)
+    if (ret->count > 0 || !quotes)
         return;
     bool answers = has_own_words(list);
     read_all(list, tokens, n, true, ret);
     if (answers)
-        weigh_quote(ret);
+        weigh_quotes(ret);
 }
 
-int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
+int trade_parse_all(const trade_part *parts, size_t n_parts, trade_list *ret)
 {
     size_t size = 0;
     for (size_t i = 0; i < n_parts && size < TRADE_TEXT_MAX; i++)
@@ -522,6 +608,15 @@ int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
     read_message(&list, tokens, n, ret);
     free(memory);
     return 0;
+}
+
+int trade_parse(const trade_part *parts, size_t n_parts, trade *ret)
+{
+    trade_list found;
+    int r = trade_parse_all(parts, n_parts, &found);
+    if (r == 0)
+        *ret = found.count == 1 ? found.items[0] : (trade){.kind = TRADE_NONE};
+    return r;
 }
 
 const char *trade_field_name(trade_field field)

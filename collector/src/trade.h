@@ -14,6 +14,7 @@ enum {
     TRADE_ENTRIES_MAX = 8,
     TRADE_TARGETS_MAX = 16,
     TRADE_SPANS_MAX = 48,
+    TRADE_LIST_MAX = 8,
     TRADE_BASE_SIZE = 24,
     TRADE_QUOTE_SIZE = 8,
     TRADE_SYMBOL_SIZE = 32
@@ -83,9 +84,19 @@ typedef struct trade {
     double confidence; /* 0 to 1; see the README */
 } trade;
 
-/* Reads the parts of a message in their order. ret->kind is TRADE_NONE where there is no trade.
+/* Reads the parts of a message in their order. ret->kind is TRADE_NONE where there is no trade, or
+ * more than one.
  * Returns 0 or -ENOMEM. */
 int trade_parse(const trade_part *parts, size_t n_parts, trade *ret);
+
+/* The trades of a message in the order of its text; of more than fit, none is given. */
+typedef struct trade_list {
+    trade items[TRADE_LIST_MAX];
+    size_t count;
+} trade_list;
+
+/* Returns 0 or -ENOMEM. */
+int trade_parse_all(const trade_part *parts, size_t n_parts, trade_list *ret);
 
 const char *trade_field_name(trade_field field);
 

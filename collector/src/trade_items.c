@@ -149,7 +149,7 @@ static bool heads_news(const item_list *self, size_t at)
     enum { REACH = 8 };
     bool cut = false;
     const item *name = &self->items[at];
-    bool plain = name->sense == SENSE_NONE || name->sense == SENSE_BETWEEN ||
+    bool plain = name->sense == SENSE_NONE || name->sense == SENSE_BETWEEN || name->symbol > 0 ||
                  (name->sense == SENSE_PLAIN && strlen(name->first->text) == 1);
     if (!name->first->upper || !plain)
         return false;
@@ -158,7 +158,7 @@ static bool heads_news(const item_list *self, size_t at)
         if (one->kind == ITEM_LINE || (!cut && one->kind != ITEM_MARK))
             return false;
         cut = cut || (one->kind == ITEM_MARK && strchr(":|", one->mark));
-        if (cut && is_news(one))
+        if (cut && (is_news(one) || item_is_side(one)))
             return true;
     }
     return false;
@@ -200,9 +200,17 @@ static void name_in_place(item_list *self, size_t at)
     one->kind = ITEM_SYMBOL;
 }
 
+static bool line_has_symbol(const item_list *self, size_t begin)
+{
+    for (size_t i = begin; i < self->count && self->items[i].kind != ITEM_LINE; i++)
+        if (self->items[i].kind == ITEM_SYMBOL)
+            return true;
+    return false;
+}
+
 static void settle_symbols(item_list *self)
 {
-    bool known = false, small = false, trades = false;
+    bool known = false, small = false, trades = false, on_line = false;
     for (size_t i = 0; i < self->count; i++) {
         const item *one = &self->items[i];
         known = known || one->kind == ITEM_SYMBOL;
@@ -212,9 +220,12 @@ static void settle_symbols(item_list *self)
     }
     for (size_t i = 0; i < self->count; i++) {
         item *one = &self->items[i];
-        if (!known && trades && one->kind == ITEM_WORD && is_in_place(self, i)) {
+        if (i == 0 || one[-1].kind == ITEM_LINE)
+            on_line = line_has_symbol(self, i);
+        bool free = !known || (!on_line && one->symbol > 0); /* a coin may head a further line */
+        if (free && trades && one->kind == ITEM_WORD && is_in_place(self, i)) {
             name_in_place(self, i);
-            known = one->kind == ITEM_SYMBOL;
+            known = on_line = known || one->kind == ITEM_SYMBOL;
         }
         if (one->symbol == 0 || one->kind == ITEM_SYMBOL)
             continue;

@@ -155,11 +155,11 @@ static bool read_underscores(reader *self)
     size_t end = self->at;
     uint32_t start = self->offset;
     const token *last = self->count > 0 ? &self->tokens[self->count - 1] : NULL;
-    while (end < self->part->size && text[end] == '_')
+    while (end < self->part->size && text[end] == '_' && end - self->at <= 2)
         end++;
     bool spaced = end < self->part->size && text[end] == ' ';
     size_t next = end + spaced;
-    if (!last || last->kind != TOKEN_NUMBER || spaced != self->spaced || end - self->at > 3 ||
+    if (!last || last->kind != TOKEN_NUMBER || spaced != self->spaced || end - self->at > 2 ||
         next >= self->part->size || text[next] < '0' || text[next] > '9')
         return false;
     skip_to(self, end);

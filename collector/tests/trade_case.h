@@ -5,6 +5,7 @@
  *     ---
  *     field: value          what a reader must find; a field that is not named must be absent
  *
+ * Several trades of a message stand behind one another, a line "&" between them.
  * Fields: kind, symbol, side, leverage (10 | 5-10 | 10 cross), order, entries (range 1 2 | list 1
  * 2), targets, stop, update (type 1 2 all), price, percent, confidence (least-most). "none" alone:
  * no trade. An embed's text is written in lines that begin with @: "@title: x", "@description: x",
@@ -175,8 +176,8 @@ static inline size_t case_line(const char *text, const char *field, const char *
     return 0;
 }
 
-/* Prints each field that is not what is wanted. Returns how many. */
-static inline int case_compare(const trade_case *c, const trade *got)
+/* Prints each field of one trade that is not what is wanted. Returns how many. */
+static inline int case_compare_one(const char *name, const char *wanted, const trade *got)
 {
     static const char *const fields[] = {"none",     "kind",   "symbol",  "side",
                                          "leverage", "order",  "entries", "targets",
@@ -186,21 +187,39 @@ static inline int case_compare(const trade_case *c, const trade *got)
     int wrong = 0;
     case_describe(got, said);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        size_t n = case_line(c->wanted, fields[i], &want), m = case_line(said, fields[i], &found);
+        size_t n = case_line(wanted, fields[i], &want), m = case_line(said, fields[i], &found);
         if (n == m && strncmp(want, found, n) == 0)
             continue;
-        printf("%s: wanted \"%.*s\", read \"%.*s\"\n", c->name, (int)(n ? n : 1), want,
+        printf("%s: wanted \"%.*s\", read \"%.*s\"\n", name, (int)(n ? n : 1), want,
                (int)(m ? m : 1), found);
         wrong++;
     }
     double least = 0, most = 1;
-    if (case_line(c->wanted, "confidence", &line) &&
+    if (case_line(wanted, "confidence", &line) &&
         (sscanf(line, "confidence: %lf-%lf", &least, &most) != 2 || got->confidence < least ||
          got->confidence > most)) {
-        printf("%s: wanted confidence %g to %g, read %g\n", c->name, least, most, got->confidence);
+        printf("%s: wanted confidence %g to %g, read %g\n", name, least, most, got->confidence);
         wrong++;
     }
     return wrong;
+}
+
+/* Of each trade in its turn. Returns how many fields are not what is wanted. */
+static inline int case_compare(const trade_case *c, const trade_list *got)
+{
+    char *wanted = strdup(c->wanted), *at = wanted;
+    size_t n = 0;
+    int wrong = 0;
+    while (wanted && (n == 0 || *at)) {
+        const trade none = {.kind = TRADE_NONE};
+        const char *one = case_until(&at, "\n&\n");
+        wrong += case_compare_one(c->name, one, n < got->count ? &got->items[n] : &none);
+        n++;
+    }
+    for (; n < got->count; n++, wrong++)
+        printf("%s: one trade too many, of \"%s\"\n", c->name, got->items[n].symbol);
+    free(wanted);
+    return wrong + (wanted == NULL);
 }
 
 #endif

@@ -93,7 +93,7 @@ static inline const char *rules_check(const trade_part *parts, size_t n_parts, c
     const char *wrong = NULL;
     size_t entry = 0, target = 0;
     if (t->kind == TRADE_NONE)
-        return t->n_spans ? "no trade has spans" : NULL;
+        return "no trade is listed";
     if (!(t->confidence > 0 && t->confidence <= 1))
         return "the confidence is out of bounds";
     if (t->kind == TRADE_UPDATE && t->update.type == TRADE_NO_EVENT)

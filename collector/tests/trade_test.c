@@ -12,8 +12,8 @@
 static void compare(const trade_case *c, void *user)
 {
     int *wrong = user;
-    trade found;
-    assert_int_equal(trade_parse(c->parts, c->n_parts, &found), 0);
+    trade_list found;
+    assert_int_equal(trade_parse_all(c->parts, c->n_parts, &found), 0);
     *wrong += case_compare(c, &found) > 0;
 }
 
@@ -68,6 +68,37 @@ static void messages_written_after_the_reader_was_done_are_read(void **state)
 static void layouts_of_rooms_that_are_known_are_read(void **state)
 {
     check_file("tests/trades/rooms.txt", 150);
+}
+
+static void each_trade_of_a_message_is_read(void **state)
+{
+    check_file("tests/trades/several.txt", 20);
+}
+
+static void a_message_of_several_trades_has_no_single_one(void **state)
+{
+    static const char text[] = "BTC long 64k sl 63k tp 66k\nETH short 3400 sl 3480 tp 3300";
+    trade_part part = {"content", text, strlen(text), false};
+    trade found;
+    assert_int_equal(trade_parse(&part, 1, &found), 0);
+    assert_int_equal(found.kind, TRADE_NONE);
+}
+
+static void more_trades_than_fit_are_none(void **state)
+{
+    char text[1024] = "";
+    static const char *const coins[] = {"BTC", "ETH", "SOL",  "XRP", "ADA",
+                                        "INJ", "ARB", "DOGE", "LTC"};
+    trade_list found;
+    for (size_t i = 0; i <= TRADE_LIST_MAX; i++) {
+        trade_part part = {"content", text, strlen(text), false};
+        assert_int_equal(trade_parse_all(&part, 1, &found), 0);
+        assert_int_equal(found.count, i);
+        snprintf(text + strlen(text), 64, "#%s/USDT long 64000 tp 66000 sl 63000\n", coins[i]);
+    }
+    trade_part part = {"content", text, strlen(text), false};
+    assert_int_equal(trade_parse_all(&part, 1, &found), 0);
+    assert_int_equal(found.count, 0);
 }
 
 static void the_words_are_in_order_and_folded(void **state)
@@ -146,6 +177,9 @@ int main(void)
         cmocka_unit_test(talk_news_and_advertising_are_no_trades),
         cmocka_unit_test(messages_written_after_the_reader_was_done_are_read),
         cmocka_unit_test(layouts_of_rooms_that_are_known_are_read),
+        cmocka_unit_test(each_trade_of_a_message_is_read),
+        cmocka_unit_test(a_message_of_several_trades_has_no_single_one),
+        cmocka_unit_test(more_trades_than_fit_are_none),
         cmocka_unit_test(the_words_are_in_order_and_folded),
         cmocka_unit_test(a_slip_of_the_keyboard_is_mended_a_different_word_is_not),
         cmocka_unit_test(spans_are_slices_as_javascript_makes_them),
