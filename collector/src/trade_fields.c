@@ -518,7 +518,8 @@ static void on_mark(scan *self, const item *mark)
             open_scope(self, mark->mark == MARK_TARGET ? SCOPE_TARGET : SCOPE_STOP, NULL);
         break;
     case '(':
-        self->aside = self->count > 0 && !self->fresh && mark == self->last_value + 1;
+        self->aside =
+            self->count > 0 && !self->fresh && self->last_value && mark == self->last_value + 1;
         self->remark = self->remark || self->aside;
         break;
     case ')':

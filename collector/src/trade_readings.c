@@ -11,8 +11,7 @@ enum { NAME_SIZE = 72 }; /* "embeds[9].fields[24].value", with room for any size
 
 /* One trade, and what its api_trade points to. */
 typedef struct reading {
-    trade found;
-    api_trade api;
+    const trade *found;
     api_trade_side side;
     api_trade_leverage leverage;
     api_trade_margin margin;
@@ -27,8 +26,16 @@ typedef struct reading {
     api_trade_span spans[TRADE_SPANS_MAX];
 } reading;
 
+/* The trades of one text, in its order. */
+typedef struct readings {
+    trade_list found;
+    reading items[TRADE_LIST_MAX];
+    api_trade api[TRADE_LIST_MAX];
+    api_trade_list list;
+} readings;
+
 struct trade_readings {
-    reading content, embeds;
+    readings *content, *embeds; /* NULL: none */
     char (*names)[NAME_SIZE];
     trade_part *parts;
 };
@@ -40,29 +47,29 @@ static convex_str text_or_none(const char *text)
     return text[0] ? convex_str_of(text) : (convex_str){NULL, 0};
 }
 
-static void set_terms(reading *self)
+static void set_terms(reading *self, api_trade *api)
 {
-    const trade *t = &self->found;
+    const trade *t = self->found;
     if (t->side) {
         self->side = t->side == TRADE_LONG ? API_TRADE_SIDE_LONG : API_TRADE_SIDE_SHORT;
-        self->api.side = &self->side;
+        api->side = &self->side;
     }
     if (t->leverage_max > 0) {
         self->leverage = (api_trade_leverage){.min = t->leverage_min, .max = t->leverage_max};
         self->margin =
             t->margin == TRADE_CROSS ? API_TRADE_MARGIN_CROSS : API_TRADE_MARGIN_ISOLATED;
         self->leverage.mode = t->margin ? &self->margin : NULL;
-        self->api.leverage = &self->leverage;
+        api->leverage = &self->leverage;
     }
     if (t->order) {
         self->order = t->order == TRADE_MARKET ? API_TRADE_ORDER_MARKET : API_TRADE_ORDER_LIMIT;
-        self->api.order = &self->order;
+        api->order = &self->order;
     }
 }
 
-static void set_levels(reading *self)
+static void set_levels(reading *self, api_trade *api)
 {
-    const trade *t = &self->found;
+    const trade *t = self->found;
     for (size_t i = 0; i < t->n_entries; i++)
         self->entry_values[i] = convex_str_of(t->entries[i]);
     for (size_t i = 0; i < t->n_targets; i++)
@@ -71,12 +78,12 @@ static void set_levels(reading *self)
                                                                      : API_TRADE_ENTRY_TYPE_LIST,
                                         .values = {self->entry_values, t->n_entries}};
     self->targets = (convex_str_list){self->target_values, t->n_targets};
-    self->api.entries = t->n_entries ? &self->entries : NULL;
-    self->api.targets = t->n_targets ? &self->targets : NULL;
-    self->api.stop = text_or_none(t->stop);
+    api->entries = t->n_entries ? &self->entries : NULL;
+    api->targets = t->n_targets ? &self->targets : NULL;
+    api->stop = text_or_none(t->stop);
 }
 
-static void set_update(reading *self)
+static void set_update(reading *self, api_trade *api)
 {
     static const api_trade_event events[] = {
         [TRADE_TARGET_HIT] = API_TRADE_EVENT_TARGET_HIT,
@@ -87,7 +94,7 @@ static void set_update(reading *self)
         [TRADE_STOP_MOVED] = API_TRADE_EVENT_STOP_MOVED,
         [TRADE_PARTIAL_CLOSE] = API_TRADE_EVENT_PARTIAL_CLOSE,
     };
-    const trade_update *u = &self->found.update;
+    const trade_update *u = &self->found->update;
     if (u->type == TRADE_NO_EVENT)
         return;
     for (size_t i = 0; i < u->n_targets; i++)
@@ -99,12 +106,12 @@ static void set_update(reading *self)
                                       .price = text_or_none(u->price),
                                       .percent = text_or_none(u->percent),
                                       .targets = u->n_targets ? &self->hit_list : NULL};
-    self->api.update = &self->update;
+    api->update = &self->update;
 }
 
-static void set_spans(reading *self, const trade_part *parts)
+static void set_spans(reading *self, api_trade *api, const trade_part *parts)
 {
-    const trade *t = &self->found;
+    const trade *t = self->found;
     for (size_t i = 0; i < t->n_spans; i++) {
         const trade_span *span = &t->spans[i];
         self->spans[i] = (api_trade_span){
@@ -113,27 +120,39 @@ static void set_spans(reading *self, const trade_part *parts)
             .start = span->start,
             .end = span->end};
     }
-    self->api.spans = (api_trade_span_list){self->spans, t->n_spans};
+    api->spans = (api_trade_span_list){self->spans, t->n_spans};
 }
 
-/* Returns 1 with a trade, 0 without, or -ENOMEM. */
-static int read_parts(reading *self, const trade_part *parts, size_t n_parts)
+static void set_trade(reading *self, const trade *t, api_trade *api, const trade_part *parts)
 {
-    int r = trade_parse(parts, n_parts, &self->found);
-    const trade *t = &self->found;
-    if (r < 0 || t->kind == TRADE_NONE)
-        return r;
-    self->api =
+    self->found = t;
+    *api =
         (api_trade){.kind = t->kind == TRADE_ENTRY ? API_TRADE_KIND_ENTRY : API_TRADE_KIND_UPDATE,
                     .symbol = text_or_none(t->symbol),
                     .base = text_or_none(t->base),
                     .quote = text_or_none(t->quote),
                     .confidence = t->confidence};
-    set_terms(self);
-    set_levels(self);
-    set_update(self);
-    set_spans(self, parts);
-    return 1;
+    set_terms(self, api);
+    set_levels(self, api);
+    set_update(self, api);
+    set_spans(self, api, parts);
+}
+
+/* `ret`: NULL if there is no trade. Returns 0 or -ENOMEM. */
+static int read_parts(const trade_part *parts, size_t n_parts, readings **ret)
+{
+    readings *self = calloc(1, sizeof *self);
+    int r = self ? trade_parse_all(parts, n_parts, &self->found) : -ENOMEM;
+    size_t count = r == 0 ? self->found.count : 0;
+    for (size_t i = 0; i < count; i++)
+        set_trade(&self->items[i], &self->found.items[i], &self->api[i], parts);
+    if (count > 0) {
+        self->list = (api_trade_list){self->api, count};
+        *ret = self;
+    } else {
+        free(self);
+    }
+    return r;
 }
 
 /* ---- the parts of embeds ---- */
@@ -188,13 +207,23 @@ static int read_embeds(trade_readings *self, const api_embed_list *embeds)
     listing list = {.parts = self->parts, .names = self->names};
     for (size_t i = 0; i < embeds->count; i++)
         list_embed(&list, &embeds->items[i], i);
-    return read_parts(&self->embeds, self->parts, list.count);
+    return read_parts(self->parts, list.count, &self->embeds);
 }
 
 static int read_content(trade_readings *self, convex_str content)
 {
     trade_part part = {"content", content.data, content.len, false};
-    return read_parts(&self->content, &part, 1);
+    return read_parts(&part, 1, &self->content);
+}
+
+static const api_trade *single(const readings *self)
+{
+    return self && self->list.count == 1 ? self->api : NULL;
+}
+
+static const api_trade_list *several(const readings *self)
+{
+    return self && self->list.count > 1 ? &self->list : NULL;
 }
 
 int trade_readings_new(api_upsert_event *event, trade_readings **ret)
@@ -205,14 +234,19 @@ int trade_readings_new(api_upsert_event *event, trade_readings **ret)
     if (!has_content && !has_embeds)
         return 0;
     trade_readings *self = calloc(1, sizeof *self);
-    int content = !self ? -ENOMEM : has_content ? read_content(self, event->content) : 0;
-    int embeds = content < 0 ? content : has_embeds ? read_embeds(self, event->embeds) : 0;
-    if (embeds < 0 || (content == 0 && embeds == 0)) {
+    int r = self ? 0 : -ENOMEM;
+    if (r == 0 && has_content)
+        r = read_content(self, event->content);
+    if (r == 0 && has_embeds)
+        r = read_embeds(self, event->embeds);
+    if (r < 0 || (!self->content && !self->embeds)) {
         trade_readings_free(self);
-        return embeds;
+        return r;
     }
-    event->content_trade = content > 0 ? &self->content.api : NULL;
-    event->embeds_trade = embeds > 0 ? &self->embeds.api : NULL;
+    event->content_trade = single(self->content);
+    event->content_trades = several(self->content);
+    event->embeds_trade = single(self->embeds);
+    event->embeds_trades = several(self->embeds);
     *ret = self;
     return 0;
 }
@@ -221,24 +255,51 @@ void trade_readings_free(trade_readings *self)
 {
     if (!self)
         return;
+    free(self->content);
+    free(self->embeds);
     free(self->parts);
     free(self->names);
     free(self);
 }
 
+/* One as itself, several as a list. */
+static convex_status encode(const readings *self, convex_value **ret)
+{
+    convex_status status = CONVEX_OK;
+    if (self->list.count == 1)
+        return api_trade_encode(self->api, NULL, ret, NULL);
+    convex_builder *list = convex_builder_new(NULL);
+    if (!list)
+        return CONVEX_ENOMEM;
+    convex_builder_begin_array(list);
+    for (size_t i = 0; i < self->list.count && status == CONVEX_OK; i++) {
+        convex_value *one = NULL;
+        status = api_trade_encode(&self->api[i], NULL, &one, NULL);
+        if (status == CONVEX_OK)
+            convex_builder_value(list, one);
+        convex_value_unref(one);
+    }
+    convex_builder_end(list);
+    if (status == CONVEX_OK)
+        status = convex_builder_finish(list, ret, NULL);
+    convex_builder_free(list);
+    return status;
+}
+
 int trade_readings_print(const char *text, size_t size, char **ret)
 {
     trade_part part = {"content", text, size, false};
-    reading *self = calloc(1, sizeof *self);
+    readings *found = NULL;
     convex_value *value = NULL;
     convex_status status = CONVEX_OK;
-    int r = self ? read_parts(self, &part, 1) : -ENOMEM;
+    int r = read_parts(&part, 1, &found);
     *ret = NULL;
-    if (r > 0)
-        status = api_trade_encode(&self->api, NULL, &value, NULL);
-    if (r > 0 && status == CONVEX_OK)
+    if (r < 0 || !found)
+        return r;
+    status = encode(found, &value);
+    if (status == CONVEX_OK)
         status = convex_value_print(value, CONVEX_ENCODED_JSON, NULL, ret, NULL);
     convex_value_unref(value);
-    free(self);
-    return status == CONVEX_OK ? r : -ENOMEM;
+    free(found);
+    return status == CONVEX_OK ? 1 : -ENOMEM;
 }

@@ -13,6 +13,9 @@ expect() { # WHAT WANTED GOT
 expect 'a trade is printed as the backend gets it' \
     '{"base":"SOL","confidence":0.88,"entries":{"type":"list","values":["148.2"]},"kind":"entry","side":"long","spans":[{"end":3,"field":"symbol","part":"content","start":0},{"end":8,"field":"side","part":"content","start":4},{"end":14,"field":"entry","part":"content","start":9},{"end":30,"field":"target","part":"content","start":27},{"end":23,"field":"stop","part":"content","start":18}],"stop":"146.9","symbol":"SOL","targets":["152"]}' \
     "$(printf 'SOL long 148.2 sl 146.9 tp 152' | env -i "$collector" parse)"
+expect 'several are a list' 2 \
+    "$(printf 'BTC long 64k sl 63k tp 66k\nETH short 3400 sl 3480 tp 3300' |
+        env -i "$collector" parse | grep -o '"kind":"entry"' | grep -c .)"
 expect 'talk is null' null "$(echo 'good morning' | env -i "$collector" parse)"
 expect 'nothing is null' null "$(env -i "$collector" parse </dev/null)"
 expect 'it is in --help' 1 "$("$collector" --help | grep -c 'collector parse$')"

@@ -59,6 +59,18 @@ static void an_event_carries_the_trade_of_its_embeds(void **state)
     assert_non_null(strstr(text, "\"field\":\"stop\",\"part\":\"embeds[0].fields[1].value\""));
 }
 
+static void an_event_carries_every_trade_of_its_text(void **state)
+{
+    char text[8192];
+    capture("{\"id\":\"123\",\"channel_id\":\"45\",\"guild_id\":\"6\",\"author\":{\"id\":\"7\","
+            "\"username\":\"m\"},\"content\":\"" CALL "\\nETH/USDT short 3400 tp 3300 sl 3480\","
+            "\"embeds\":[]}",
+            text);
+    assert_non_null(strstr(text, "\"contentTrades\":[{\"base\":\"BTC\""));
+    assert_non_null(strstr(text, "},{\"base\":\"ETH\""));
+    assert_null(strstr(text, "\"contentTrade\":"));
+}
+
 static void talk_carries_none(void **state)
 {
     char text[8192];
@@ -73,6 +85,11 @@ static void a_text_is_printed_as_json_or_not_at_all(void **state)
     char *json = NULL;
     assert_int_equal(trade_readings_print(CALL, strlen(CALL), &json), 1);
     assert_non_null(strstr(json, "\"stop\":\"63000\""));
+    convex_text_free(json, NULL);
+    static const char two[] = CALL "\nETH/USDT short 3400 tp 3300 sl 3480";
+    assert_int_equal(trade_readings_print(two, strlen(two), &json), 1);
+    assert_int_equal(json[0], '[');
+    assert_non_null(strstr(json, "\"stop\":\"3480\""));
     convex_text_free(json, NULL);
     assert_int_equal(trade_readings_print("hello", 5, &json), 0);
     assert_null(json);
@@ -118,7 +135,7 @@ static void memory_that_runs_out_is_told_and_nothing_leaks(void **state)
             assert_true(event.content_trade && event.embeds_trade);
         trade_readings_free(readings);
     }
-    assert_int_equal(n, 6); /* one each for both, content, parts, names, embeds; then none failed */
+    assert_int_equal(n, 8); /* both, two for each of content and embeds, parts, names; then none */
 }
 
 int main(void)
@@ -126,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_carries_the_trade_of_its_text),
         cmocka_unit_test(an_event_carries_the_trade_of_its_embeds),
+        cmocka_unit_test(an_event_carries_every_trade_of_its_text),
         cmocka_unit_test(talk_carries_none),
         cmocka_unit_test(a_text_is_printed_as_json_or_not_at_all),
         cmocka_unit_test(memory_that_runs_out_is_told_and_nothing_leaks),

@@ -9,8 +9,10 @@ import type { Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import * as Access from "./access";
 import * as Channels from "./channels";
+import type { Body } from "./fields";
 import * as Links from "./links";
 import { bounded } from "./pages";
+import { severalOf } from "./trades";
 
 export const signalPage = paginationResultValidator(
   v.object({
@@ -21,7 +23,7 @@ export const signalPage = paginationResultValidator(
     attachments: v.number(),
     sentAt: v.number(),
     editedAt: v.union(v.number(), v.null()),
-    symbol: v.union(v.string(), v.null()), // of the trade in it
+    symbol: v.union(v.string(), v.null()), // of the trade in it; several: "BTC, ETH"
     side: v.union(v.string(), v.null()),
   }),
 );
@@ -61,11 +63,16 @@ export async function signals(
             attachments: body.attachments.length,
             sentAt: body.sentAt,
             editedAt: body.editedAt,
-            symbol: trade?.symbol ?? null,
+            symbol: trade?.symbol ?? symbolsOf(body),
             side: trade?.side ?? null,
           },
     ),
   };
+}
+
+function symbolsOf(body: Body): string | null {
+  const symbols = severalOf(body).flatMap(({ symbol }) => symbol ?? []);
+  return symbols.length > 0 ? symbols.join(", ") : null;
 }
 
 export const peoplePage = paginationResultValidator(

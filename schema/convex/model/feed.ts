@@ -28,6 +28,7 @@ export const item = v.object({
   stickers: v.optional(v.array(Attachments.stickerView)),
   poll: v.optional(poll),
   trade: v.optional(trade),
+  trades: v.optional(v.array(trade)), // several: two or more, and then no single one
   // null, null: the message replied to is deleted or was never recorded.
   replyTo: v.optional(
     v.object({
@@ -190,6 +191,7 @@ export async function items(
         name: names.get(signal.channelId) ?? "",
       },
       trade: signal.trade,
+      trades: several(signal),
       replyTo: replyToId
         ? quoted(
             replyToId,
@@ -204,6 +206,11 @@ export async function items(
     });
   }
   return found;
+}
+
+function several({ body }: Signal) {
+  const trades = Trades.severalOf(body);
+  return trades.length > 0 ? [...trades] : undefined;
 }
 
 // A tombstone says nothing but when it was written.

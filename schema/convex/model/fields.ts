@@ -160,6 +160,8 @@ export const body = v.object({
   editedAt: v.union(v.number(), v.null()),
   contentTrade: v.optional(trade), // read out of content
   embedsTrade: v.optional(trade), // read out of embeds
+  contentTrades: v.optional(v.array(trade)), // two or more, then instead of one
+  embedsTrades: v.optional(v.array(trade)),
 });
 
 // The same keys, any of them absent: what a partial event carries.
@@ -177,6 +179,8 @@ export const bodyPatch = v.object({
   // Beside content and embeds, never without them; null and absent: no trade.
   contentTrade: v.optional(v.union(trade, v.null())),
   embedsTrade: v.optional(v.union(trade, v.null())),
+  contentTrades: v.optional(v.array(trade)),
+  embedsTrades: v.optional(v.array(trade)),
 });
 
 // Where an event stands among the events of its message; see versions.ts.

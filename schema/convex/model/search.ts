@@ -7,7 +7,7 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import { failure } from "./failure";
 import type { Body } from "./fields";
-import { columnsOf as tradeOf } from "./trades";
+import { columnsOf as tradeOf, severalOf } from "./trades";
 
 const MAX_TEXT = 16_000; // more than a message with its embeds can have
 const MAX_QUERY = 200;
@@ -20,7 +20,8 @@ export function columnsOf(body: Body | null) {
 
 /** Everything in it that is written in words. */
 export function textOf(body: Body): string {
-  const { base, quote } = tradeOf(body).trade ?? {};
+  const { trade } = tradeOf(body);
+  const trades = trade === undefined ? severalOf(body) : [trade];
   const parts = [
     body.content,
     ...body.embeds.flatMap((embed) => [
@@ -36,7 +37,9 @@ export function textOf(body: Body): string {
     ...(body.stickers ?? []).map(({ name }) => name),
     body.author.name,
     // Found by either spelling: "BTC/USDT" is two words, "BTCUSDT" is one.
-    base && quote && `${base} ${base}${quote}`,
+    ...trades.map(
+      ({ base, quote }) => base && quote && `${base} ${base}${quote}`,
+    ),
   ];
   return parts.filter(Boolean).join("\n").slice(0, MAX_TEXT);
 }

@@ -9,6 +9,9 @@
 // - Else by symbol: exactly one entry of the symbol was open in the channel
 //   when the update was written. Two, or none: no link.
 //
+// A message may tell of several trades. Then its row has no single one and no
+// symbol; replies that name one of its pairs are about that one.
+//
 // An entry is open until an update of it ends it, for OPEN_MS at most.
 // entryOf and updatesOf look at the same window, so they always agree.
 
@@ -29,8 +32,24 @@ const DOLLARS = new Set(["USD", "USDT", "USDC", "BUSD", "FDUSD", "DAI"]);
 
 /** What a signal's row says beside its body, for the indexes. */
 export function columnsOf(body: Body | null) {
-  const trade = body ? better(body.contentTrade, body.embedsTrade) : undefined;
+  const trade =
+    body && severalOf(body).length === 0
+      ? better(body.contentTrade, body.embedsTrade)
+      : undefined;
   return { trade, symbol: trade?.base, repliesTo: body?.replyToId };
+}
+
+/** Two or more that one message tells of, in the order of its text; else none. */
+export function severalOf(body: Body | null): readonly Trade[] {
+  return body?.contentTrades ?? body?.embedsTrades ?? [];
+}
+
+function tradesOf({ trade, body }: Signal): readonly Trade[] {
+  return trade === undefined ? severalOf(body) : [trade];
+}
+
+function tells(signal: Signal, kind: Trade["kind"]): boolean {
+  return tradesOf(signal).some((trade) => trade.kind === kind);
 }
 
 // A text and an embed of one message are seldom both a trade.
@@ -45,7 +64,7 @@ export async function entryOf(
   ctx: QueryCtx,
   update: Signal,
 ): Promise<{ signal: Signal; found: Found } | null> {
-  if (update.trade?.kind !== "update") return null;
+  if (!tells(update, "update")) return null;
   const book = new Book(ctx, update.communityId);
   const rows = await book.rowsBefore(update);
   return await book.entryOf(update, rows);
@@ -56,7 +75,7 @@ export async function updatesOf(
   ctx: QueryCtx,
   entry: Signal,
 ): Promise<{ signal: Signal; found: Found }[]> {
-  if (entry.trade?.kind !== "entry") return [];
+  if (!tells(entry, "entry")) return [];
   const book = new Book(ctx, entry.communityId);
   const before = await book.rowsBefore(entry);
   const rows = [...before, entry, ...(await book.rowsAfter(entry))];
@@ -194,7 +213,7 @@ class Book {
       const next: Signal[] = [];
       for (const target of level)
         for (const reply of await this.#repliesTo(target))
-          if (reply.trade?.kind !== "entry") next.push(reply);
+          if (!tells(reply, "entry")) next.push(reply);
       found.push(...next.filter((one) => about(one, entry)));
       level = next.slice(0, REPLIES);
     }
@@ -220,7 +239,7 @@ class Book {
       const entry =
         answered.get(row.messageId) ??
         ((await this.#answered(row)) === undefined ? onlyFit(open, row) : null);
-      if (entry?.trade && ends(row.trade?.update, entry.trade))
+      if (entry?.trade && ends(saidOf(row, entry)?.update, entry.trade))
         open = open.filter((one) => one._id !== entry._id);
     }
     return open;
@@ -232,7 +251,7 @@ class Book {
     for (let hop = 0; hop < HOPS && target !== undefined; hop++) {
       const signal: Signal | null = await this.#message(target);
       if (signal === null || signal.state === "deleted") return null;
-      if (signal.trade?.kind === "entry")
+      if (tells(signal, "entry"))
         return about(update, signal) ? signal : undefined;
       target = signal.repliesTo;
     }
@@ -265,9 +284,20 @@ class Book {
   }
 }
 
-// An update that names no symbol is about whatever it answers.
+// An update that names no symbol is about whatever it answers, if that is one trade.
 function about(update: Signal, entry: Signal): boolean {
-  return update.trade?.kind === "update" && samePair(update.trade, entry.trade);
+  return saidOf(update, entry) !== undefined;
+}
+
+// What an update says of an entry.
+function saidOf(update: Signal, entry: Signal): Trade | undefined {
+  const said = tradesOf(update).filter(({ kind }) => kind === "update");
+  const calls = tradesOf(entry).filter(({ kind }) => kind === "entry");
+  return said.find(
+    (one) =>
+      (said.length === 1 || one.base !== undefined) &&
+      calls.filter((call) => samePair(one, call)).length === 1,
+  );
 }
 
 // What one of them does not name is no contradiction; neither is one dollar or another.

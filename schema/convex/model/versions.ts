@@ -31,14 +31,15 @@ const KEYS = [
   "sentAt",
   "editedAt",
 ] as const satisfies readonly (keyof Body)[];
-const READINGS: Record<string, "contentTrade" | "embedsTrade"> = {
-  content: "contentTrade",
-  embeds: "embedsTrade",
-};
-const READ_FROM: Record<string, string> = {
-  contentTrade: "content",
-  embedsTrade: "embeds",
-};
+const READINGS = {
+  content: ["contentTrade", "contentTrades"],
+  embeds: ["embedsTrade", "embedsTrades"],
+} as const;
+const READ_FROM: Record<string, string> = Object.fromEntries(
+  Object.entries(READINGS).flatMap(([text, found]) =>
+    found.map((reading) => [reading, text]),
+  ),
+);
 
 /** A snowflake as a string that sorts like the number it is. */
 export function orderOf(snowflake: string): string {
@@ -111,9 +112,9 @@ export function bodyOf(layers: readonly Layer[]): Body | null {
         continue;
       if (fields[key] !== undefined) shown[key] = fields[key];
       capturedAt[key] = stamp.capturedAt;
-      const reading = READINGS[key];
-      if (reading && fields[reading]) shown[reading] = fields[reading];
-      else if (reading) delete shown[reading];
+      for (const reading of readingsOf(key))
+        if (fields[reading]) shown[reading] = fields[reading];
+        else delete shown[reading];
     }
   return shown as Body;
 }
@@ -164,10 +165,14 @@ function pick(event: UpsertEvent): Partial<Body> {
   for (const key of KEYS) {
     if (event[key] === undefined) continue;
     given.push([key, event[key]]);
-    const reading = READINGS[key];
-    if (reading && event[reading]) given.push([reading, event[reading]]);
+    for (const reading of readingsOf(key))
+      if (event[reading]) given.push([reading, event[reading]]);
   }
   return Object.fromEntries(given);
+}
+
+function readingsOf(key: string) {
+  return key === "content" || key === "embeds" ? READINGS[key] : [];
 }
 
 // Discord leaves out what is empty; the time of writing is in the id itself.

@@ -144,6 +144,42 @@ export function trades(start: () => Promise<Deployment>): void {
     await world.bot.drain();
   });
 
+  test("a message of several trades carries all, and a reply is about the one it names", async () => {
+    const world = await World.make(await start(), "trade-several");
+    const { source } = world;
+    const id = newId();
+    const contentTrades = [entry("BTC"), entry("ETH", { side: "short" })];
+    await world.record([source.create(id, { contentTrades })]);
+    const [seen] = await world.feed();
+    assert.equal(seen!.trade, undefined);
+    assert.deepEqual(seen!.trades, contentTrades);
+    const reply = { replyToId: id, kind: "reply" as const };
+    const [eth, unclear, both, wrong] = Array.from({ length: 4 }, newId);
+    await world.record([
+      source.create(eth!, says(update("ETH", "closed"), id)),
+      source.create(unclear!, says(update(null, "stop_moved"), id)),
+      source.create(both!, {
+        ...reply,
+        contentTrades: [update("BTC", "stop_hit"), update("SOL", "closed")],
+      }),
+      source.create(wrong!, says(update("SOL", "closed"), id)),
+    ]);
+    assert.deepEqual(await linksOf(world, id), {
+      entry: null,
+      updates: [eth, both].map((messageId) => ({ messageId, found: "reply" })),
+    });
+    for (const one of [eth, both])
+      assert.equal((await linksOf(world, one!)).entry?.messageId, id);
+    for (const one of [unclear, wrong])
+      assert.equal((await linksOf(world, one!)).entry, null);
+    // One of them is left by an edit: then it is a trade like any other.
+    await world.record([source.edit(id, 1000, says(entry("ETH")))]);
+    const after = (await world.feed()).find((one) => one.messageId === id)!;
+    assert.deepEqual(after.trade, entry("ETH"));
+    assert.equal(after.trades, undefined);
+    await world.bot.drain();
+  });
+
   test("links are the same in whatever order the messages came, from both ends", async () => {
     let count = 0;
     for (let seed = 1; seed <= HISTORIES; seed++) {

@@ -12,6 +12,7 @@ import { EmbedCard } from "./EmbedCard";
 import { Markup } from "./Markup";
 import { plain } from "./markup";
 import { Text } from "./terms";
+import { tradesOf } from "./trade";
 import { TradeCard } from "./TradeCard";
 
 type Props = {
@@ -24,7 +25,7 @@ type Props = {
 // anybody who compares it with the source.
 export const SignalItem = memo(function SignalItem(props: Props) {
   const { signal, showChannel } = props;
-  const { author, replyTo, messageId, trade } = signal;
+  const { author, replyTo, messageId } = signal;
   if (signal.state === "deleted") return <Deleted {...props} />;
   return (
     <article
@@ -48,7 +49,10 @@ export const SignalItem = memo(function SignalItem(props: Props) {
           {signal.editedAt !== null && <Edited at={signal.editedAt} />}
         </header>
         {replyTo && <Reply {...replyTo} />}
-        {trade && !props.withoutTrade && <TradeCard trade={trade} />}
+        {!props.withoutTrade &&
+          tradesOf(signal).map((trade, i) => (
+            <TradeCard key={i} trade={trade} />
+          ))}
         <div className="prose" data-text={signal.content} dir="auto">
           <Markup text={signal.content} />
         </div>
@@ -77,7 +81,7 @@ function sameSignal(a: Props, b: Props): boolean {
       signal.author.name,
       signal.channel.name,
       signal.replyTo,
-      signal.trade,
+      tradesOf(signal),
       signal.attachments,
       signal.embeds,
       signal.stickers,

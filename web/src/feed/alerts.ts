@@ -8,6 +8,7 @@ import type { Signal } from "../app/api";
 import { href } from "../app/router";
 import { plain } from "./markup";
 import { later } from "./rows";
+import { tradesOf } from "./trade";
 import type { Preferences } from "./usePreferences";
 
 const APART_MS = 3_000;
@@ -41,10 +42,12 @@ export function useAlerts(
 function notification(signal: Signal): void {
   if (!("Notification" in window) || Notification.permission !== "granted")
     return;
-  const { author, content, trade, messageId, channel } = signal;
-  const title = trade?.symbol
-    ? `${trade.symbol} ${trade.side ?? ""}`.trim()
-    : author.name;
+  const { author, content, messageId, channel } = signal;
+  const title =
+    tradesOf(signal)
+      .filter(({ symbol }) => symbol !== undefined)
+      .map(({ symbol, side }) => [symbol, side].filter(Boolean).join(" "))
+      .join(", ") || author.name;
   const shown = new Notification(title, {
     body: plain(content).slice(0, 160) || `${author.name} in #${channel.name}`,
     tag: "signals", // the newest replaces the one before

@@ -2,6 +2,7 @@
 
 import type { Signal } from "../app/api";
 import { dayOf } from "../ui/time";
+import { tradesOf } from "./trade";
 
 export type Row =
   | { type: "day"; key: string; label: string }
@@ -87,11 +88,12 @@ export function estimate(row: Row): number {
     text
       .split("\n")
       .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 80)), 0);
-  const { content, embeds, attachments, trade, replyTo } = signal;
+  const { content, embeds, attachments, replyTo } = signal;
+  const cards = tradesOf(signal).filter(({ kind }) => kind === "entry");
   return (
     52 +
     (content === "" ? 0 : lines(content) * 22) +
-    (trade?.kind === "entry" ? 92 : 0) +
+    cards.length * 92 +
     (replyTo ? 26 : 0) +
     embeds.reduce(
       (sum, embed) =>

@@ -3,7 +3,7 @@
 // Prices are decimal strings and are shown as they were written; only ratios are computed,
 // and only where the numbers make sense of each other.
 
-import type { Trade } from "../app/api";
+import type { Signal, Trade } from "../app/api";
 
 export type Level = {
   kind: "target" | "entry" | "stop";
@@ -19,6 +19,11 @@ export type Ladder = {
   entry: number | null; // the middle of the entries
   long: boolean | null;
 };
+
+/** What a signal trades: mostly one, or none. */
+export function tradesOf(signal: Pick<Signal, "trade" | "trades">): Trade[] {
+  return signal.trade ? [signal.trade] : (signal.trades ?? []);
+}
 
 export function ladderOf(trade: Trade): Ladder {
   const values = trade.entries?.values ?? [];

@@ -1,6 +1,7 @@
 // Reading.tsx - the text as it was written, with each value marked where it was read.
 
 import type { Signal, Trade } from "../app/api";
+import { tradesOf } from "../feed/trade";
 import { partsOf, pieces } from "./spans";
 
 type Field = Trade["spans"][number]["field"];
@@ -19,7 +20,7 @@ const WORDS: Record<Field, string> = {
 };
 
 export function Reading({ signal }: { signal: Signal }) {
-  const spans = signal.trade?.spans ?? [];
+  const spans = tradesOf(signal).flatMap((trade) => trade.spans);
   const fields = [...new Set(spans.map(({ field }) => field))];
   return (
     <>

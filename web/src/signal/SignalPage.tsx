@@ -8,11 +8,12 @@ import { href, Link } from "../app/router";
 import type { PageProps } from "../app/routes";
 import { useCommunity } from "../app/session";
 import { useTitle } from "../app/title";
-import { Side } from "../feed/TradeCard";
+import { Side, TradeCard } from "../feed/TradeCard";
 import { SignalItem, addressOf } from "../feed/SignalItem";
 import {
   confidenceText,
   leverageText,
+  tradesOf,
   updateText,
   updateTone,
 } from "../feed/trade";
@@ -55,18 +56,30 @@ export function SignalPage({ params }: PageProps) {
   return <Shown detail={detail} />;
 }
 
-function titleOf({ trade, state, author }: Signal): string {
-  if (state === "deleted") return "Deleted signal";
-  if (trade?.symbol === undefined) return `Signal of ${author.name}`;
-  return trade.side === undefined
-    ? trade.symbol
-    : `${trade.symbol} ${trade.side}`;
+function titleOf(signal: Signal): string {
+  if (signal.state === "deleted") return "Deleted signal";
+  const named = tradesOf(signal).filter(({ symbol }) => symbol !== undefined);
+  if (named.length === 0) return `Signal of ${signal.author.name}`;
+  return named
+    .map(({ symbol, side }) => [symbol, side].filter(Boolean).join(" "))
+    .join(", ");
+}
+
+// Of an entry that tells of several trades: the one that an update is about.
+function tradeOf(entry: Detail["entry"], update: Trade | undefined) {
+  const trades = entry ? tradesOf(entry.signal) : [];
+  return trades.length === 1
+    ? trades[0]
+    : trades.find(
+        ({ kind, base }) =>
+          kind === "entry" && base !== undefined && base === update?.base,
+      );
 }
 
 function Shown({ detail }: { detail: Detail }) {
   const { signal, entry, updates } = detail;
   const trade = signal.trade;
-  const of = entry?.signal.trade ?? trade;
+  const of = tradeOf(entry, trade) ?? trade;
   return (
     <div className="page signal-page">
       <Head signal={signal} />
@@ -79,6 +92,13 @@ function Shown({ detail }: { detail: Detail }) {
       ) : (
         <>
           {entry && <EntryLink entry={entry} />}
+          {signal.trades && (
+            <Panel title="Trades">
+              {signal.trades.map((trade, i) => (
+                <TradeCard key={i} trade={trade} />
+              ))}
+            </Panel>
+          )}
           {of?.kind === "entry" && (
             <TradePanel trade={of} updates={updates} own={of === trade} />
           )}
@@ -98,6 +118,7 @@ function Shown({ detail }: { detail: Detail }) {
 function Head({ signal }: { signal: Signal }) {
   const copy = useCopy();
   const { trade, messageId } = signal;
+  const title = signal.trades ? titleOf(signal) : (trade?.symbol ?? "Signal");
   return (
     <header className="signal-page-head">
       <Link className="back" to={href("/", {})}>
@@ -105,7 +126,7 @@ function Head({ signal }: { signal: Signal }) {
       </Link>
       <div className="page-head">
         <h1>
-          {trade && <Side trade={trade} />} {trade?.symbol ?? "Signal"}
+          {trade && <Side trade={trade} />} {title}
           {trade && leverageText(trade) && (
             <span className="trade-more"> {leverageText(trade)}</span>
           )}
@@ -135,12 +156,13 @@ function Head({ signal }: { signal: Signal }) {
 }
 
 function EntryLink({ entry }: { entry: NonNullable<Detail["entry"]> }) {
-  const { messageId, trade, author } = entry.signal;
+  const { messageId, author } = entry.signal;
+  const symbols = tradesOf(entry.signal).flatMap(({ symbol }) => symbol ?? []);
   return (
     <p className="entry-link">
       An update of{" "}
       <Link to={href("/signal/:messageId", { messageId })}>
-        {trade?.symbol ?? "a signal"} by {author.name}
+        {symbols.join(", ") || "a signal"} by {author.name}
       </Link>
       , {foundText(entry.found)}.
     </p>
@@ -205,12 +227,20 @@ function Updates(props: { updates: Detail["updates"]; current: string }) {
 }
 
 function UpdateWords({ signal }: { signal: Signal }) {
-  const { trade, messageId, content, embeds } = signal;
-  const said = trade && updateText(trade);
+  const { messageId, content, embeds } = signal;
   const words = plain(content) || embeds[0]?.title || "a picture or a file";
   return (
     <p>
-      {said && <Badge tone={updateTone(trade)}>{said}</Badge>}{" "}
+      {tradesOf(signal).map((trade, i) => {
+        const said = updateText(trade);
+        return (
+          said && (
+            <Badge key={i} tone={updateTone(trade)}>
+              {signal.trades ? `${trade.symbol}: ${said}` : said}
+            </Badge>
+          )
+        );
+      })}{" "}
       <Link to={href("/signal/:messageId", { messageId })} dir="auto">
         {words.length > 120 ? `${words.slice(0, 119)}…` : words}
       </Link>
@@ -219,7 +249,7 @@ function UpdateWords({ signal }: { signal: Signal }) {
 }
 
 function TextPanel({ signal }: { signal: Signal }) {
-  const read = signal.trade !== undefined && signal.trade.spans.length > 0;
+  const read = tradesOf(signal).some(({ spans }) => spans.length > 0);
   const [as, setAs] = useState<"posted" | "read">("posted");
   return (
     <Panel
