@@ -143,6 +143,17 @@ test("an endless loop is stopped and does not harm a parallel call", async () =>
   assert.equal(listed.length, 20);
 });
 
+test("a mutation does not wait for all the queries that came before it", async () => {
+  const ended: string[] = [];
+  const queries = Array.from({ length: 400 }, async (_, i) => {
+    await b.query("messages:list", { channel: `none ${i}` });
+    ended.push("query");
+  });
+  await b.mutate("messages:increment", { name: "id" });
+  assert.ok(ended.length < 400);
+  await Promise.all(queries);
+});
+
 test("queries have frozen time, seeded chance and no fetch", async () => {
   const [now, again, chance] = (await b.query("messages:clock")) as number[];
   assert.equal(now, again);

@@ -1,6 +1,8 @@
 /* pool.ts - the worker threads that run queries and mutations.
  *
- * Owns the threads and the line of calls waiting for one. A thread is given one call at a time,
+ * Owns the threads and the lines of calls waiting for one. A mutation lets no more than one query
+ * go first: what is late with a change is late for everybody, and a query that runs after several
+ * changes shows them all at once. A thread is given one call at a time,
  * so a call that does not end harms only itself: its thread is ended and replaced.
  * Invariant: every call is answered once, also when its thread dies or the code is replaced.
  */
@@ -36,6 +38,8 @@ export type TransactionAnswer =
 
 /** What a thread starts with, without what is its own. */
 export type ThreadStart = Omit<WorkerStart, "clock" | "gate" | "role">;
+
+type Kind = RunTransaction["kind"];
 
 type Waiting = {
   request: RunTransaction;
@@ -186,7 +190,9 @@ function cpuMs(thread: string | null): number | null {
 export class Pool {
   private threads: Thread[] = [];
   private retiring = new Set<Thread>();
-  private readonly line: Waiting[] = [];
+  private readonly lines: Record<Kind, Waiting[]> = { Query: [], Mutation: [] };
+  /** What was given to a thread last. */
+  private given: Kind = "Query";
   private nextId = 1;
   private closed = false;
 
@@ -288,7 +294,7 @@ export class Pool {
         type: "run",
         id: this.nextId++,
       };
-      this.line.push({ request: full, answer });
+      this.lines[full.kind].push({ request: full, answer });
       this.next();
     });
   }
@@ -300,12 +306,15 @@ export class Pool {
         this.retiring.delete(thread);
         void thread.end();
       }
-    while (this.line.length > 0) {
+    const { Query: queries, Mutation: mutations } = this.lines;
+    while (queries.length + mutations.length > 0) {
       const free = this.threads.find(
         (thread) => thread.usable && thread.job === null,
       );
       if (free === undefined) return;
-      free.give(this.line.shift()!);
+      const other = this.given === "Query" ? "Mutation" : "Query";
+      if (this.lines[other].length > 0) this.given = other;
+      free.give(this.lines[this.given].shift()!);
     }
   }
 
@@ -313,7 +322,8 @@ export class Pool {
     this.closed = true;
     const all = [...this.threads, ...this.retiring];
     for (const waiting of [
-      ...this.line.splice(0),
+      ...this.lines.Query.splice(0),
+      ...this.lines.Mutation.splice(0),
       ...all.flatMap((thread) => thread.take() ?? []),
     ])
       waiting.answer({
