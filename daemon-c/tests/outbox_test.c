@@ -246,6 +246,29 @@ TEST(an_id_is_never_used_again)
     outbox_close(box);
 }
 
+TEST(an_entry_may_have_an_id_of_the_callers_and_the_next_ones_are_larger)
+{
+    outbox *box = open_with(0, 0, true);
+    int64_t id;
+
+    assert_int_equal(outbox_insert(box, 500, "a", "1", 1, 1), 0);
+    assert_int_equal(outbox_insert(box, 400, "b", "2", 1, 1), 0);
+    assert_int_equal(outbox_insert(box, 400, "c", "3", 1, 1), -EEXIST);
+    assert_int_equal(outbox_insert(box, 0, "c", "3", 1, 1), -EINVAL);
+    assert_int_equal(outbox_next_id(box), 501);
+    assert_int_equal(append(box, "c", "3"), 501);
+    assert_int_equal(outbox_has(box, "b"), 1);
+    assert_int_equal(outbox_bury(box, 400, 1, "x"), 0);
+    assert_int_equal(outbox_has(box, "b"), 1);
+    assert_int_equal(outbox_has(box, "d"), 0);
+    id = 500;
+    assert_int_equal(outbox_delete(box, &id, 1), 0);
+    outbox_close(box);
+    box = open_with(0, 0, true);
+    assert_true(outbox_next_id(box) > 501);
+    outbox_close(box);
+}
+
 TEST(a_retried_entry_waits_for_its_time_and_others_go_on)
 {
     outbox *box = open_box();
@@ -585,6 +608,7 @@ int main(void)
         CASE(payloads_are_bytes_empty_ones_included),
         CASE(a_transaction_is_all_or_nothing_with_its_metadata),
         CASE(an_id_is_never_used_again),
+        CASE(an_entry_may_have_an_id_of_the_callers_and_the_next_ones_are_larger),
         CASE(a_retried_entry_waits_for_its_time_and_others_go_on),
         CASE(the_next_due_time_is_known_when_nothing_is_due),
         CASE(dead_letters_keep_the_payload_and_the_reason_and_can_be_revived),
