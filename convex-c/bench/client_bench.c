@@ -10,14 +10,13 @@
  *         so many clients with so many queries each
  *     resubscribe QUERIES          until all have results again after a lost connection
  *     idle SECONDS                 CPU in that time
- *     http COUNT, curl COUNT       queries over HTTP one by one, and by a bare loop of libcurl
+ *     http COUNT                   queries over HTTP one by one; as curl_bench.c by libcurl alone
  * Prints one line of JSON when the job is done and ends with its standard input, so that its
  * memory can be looked at. And against dev/convex-backend, printing microseconds only:
  *     backend-mutate COUNT         calls of bench:insert {n, text}, one by one
  * Exit status: 0 done, 1 failed, 2 bad usage. */
 #include <convex/convex.h>
 
-#include <curl/curl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,43 +307,6 @@ static int job_http(const char *url, const long *n)
     return 0;
 }
 
-static size_t keep(char *data, size_t size, size_t count, void *user)
-{
-    *(size_t *)user += size * count;
-    return size * count;
-}
-
-static int job_curl(const char *url, const long *n)
-{
-    static const char body[] =
-        "{\"path\":\"bench:query\",\"format\":\"convex_encoded_json\",\"args\":[{\"n\":1}]}";
-    CURL *curl = curl_easy_init();
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    char address[256];
-    size_t got = 0;
-    bench b;
-
-    snprintf(address, sizeof address, "%s/api/query", url);
-    curl_easy_setopt(curl, CURLOPT_URL, address);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &got);
-    bench_init(&b, n[0]);
-    while (b.seen < b.wanted) {
-        double began = bench_now_us();
-        if (curl_easy_perform(curl) != CURLE_OK)
-            return 1;
-        bench_note(&b, bench_now_us() - began);
-    }
-    bench_print(&b);
-    bench_wait();
-    curl_easy_cleanup(curl);
-    curl_slist_free_all(headers);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     static const bench_job jobs[] = {{"stream", 4, job_stream},
@@ -353,7 +315,6 @@ int main(int argc, char **argv)
                                      {"resubscribe", 1, job_resubscribe},
                                      {"idle", 1, job_idle},
                                      {"http", 1, job_http},
-                                     {"curl", 1, job_curl},
                                      {"backend-mutate", 1, job_backend_mutate},
                                      {NULL, 0, NULL}};
     return bench_main(jobs, argc, argv);

@@ -59,16 +59,25 @@ static bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
+/* In pieces, and no further than its end: what it costs must not depend on its length. */
 static bool read_head(int fd, char *ret, size_t size)
 {
     size_t len = 0;
 
     while (len + 1 < size) {
-        if (recv(fd, ret + len, 1, 0) != 1)
+        ssize_t seen = recv(fd, ret + len, size - 1 - len, MSG_PEEK);
+        const char *end;
+        if (seen <= 0)
             return false;
-        ret[++len] = '\0';
-        if (len >= 4 && memcmp(ret + len - 4, "\r\n\r\n", 4) == 0)
+        ret[len + (size_t)seen] = '\0';
+        end = strstr(ret, "\r\n\r\n");
+        if (!read_all(fd, ret + len, end ? (size_t)(end + 4 - ret) - len : (size_t)seen))
+            return false;
+        len += (size_t)seen;
+        if (end) {
+            ret[end + 4 - ret] = '\0';
             return true;
+        }
     }
     return false;
 }

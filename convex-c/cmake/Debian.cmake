@@ -48,10 +48,10 @@ endfunction()
 
 set(CPACK_COMPONENTS_ALL "")
 set(runtime libconvex${CONVEX_SOVERSION})
-convex_library_package(convex "" "Convex client for C - shared library"
+convex_library_package(convex "libcurl4t64 | libcurl4" "Convex client for C - shared library"
   "Live queries, mutations that take effect exactly once, calls over HTTP and\nservice identities for programs in C that talk to a Convex deployment.")
 convex_package(libconvex-dev libdevel
-  "${runtime} (= ${version}), libcurl4-openssl-dev | libcurl-dev, libjwt-dev, libssl-dev, zlib1g-dev"
+  "${runtime} (= ${version}), libjwt-dev, libssl-dev, zlib1g-dev"
   "Convex client for C - development files"
   "The headers, the static library, files for CMake and pkg-config, and the\nmanual page of a client for Convex deployments.")
 if(TARGET convex-outbox)

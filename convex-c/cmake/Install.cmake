@@ -60,7 +60,7 @@ function(convex_install_library target name description export)
     COMPONENT lib${name}-dev)
 endfunction()
 
-convex_install_library(convex-c convex "${CONVEX_DESCRIPTION}" convex PRIVATE libcurl openssl libjwt zlib)
+convex_install_library(convex-c convex "${CONVEX_DESCRIPTION}" convex PRIVATE libcrypto libjwt zlib)
 install(DIRECTORY include/convex DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT libconvex-dev
   PATTERN include/convex/outbox.h EXCLUDE PATTERN include/convex/lws.h EXCLUDE)
 # The others need libraries that not everybody has, and are there when those were.

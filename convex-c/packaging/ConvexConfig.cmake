@@ -7,7 +7,6 @@ include("${CMAKE_CURRENT_LIST_DIR}/ConvexBindings.cmake")
 
 if("static" IN_LIST Convex_FIND_COMPONENTS)
   find_dependency(Threads)
-  find_dependency(CURL)
   find_dependency(OpenSSL)
   find_dependency(ZLIB)
   find_dependency(PkgConfig)

@@ -90,7 +90,7 @@ convex_status cvx_link_init(cvx_link *link, const cvx_link_config *config, conve
                                     .epoll_fd = config->epoll_fd,
                                     .epoll_tag = config->epoll_tag,
                                     .network = &link->network};
-        link->transport = factory ? factory->make(factory, &how) : cvx_transport_curl_new(&how);
+        link->transport = factory ? factory->make(factory, &how) : cvx_transport_socket_new(&how);
     }
     if (!link->transport) {
         cvx_link_done(link);

@@ -2,7 +2,6 @@
  *
  * Owns the settings, the credential and the engine with its kept connections. Any
  * thread; after convex_http_new() only the engine changes, under its own lock. */
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -59,14 +58,6 @@ static convex_status fill(convex_http *http, const convex_http_options *options,
     return cvx_auth_copy(options->auth, &http->mem, &http->auth, reterr);
 }
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_state = CURLE_FAILED_INIT;
-
-static void init_curl(void)
-{
-    curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 convex_status convex_http_new(const convex_http_options *options, convex_http **ret,
                               convex_error *reterr)
 {
@@ -75,9 +66,9 @@ convex_status convex_http_new(const convex_http_options *options, convex_http **
     const char *fault = fault_of(options);
     if (fault != NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);
-    pthread_once(&curl_once, init_curl);
-    if (curl_state != CURLE_OK)
-        return cvx_fail(reterr, CONVEX_ENOMEM, "cannot start libcurl");
+    fault = cvx_curl_load();
+    if (fault != NULL)
+        return cvx_fail(reterr, CONVEX_ENETWORK, "%s", fault);
     convex_mem mem = cvx_mem(&options->mem);
     convex_http *http = cvx_alloc(&mem, sizeof *http);
     if (http == NULL)

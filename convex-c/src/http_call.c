@@ -4,9 +4,8 @@
  * Invariant: a call that may have changed something is repeated only after an answer that
  * says that nothing took effect. */
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
-
-#include <openssl/rand.h>
 
 #include "auth_internal.h"
 #include "error_internal.h"
@@ -225,7 +224,7 @@ static convex_status send_as(call *c, convex_error *reterr)
 static bool wait_a_little(const call *c, unsigned most)
 {
     uint32_t chance = 0;
-    if (RAND_bytes((unsigned char *)&chance, sizeof chance) != 1)
+    if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
         chance = UINT32_MAX;
     unsigned ms = (unsigned)((uint64_t)most * chance >> 32) + 1;
     struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};

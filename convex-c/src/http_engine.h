@@ -2,10 +2,11 @@
 #ifndef CVX_HTTP_ENGINE_H
 #define CVX_HTTP_ENGINE_H
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "curl.h"
 
 enum { CVX_HTTP_IDLE_MAX = 8 };
 

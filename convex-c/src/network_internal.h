@@ -2,11 +2,11 @@
 #ifndef CVX_NETWORK_INTERNAL_H
 #define CVX_NETWORK_INTERNAL_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 
 #include "convex/mem.h"
 #include "convex/network.h"
+#include "curl.h"
 
 /* NULL, or what is wrong with a deployment's URL or the way to it, in words for a person. */
 const char *cvx_network_fault(const convex_network *network, const char *url);

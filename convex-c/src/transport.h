@@ -65,7 +65,7 @@ struct convex_transport_factory {
                            const cvx_transport_config *config);
 };
 
-/* libcurl: DNS, proxies and TLS are its business. NULL when memory is short. */
-cvx_transport *cvx_transport_curl_new(const cvx_transport_config *config);
+/* A socket; proxies and TLS are libcurl's business. NULL when memory or descriptors are short. */
+cvx_transport *cvx_transport_socket_new(const cvx_transport_config *config);
 
 #endif

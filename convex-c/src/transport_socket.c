@@ -1,15 +1,15 @@
-/* transport_curl.c - the transport that connects with libcurl.
- * Owns one multi handle (so that CA certificates and DNS answers are kept between
- * connections) and at most one easy handle. One thread. Invariant: an easy handle that
- * is open stays in the multi handle, because removing it would end its connection.
+/* transport_socket.c - the default transport.
+ * Where plain TCP is all that is needed it connects by itself (dial.h). A proxy and TLS are
+ * libcurl's business, which is loaded for them; without TLS the connected socket is taken over
+ * from it, and its handles go. Owns that socket, or one multi handle (so that CA certificates and
+ * DNS answers are kept between connections) and at most one easy handle. One thread. Invariant: an
+ * easy handle that is open stays in the multi handle, because removing it would end its connection.
  *
- * While it connects, libcurl says which descriptors it waits for; once open the
- * socket is registered by us. TLS can hold bytes that no descriptor announces, so
- * a reader must go on until CVX_IO_AGAIN. Without TLS libcurl has nothing more to do
- * once connected: the socket is ours then, and its handles go. */
+ * While it connects, connecting_fd says what is waited for; once open the socket is registered by
+ * us. TLS can hold bytes that no descriptor announces, so a reader must go on until
+ * CVX_IO_AGAIN. */
 #include "transport.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "curl.h"
+#include "dial.h"
 #include "mem.h"
 #include "network_internal.h"
 
@@ -27,12 +29,14 @@
  * same bytes at the same place, so they are kept here. */
 enum { STAGE_SIZE = 16 * 1024 };
 
-typedef struct curl_transport {
+typedef struct socket_transport {
     cvx_transport base;
     cvx_transport_config config;
     CURLM *multi;
     CURL *easy;
-    int connecting_fd;    /* an epoll descriptor with what libcurl waits for */
+    cvx_dial dial;
+    bool dialing;
+    int connecting_fd;    /* an epoll descriptor with what is waited for meanwhile */
     curl_socket_t socket; /* of the open connection, registered outside; ours without TLS */
     cvx_transport_state state;
     int64_t now, deadline;
@@ -43,11 +47,11 @@ typedef struct curl_transport {
     size_t staged;
     char curl_error[CURL_ERROR_SIZE];
     char error[CURL_ERROR_SIZE + 64];
-} curl_transport;
+} socket_transport;
 
-static curl_transport *self_of(const cvx_transport *transport)
+static socket_transport *self_of(const cvx_transport *transport)
 {
-    return (curl_transport *)(uintptr_t)transport;
+    return (socket_transport *)(uintptr_t)transport;
 }
 
 /* ---- what libcurl waits for ---- */
@@ -62,7 +66,7 @@ static void watch(int epoll_fd, int fd, uint32_t events, uint64_t data)
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void watch_socket(curl_transport *self, uint32_t events)
+static void watch_socket(socket_transport *self, uint32_t events)
 {
     watch(self->config.epoll_fd, self->socket, events, self->config.epoll_tag);
 }
@@ -74,7 +78,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *p
         [CURL_POLL_OUT] = EPOLLOUT, [CURL_POLL_INOUT] = EPOLLIN | EPOLLOUT,
         [CURL_POLL_REMOVE] = 0,
     };
-    curl_transport *self = user;
+    socket_transport *self = user;
 
     watch(self->connecting_fd, fd, events[what], (uint64_t)fd);
     return 0;
@@ -82,7 +86,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *p
 
 static int on_timer(CURLM *multi, long timeout_ms, void *user)
 {
-    curl_transport *self = user;
+    socket_transport *self = user;
 
     self->due = timeout_ms == 0;
     self->deadline = timeout_ms < 0 ? INT64_MAX : self->now + timeout_ms;
@@ -91,7 +95,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
 
 /* ---- connecting ---- */
 
-static void drop_easy(curl_transport *self)
+static void drop_easy(socket_transport *self)
 {
     if (self->easy) {
         curl_multi_remove_handle(self->multi, self->easy);
@@ -102,7 +106,7 @@ static void drop_easy(curl_transport *self)
 
 static void close_transport(cvx_transport *transport)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
 
     if (self->socket != CURL_SOCKET_BAD) {
         watch_socket(self, 0);
@@ -110,6 +114,8 @@ static void close_transport(cvx_transport *transport)
             close(self->socket);
     }
     self->socket = CURL_SOCKET_BAD;
+    cvx_dial_stop(&self->dial);
+    self->dialing = false;
     drop_easy(self);
     self->state = CVX_TRANSPORT_IDLE;
     self->deadline = INT64_MAX;
@@ -117,7 +123,7 @@ static void close_transport(cvx_transport *transport)
     self->staged = 0;
 }
 
-static cvx_transport_state fail(curl_transport *self, const char *what, CURLcode code)
+static cvx_transport_state fail(socket_transport *self, const char *what, CURLcode code)
 {
     snprintf(self->error, sizeof self->error, "%s: %s", what,
              cvx_network_words(code, self->curl_error));
@@ -126,7 +132,7 @@ static cvx_transport_state fail(curl_transport *self, const char *what, CURLcode
     return self->state;
 }
 
-static bool set_up(curl_transport *self, CURL *easy, const char *url)
+static bool set_up(socket_transport *self, CURL *easy, const char *url)
 {
     bool ok = curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
 
@@ -143,19 +149,19 @@ static bool set_up(curl_transport *self, CURL *easy, const char *url)
     return ok && cvx_network_apply(self->config.network, easy) == CURLE_OK;
 }
 
-/* Whether libcurl must stay on the way: with TLS to the server, or to the proxy. */
-static bool needs_tls(const curl_transport *self, const char *url)
+/* The proxy for this URL, libcurl's choice as to exceptions; NULL or "": none. */
+static const char *proxy_of(const socket_transport *self)
 {
     const char *proxy = self->config.network->proxy;
 
     if (!proxy && !self->config.network->unix_socket)
         for (size_t i = 0; i < 3 && !proxy; i++)
             proxy = getenv((const char *[]){"http_proxy", "all_proxy", "ALL_PROXY"}[i]);
-    return strncasecmp(url, "https:", 6) == 0 || (proxy && strncasecmp(proxy, "https:", 6) == 0);
+    return proxy;
 }
 
 /* What is used while connecting, and with TLS later on. */
-static bool get_tools(curl_transport *self)
+static bool get_tools(socket_transport *self)
 {
     if (!self->multi) {
         self->multi = curl_multi_init();
@@ -171,27 +177,49 @@ static bool get_tools(curl_transport *self)
     return !self->tls || self->stage;
 }
 
-static convex_status connect_transport(cvx_transport *transport, const char *url)
+static convex_status connect_by_libcurl(socket_transport *self, const char *url)
 {
-    curl_transport *self = self_of(transport);
+    const char *fault = cvx_curl_load();
     CURL *easy;
 
-    close_transport(transport);
-    self->curl_error[0] = '\0';
-    self->tls = needs_tls(self, url);
+    if (fault) {
+        snprintf(self->curl_error, sizeof self->curl_error, "%s", fault);
+        fail(self, "connecting failed", CURLE_FAILED_INIT);
+        return CONVEX_OK;
+    }
     easy = get_tools(self) ? curl_easy_init() : NULL;
     if (!easy || !set_up(self, easy, url) || curl_multi_add_handle(self->multi, easy) != CURLM_OK) {
-        curl_easy_cleanup(easy);
+        if (easy)
+            curl_easy_cleanup(easy);
         return CONVEX_ENOMEM;
     }
     self->easy = easy;
+    return CONVEX_OK;
+}
+
+static convex_status connect_transport(cvx_transport *transport, const char *url)
+{
+    socket_transport *self = self_of(transport);
+    const char *proxy = proxy_of(self), *unix_socket = self->config.network->unix_socket;
+    bool tls = strncasecmp(url, "https:", 6) == 0;
+
+    close_transport(transport);
+    self->curl_error[0] = '\0';
+    self->tls = tls || (proxy && strncasecmp(proxy, "https:", 6) == 0);
     self->state = CVX_TRANSPORT_CONNECTING;
     self->due = true;
+    self->dialing = !tls && (!proxy || !proxy[0]);
+    if (!self->dialing)
+        return connect_by_libcurl(self, url);
+    if (unix_socket)
+        cvx_dial_start_unix(&self->dial, unix_socket);
+    else
+        cvx_dial_start(&self->dial, url);
     return CONVEX_OK;
 }
 
 /* Takes the socket over, and lets libcurl go. */
-static void take_socket(curl_transport *self)
+static void take_socket(socket_transport *self)
 {
     self->socket = fcntl(self->socket, F_DUPFD_CLOEXEC, 0);
     drop_easy(self);
@@ -199,14 +227,8 @@ static void take_socket(curl_transport *self)
     self->multi = NULL;
 }
 
-static cvx_transport_state connected(curl_transport *self)
+static cvx_transport_state opened(socket_transport *self)
 {
-    CURLcode code = curl_easy_getinfo(self->easy, CURLINFO_ACTIVESOCKET, &self->socket);
-
-    if (code == CURLE_OK && self->socket != CURL_SOCKET_BAD && !self->tls)
-        take_socket(self);
-    if (code != CURLE_OK || self->socket == CURL_SOCKET_BAD)
-        return fail(self, "connecting failed", CURLE_COULDNT_CONNECT);
     self->state = CVX_TRANSPORT_OPEN;
     self->deadline = INT64_MAX;
     self->due = false;
@@ -214,7 +236,32 @@ static cvx_transport_state connected(curl_transport *self)
     return self->state;
 }
 
-static void run_libcurl(curl_transport *self)
+static cvx_transport_state connected(socket_transport *self)
+{
+    CURLcode code = curl_easy_getinfo(self->easy, CURLINFO_ACTIVESOCKET, &self->socket);
+
+    if (code == CURLE_OK && self->socket != CURL_SOCKET_BAD && !self->tls)
+        take_socket(self);
+    if (code != CURLE_OK || self->socket == CURL_SOCKET_BAD)
+        return fail(self, "connecting failed", CURLE_COULDNT_CONNECT);
+    return opened(self);
+}
+
+static cvx_transport_state process_dial(socket_transport *self)
+{
+    cvx_dial_state state = cvx_dial_process(&self->dial, self->now, &self->socket);
+
+    self->due = false;
+    self->deadline = self->dial.next_at;
+    if (state == CVX_DIAL_DONE)
+        return opened(self);
+    if (state == CVX_DIAL_WAITING)
+        return self->state;
+    snprintf(self->curl_error, sizeof self->curl_error, "%s", self->dial.error);
+    return fail(self, "connecting failed", CURLE_COULDNT_CONNECT);
+}
+
+static void run_libcurl(socket_transport *self)
 {
     struct epoll_event events[8];
     int running, count = epoll_wait(self->connecting_fd, events, 8, 0);
@@ -234,13 +281,15 @@ static void run_libcurl(curl_transport *self)
 
 static cvx_transport_state process(cvx_transport *transport, int64_t now_ms)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
     CURLMsg *message;
     int left;
 
     self->now = now_ms;
     if (self->state != CVX_TRANSPORT_CONNECTING)
         return self->state;
+    if (self->dialing)
+        return process_dial(self);
     run_libcurl(self);
     while ((message = curl_multi_info_read(self->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE || message->easy_handle != self->easy)
@@ -254,20 +303,20 @@ static cvx_transport_state process(cvx_transport *transport, int64_t now_ms)
 
 static int64_t deadline(const cvx_transport *transport)
 {
-    const curl_transport *self = self_of(transport);
+    const socket_transport *self = self_of(transport);
     return self->due ? self->now : self->deadline;
 }
 
 /* ---- bytes ---- */
 
-static cvx_io broken(curl_transport *self, CURLcode code)
+static cvx_io broken(socket_transport *self, CURLcode code)
 {
     fail(self, "connection lost", code);
     return CVX_IO_BROKEN;
 }
 
 /* After a call on our own socket that moved nothing. */
-static cvx_io refused(curl_transport *self)
+static cvx_io refused(socket_transport *self)
 {
     if (errno == EAGAIN || errno == EINTR)
         return CVX_IO_AGAIN;
@@ -275,7 +324,7 @@ static cvx_io refused(curl_transport *self)
     return broken(self, CURLE_RECV_ERROR);
 }
 
-static cvx_io receive_plain(curl_transport *self, void *ret, size_t capacity, size_t *ret_len)
+static cvx_io receive_plain(socket_transport *self, void *ret, size_t capacity, size_t *ret_len)
 {
     ssize_t got;
 
@@ -291,7 +340,7 @@ static cvx_io receive_plain(curl_transport *self, void *ret, size_t capacity, si
     return got > 0 ? CVX_IO_MOVED : CVX_IO_END;
 }
 
-static cvx_io send_plain(curl_transport *self, const void *data, size_t len, size_t *ret_len)
+static cvx_io send_plain(socket_transport *self, const void *data, size_t len, size_t *ret_len)
 {
     ssize_t sent = len > 0 ? send(self->socket, data, len, MSG_NOSIGNAL) : 0;
 
@@ -303,7 +352,7 @@ static cvx_io send_plain(curl_transport *self, const void *data, size_t len, siz
 
 static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size_t *ret_len)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
     CURLcode code;
 
     if (self->state != CVX_TRANSPORT_OPEN)
@@ -319,7 +368,7 @@ static cvx_io receive(cvx_transport *transport, void *ret, size_t capacity, size
     return *ret_len > 0 ? CVX_IO_MOVED : CVX_IO_END;
 }
 
-static cvx_io send_sealed(curl_transport *self, const void *data, size_t len, size_t *ret_len)
+static cvx_io send_sealed(socket_transport *self, const void *data, size_t len, size_t *ret_len)
 {
     CURLcode code;
 
@@ -331,7 +380,7 @@ static cvx_io send_sealed(curl_transport *self, const void *data, size_t len, si
 }
 
 /* The stage first; what it holds was taken from the caller before. */
-static cvx_io flush_stage(curl_transport *self)
+static cvx_io flush_stage(socket_transport *self)
 {
     while (self->staged > 0) {
         size_t sent = 0;
@@ -346,7 +395,7 @@ static cvx_io flush_stage(curl_transport *self)
 
 static cvx_io send_bytes(cvx_transport *transport, const void *data, size_t len, size_t *ret_len)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
     cvx_io io;
 
     if (self->state != CVX_TRANSPORT_OPEN)
@@ -367,7 +416,7 @@ static cvx_io send_bytes(cvx_transport *transport, const void *data, size_t len,
 
 static void want_write(cvx_transport *transport, bool want)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
 
     want = want || self->staged > 0;
     if (self->state != CVX_TRANSPORT_OPEN || want == self->want_write)
@@ -383,7 +432,7 @@ static const char *error(const cvx_transport *transport)
 
 static void free_transport(cvx_transport *transport)
 {
-    curl_transport *self = self_of(transport);
+    socket_transport *self = self_of(transport);
     convex_mem mem = self->config.mem;
 
     close_transport(transport);
@@ -391,12 +440,11 @@ static void free_transport(cvx_transport *transport)
         curl_multi_cleanup(self->multi);
     if (self->connecting_fd >= 0)
         close(self->connecting_fd);
-    curl_global_cleanup();
     cvx_free(&mem, self->stage);
     cvx_free(&mem, self);
 }
 
-static const cvx_transport_ops curl_ops = {
+static const cvx_transport_ops socket_ops = {
     .connect = connect_transport,
     .process = process,
     .deadline = deadline,
@@ -408,23 +456,22 @@ static const cvx_transport_ops curl_ops = {
     .free = free_transport,
 };
 
-cvx_transport *cvx_transport_curl_new(const cvx_transport_config *config)
+cvx_transport *cvx_transport_socket_new(const cvx_transport_config *config)
 {
-    curl_transport *self = cvx_alloc(&config->mem, sizeof *self);
+    socket_transport *self = cvx_alloc(&config->mem, sizeof *self);
 
     if (!self)
         return NULL;
-    *self = (curl_transport){
-        .base.ops = &curl_ops, .config = *config, .socket = CURL_SOCKET_BAD, .deadline = INT64_MAX};
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        cvx_free(&config->mem, self);
-        return NULL;
-    }
+    *self = (socket_transport){.base.ops = &socket_ops,
+                               .config = *config,
+                               .socket = CURL_SOCKET_BAD,
+                               .deadline = INT64_MAX};
     self->connecting_fd = epoll_create1(EPOLL_CLOEXEC);
     if (self->connecting_fd < 0) {
         free_transport(&self->base);
         return NULL;
     }
+    self->dial = (cvx_dial){.epoll_fd = self->connecting_fd, .next_at = INT64_MAX};
     watch(config->epoll_fd, self->connecting_fd, EPOLLIN, config->epoll_tag);
     return &self->base;
 }

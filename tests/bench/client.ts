@@ -51,13 +51,14 @@ interface Figures {
   started_us: number; // from the process's start to its job's end, where it says when that was
 }
 
-type Who = "js" | "py" | "floor" | "c";
+type Who = "js" | "py" | "floor" | "c" | "curl";
 type Job = [name: string, ...numbers: number[]];
 const NAMES: Record<Who, string> = {
   js: "convex JS",
   py: "convex-py",
   floor: "floor",
   c: "convex-c",
+  curl: "libcurl",
 };
 
 let url = "";
@@ -81,6 +82,7 @@ async function play(who: Who, [name, ...numbers]: Job): Promise<Figures> {
     py: python,
     floor: binary("convex_bench_floor"),
     c: binary("convex_client_bench"),
+    curl: binary("convex_curl_bench"),
   }[who];
   const args = [name, url, ...numbers.map(String)];
   if (who === "js") args.unshift(official);
@@ -388,7 +390,7 @@ async function resubscription(): Promise<void> {
 
 async function http(): Promise<void> {
   const { floor, c } = await rounds({
-    floor: ["c", ["curl", 4000]],
+    floor: ["curl", ["curl", 4000]],
     c: ["c", ["http", 4000]],
   });
   row(

@@ -124,7 +124,7 @@ typedef struct convex_options {
     convex_network network;                    /* copied */
     const convex_transport_factory *transport; /* borrowed for the client's life; who opens and
                                                   serves the connection, such as convex/lws.h; NULL:
-                                                  libcurl */
+                                                  a socket, with libcurl for proxies and TLS */
 } convex_options;
 
 #ifdef __cplusplus
