@@ -83,17 +83,20 @@ static bool lookup_start_thread(lookup *l)
     return ok;
 }
 
-/* "http://host:port" or "http://[v6]:port"; the port may be missing. */
+/* "http://host:port" or "http://[v6%25zone]:port"; port and zone may be missing. */
 static bool lookup_parse(lookup *l, const char *url)
 {
     const char *host = strstr(url, "://") + 3;
     bool bracket = host[0] == '[';
     size_t len = strcspn(host += bracket, bracket ? "]" : ":");
     const char *port = host + len + (bracket && host[len] == ']');
+    char *zone;
 
     if (len >= sizeof l->host)
         return false;
     memcpy(l->host, host, len);
+    if (bracket && (zone = strstr(l->host, "%25")) != NULL) /* "%", as URLs spell it */
+        memmove(zone + 1, zone + 3, strlen(zone + 3) + 1);
     snprintf(l->port, sizeof l->port, "%s", port[0] == ':' && port[1] ? port + 1 : "80");
     return true;
 }

@@ -126,6 +126,7 @@ TEST(a_failure_names_the_host_and_the_reason)
     assert_fails(refused, "127.0.0.1: ", "refused");
     snprintf(refused, sizeof refused, "http://localhost:%u", port);
     assert_fails(refused, "localhost: ", "refused");
+    assert_fails("http://[::1%25nowhere]:1", "::1%nowhere: ", "");
     memset(url + 7, 'a', 64); /* no label of a name is so long */
     assert_fails(url, "aaaa: ", "");
     memset(url + 7, 'a', sizeof url - 8);

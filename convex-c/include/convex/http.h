@@ -82,7 +82,8 @@ typedef struct convex_http_options {
 
 /* Makes a client; nothing is sent yet.
  *   ret  owned, release with convex_http_free()
- * Returns CONVEX_OK, CONVEX_EINVAL (the error names the option) or CONVEX_ENOMEM. */
+ * Returns CONVEX_OK, CONVEX_EINVAL (the error names the option), CONVEX_ENETWORK (libcurl cannot be
+ * loaded) or CONVEX_ENOMEM. */
 CONVEX_API convex_status convex_http_new(const convex_http_options *options, convex_http **ret,
                                          convex_error *reterr);
 /* While no call is under way. NULL is fine. */

@@ -8,8 +8,7 @@
  * first page.
  *
  * Optimistic updates (convex/optimistic.h) of the pages' queries show in the list.
- * Threads and callbacks are as in convex/client.h.
- * Facts: usePaginatedQuery and PaginatedQueryClient of the official JS client 1.48. */
+ * Threads and callbacks are as in convex/client.h. */
 #ifndef CONVEX_PAGES_H
 #define CONVEX_PAGES_H
 

@@ -32,7 +32,8 @@ CONVEX_API const char *convex_result_error_message(const convex_result *result, 
  * error, or none. */
 CONVEX_API const convex_value *convex_result_error_data(const convex_result *result);
 
-/* What the function printed, each line as "[LEVEL] text". */
+/* What the function printed, each line as "[LEVEL] text": how many lines, and one of them (NULL
+ * past the end; `len` may be NULL). */
 CONVEX_API size_t convex_result_log_count(const convex_result *result);
 CONVEX_API const char *convex_result_log_at(const convex_result *result, size_t i, size_t *len);
 

@@ -6,7 +6,7 @@
  * atomic. Every reader accepts NULL (as "absent"), so lookups chain.
  *
  * Strings are UTF-8 with a length and may contain NUL; the pointers handed out
- * are also NUL-terminated. Facts: Convex's value encoding, convex_encoded_json. */
+ * are also NUL-terminated. */
 #ifndef CONVEX_VALUE_H
 #define CONVEX_VALUE_H
 
@@ -65,13 +65,16 @@ CONVEX_API const uint8_t *convex_value_bytes(const convex_value *value, size_t *
 CONVEX_API size_t convex_value_count(const convex_value *value); /* items or fields, else 0 */
 /* Item i of an array, or value of field i of an object in key order; NULL past the end. */
 CONVEX_API const convex_value *convex_value_at(const convex_value *value, size_t i);
+/* The name of field i of an object, borrowed from the tree; NULL past the end, and of no object.
+ * `len` may be NULL. */
 CONVEX_API const char *convex_value_key_at(const convex_value *value, size_t i, size_t *len);
 /* One field by its exact name; fields are sorted, so this is a binary search. */
 CONVEX_API const convex_value *convex_value_field(const convex_value *value, const char *name);
 /* A path such as "user.roles[0].name"; NULL when any step is absent. A name that holds a
  * dot or a bracket is out of its reach. */
 CONVEX_API const convex_value *convex_value_get(const convex_value *value, const char *path);
-/* The readers above, at a path; `fallback` when it is absent or of another type. */
+/* The readers above, at a path; `fallback`, for texts and bytes NULL, when it is absent or of
+ * another type. */
 CONVEX_API bool convex_value_get_bool(const convex_value *value, const char *path, bool fallback);
 CONVEX_API int64_t convex_value_get_int64(const convex_value *value, const char *path,
                                           int64_t fallback);
@@ -90,17 +93,22 @@ CONVEX_API const uint8_t *convex_value_get_bytes(const convex_value *value, cons
  *   max_depth  0 means Convex's limit for values (64), at most 512. Above 64 the outer
  *              max_depth - 64 levels count as an envelope (a frame around values), whose
  *              arrays and objects may hold more than a value's may
- *   ret        owned; untouched on error
+ *   mem        of the tree; NULL: libc
+ *   ret        owned, release with convex_value_unref(); untouched on error
  * Returns CONVEX_OK, CONVEX_EINVAL (message names path and byte), CONVEX_ELIMIT, CONVEX_ENOMEM. */
 CONVEX_API convex_status convex_value_parse(const char *json, size_t len, convex_format format,
                                             unsigned max_depth, const convex_mem *mem,
                                             convex_value **ret, convex_error *reterr);
 /* Canonical text: compact, keys in byte order, shortest numbers that round-trip, spelled
- * as ECMAScript does (1, not 1.0). CONVEX_EINVAL when ENCODED meets a name in "$", which
- * only PLAIN text and the builder can make.
- *   ret  owned, NUL-terminated, release with convex_text_free(ret, mem) */
+ * as ECMAScript does (1, not 1.0).
+ *   mem  of the text; NULL: libc
+ *   ret  owned, NUL-terminated, release with convex_text_free(ret, mem); untouched on error
+ *   len  may be NULL: bytes of it, the NUL not counted
+ * Returns CONVEX_OK, CONVEX_ENOMEM, or CONVEX_EINVAL when `value` is NULL, and when ENCODED meets a
+ * name in "$", which only PLAIN text and the builder can make. */
 CONVEX_API convex_status convex_value_print(const convex_value *value, convex_format format,
                                             const convex_mem *mem, char **ret, size_t *len);
+/* With the mem it was made with; a NULL text is fine. */
 CONVEX_API void convex_text_free(char *text, const convex_mem *mem);
 
 /* ---- relations ---- */
@@ -110,7 +118,8 @@ CONVEX_API bool convex_value_equal(const convex_value *a, const convex_value *b)
 CONVEX_API int convex_value_compare(const convex_value *a, const convex_value *b);
 /* Convex's size metric in bytes, the one its limits are stated in. */
 CONVEX_API size_t convex_value_size(const convex_value *value);
-/* Checks names, counts, nesting and size against the limits for arguments and results. */
+/* Checks names, counts, nesting and size against Convex's limits for arguments and results.
+ * Returns CONVEX_OK, or CONVEX_EINVAL or CONVEX_ELIMIT; the error names the offending path. */
 CONVEX_API convex_status convex_value_check(const convex_value *value, convex_error *reterr);
 
 /* ---- building ---- */
@@ -125,8 +134,9 @@ CONVEX_API convex_status convex_value_check(const convex_value *value, convex_er
  *     status = convex_builder_finish(b, &value, &error);
  *     convex_builder_free(b); */
 typedef struct convex_builder convex_builder;
-CONVEX_API convex_builder *convex_builder_new(const convex_mem *mem); /* NULL: no memory */
-CONVEX_API void convex_builder_free(convex_builder *b);
+/* `mem` NULL: libc. Owned; NULL when memory is short. */
+CONVEX_API convex_builder *convex_builder_new(const convex_mem *mem);
+CONVEX_API void convex_builder_free(convex_builder *b); /* NULL is fine */
 CONVEX_API void convex_builder_begin_object(convex_builder *b);
 CONVEX_API void convex_builder_begin_array(convex_builder *b);
 CONVEX_API void convex_builder_end(convex_builder *b); /* of the innermost open one */
