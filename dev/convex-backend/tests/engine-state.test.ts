@@ -90,7 +90,11 @@ test("what an action leaves running ends with it", async () => {
 });
 
 test("modules that wait at their top level are loaded all the same", async () => {
-  const app = await bench("state");
+  const lines: string[] = [];
+  const app = await bench("state", {
+    log: (_level, message) => lines.push(message),
+  });
+  assert.match(lines.join("\n"), /modules, [1-9]\d* of them evaluated anew/);
   const request = await pushRequest(fixture("state"));
   request.appDefinition.changedModules.push({
     path: "waits.js",

@@ -37,6 +37,8 @@ export type Claims = {
 type Internal = FunctionReference<"query" | "mutation" | "action", "internal">;
 
 export class Deployment {
+  /** The backend's lines so far. */
+  readonly log: readonly string[];
   #process: ChildProcess;
   #directory: string;
   #adminKey: string;
@@ -47,12 +49,14 @@ export class Deployment {
     readonly url: string,
     parts: {
       process: ChildProcess;
+      log: string[];
       directory: string;
       adminKey: string;
       servicePem: string;
     },
   ) {
     this.#process = parts.process;
+    this.log = parts.log;
     this.#directory = parts.directory;
     this.#adminKey = parts.adminKey;
     this.#servicePem = parts.servicePem;
@@ -83,7 +87,8 @@ export class Deployment {
       [BACKEND, "--data", data, "--port", "0", "--site-port", "0"],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
-    const url = await listening(process);
+    const log: string[] = [];
+    const url = await listening(process, log);
     const keyFile = join(directory, "service-key.pem");
     const service = await run("node", [
       join(SCHEMA, "scripts/service-keys.mjs"),
@@ -92,6 +97,7 @@ export class Deployment {
     const people = await run("node", [join(SCHEMA, "scripts/auth-keys.mjs")]);
     const deployment = new Deployment(url, {
       process,
+      log,
       directory,
       adminKey,
       servicePem: readFileSync(keyFile, "utf8"),
@@ -295,8 +301,10 @@ function pick({ role }: Claims): { role?: string } {
 }
 
 // The log says where it listens, because nobody chose the ports.
-async function listening(process: ChildProcess): Promise<string> {
-  const lines: string[] = [];
+async function listening(
+  process: ChildProcess,
+  lines: string[],
+): Promise<string> {
   const reader = createInterface({ input: process.stderr! });
   return await new Promise((resolve, reject) => {
     reader.on("line", (line) => {

@@ -1,8 +1,10 @@
-// functionSpec.ts - function-spec.json, which the daemons' bindings are made from.
+// functionSpec.ts - function-spec.json, which the daemons' bindings are made from; and what
+// was deployed.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Deployment } from "./deployment";
 
@@ -31,4 +33,16 @@ export function functionSpec(start: () => Promise<Deployment>): void {
       "out of date: npm run spec -w schema",
     );
   });
+
+  test(
+    "no module remembers anything, which would make every call evaluate it anew",
+    { timeout: 30_000 },
+    async () => {
+      const { log } = await start();
+      const told = () =>
+        /push of \d+ modules, (\d+) of them/.exec(log.join("\n"))?.[1];
+      while (told() === undefined) await setTimeout(20);
+      assert.equal(told(), "0");
+    },
+  );
 }

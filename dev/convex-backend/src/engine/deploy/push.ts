@@ -51,7 +51,7 @@ import {
 } from "./schema.js";
 import { analyzeInThread } from "./analysis.js";
 import { checkCrons, cronDiff, cronWrites } from "./crons.js";
-import { scripted } from "./scripted.js";
+import { scripted, summaryOf } from "./scripted.js";
 import { backfill, storeModules } from "./stored.js";
 
 /** What the deployment is, besides its modules and tables; stored as one fact. */
@@ -211,6 +211,7 @@ export class Pushes {
 
   async start(request: PushRequest): Promise<PushStarted> {
     const push = await this.evaluate(request);
+    this.core.log("info", summaryOf(push.scripts));
     this.expire();
     const { record } = push;
     this.pushes.set(record.id, push);

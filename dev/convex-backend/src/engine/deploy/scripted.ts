@@ -33,6 +33,12 @@ export async function scripted(
   }
 }
 
+/** For the log: a module that remembers something makes every call dearer. */
+export function summaryOf(modules: DeployedModule[]): string {
+  const fresh = modules.filter(({ script }) => script?.isFresh);
+  return `push of ${modules.length} modules, ${fresh.length} of them evaluated anew for each call`;
+}
+
 type Made = DeployedModule & { script: Script };
 
 async function transformed(module: ModuleSource): Promise<Made> {
