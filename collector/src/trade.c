@@ -236,13 +236,13 @@ static void check_sides(verdict *self)
     bounds entry = bounds_of(&f->entry), target = bounds_of(&f->target), stop = bounds_of(&f->stop);
     bool moved = tells_of_itself(self); /* with a target reached, the stop follows */
     trade_side side = self->out->side;
-    for (size_t i = 0; i < f->target.count; i++)
-        moved = moved || f->target.hit[i];
     if (entry.any && target.any &&
         (side == TRADE_LONG    ? target.low <= entry.low
          : side == TRADE_SHORT ? target.high >= entry.high
                                : target.low <= entry.high && target.high >= entry.low))
         drop(self, &f->target);
+    for (size_t i = 0; i < f->target.count; i++)
+        moved = moved || f->target.hit[i];
     if (entry.any && stop.any && !moved &&
         (side == TRADE_LONG    ? stop.low >= entry.high
          : side == TRADE_SHORT ? stop.high <= entry.low

@@ -443,6 +443,15 @@ static trade_locale locale_of(const item_list *self, trade_range range)
     return locale;
 }
 
+/* "Leverage: 10" */
+static bool is_leverage(const item_list *self, size_t at)
+{
+    const item *before = beyond_marks(self, at, -1), *after = beyond_marks(self, at, 1);
+    return (before && (item_is(before, SENSE_LEVERAGE) || item_is(before, SENSE_CROSS) ||
+                       item_is(before, SENSE_ISOLATED) || item_is(before, SENSE_OTHER))) ||
+           (after && item_is(after, SENSE_LEVERAGE));
+}
+
 /* "BTC 65.4": nobody means dollars. */
 static void add_thousands(item *self, double least)
 {
@@ -476,7 +485,7 @@ void trade_items_value(item_list *self, trade_range range)
         else
             one->value[0] = '\0';
         one->size = one->readable ? strtod(value, NULL) : 0;
-        if (one->readable && range.thousands)
+        if (one->readable && range.thousands && !is_leverage(self, i))
             add_thousands(one, range.least);
     }
 }

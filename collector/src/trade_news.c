@@ -282,9 +282,9 @@ static bool is_amount(const item_list *list, size_t at)
 }
 
 /* The price right behind, past small words. */
-static const item *price_after(const item_list *list, size_t at)
+static const item *price_within(const item_list *list, size_t at, size_t reach_)
 {
-    for (size_t i = at + 1, n = 0; n < 6; i++, n++) {
+    for (size_t i = at + 1, n = 0; n < reach_; i++, n++) {
         const item *one = item_at(list, i);
         if (!one)
             return NULL;
@@ -296,6 +296,11 @@ static const item *price_after(const item_list *list, size_t at)
             return NULL;
     }
     return NULL;
+}
+
+static const item *price_after(const item_list *list, size_t at)
+{
+    return price_within(list, at, 6);
 }
 
 static bool moved_before(const item_list *list, size_t at)
@@ -590,8 +595,8 @@ static void settle(const item_list *list, trade_news *out, const bool *told)
     if (out->type == TRADE_TARGET_HIT || out->type == TRADE_STOP_HIT || out->type == TRADE_CLOSED) {
         out->percent = result;
         out->loss = loss;
-    } else if (out->type == TRADE_PARTIAL_CLOSE && !out->percent) {
-        out->percent = NULL;
+    } else if (out->type == TRADE_PARTIAL_CLOSE) {
+        out->price = price_within(list, (size_t)(out->said_to - list->items), 10);
     } else if (out->type != TRADE_PARTIAL_CLOSE) {
         out->percent = NULL;
     }

@@ -207,15 +207,17 @@ static trade_symbol split(const token *tokens, size_t n, size_t *at)
     bool dash = second < n && (is_mark(&tokens[second], '-') || is_mark(&tokens[second], '_')) &&
                 !tokens[second].spaced;
     bool name = known(base->text) != UNKNOWN || (base->upper && !trade_phrase_find(base->text));
+    bool bar = name && second + 1 < n && is_mark(&tokens[second], '|') &&
+               tokens[second + 1].kind == TOKEN_WORD && IN(tokens[second + 1].text, stable);
     bool bracket = name && second + 2 < n && is_mark(&tokens[second], '(') &&
                    !tokens[second].spaced && is_mark(&tokens[second + 2], ')'); /* "GUN(USDT)" */
-    second += slash || dash || bracket;
+    second += slash || dash || bracket || bar;
     if (second >= n || tokens[second].kind != TOKEN_WORD || !IN(tokens[second].text, quotes))
         return none;
     const char *quote = tokens[second].text;
-    bool adjacent = !slash && !dash && !bracket && tokens[second].start == base->end + 1 &&
+    bool adjacent = !slash && !dash && !bracket && !bar && tokens[second].start == base->end + 1 &&
                     !tokens[second].spaced; /* an underscore was dropped */
-    if ((!slash && !dash && !bracket && !adjacent) || (dash && tokens[second].spaced) ||
+    if ((!slash && !dash && !bracket && !bar && !adjacent) || (dash && tokens[second].spaced) ||
         IN(base->text, stable) || strcmp(base->text, quote) == 0 || !is_name(base->text, 1))
         return none;
     if (!slash && strstr(quote, "usd") == NULL && known(base->text) == UNKNOWN)

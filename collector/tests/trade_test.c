@@ -67,7 +67,7 @@ static void messages_written_after_the_reader_was_done_are_read(void **state)
 
 static void layouts_of_rooms_that_are_known_are_read(void **state)
 {
-    check_file("tests/trades/rooms.txt", 150);
+    check_file("tests/trades/rooms.txt", 200);
 }
 
 static void each_trade_of_a_message_is_read(void **state)
