@@ -19,6 +19,7 @@ static const double CERTAIN = 0.97, TOLD_IN_PART = 0.9, INFERRED = 0.8, UNSURE =
 /* What sort of words there are. */
 typedef struct talk {
     size_t asks, hedges, adverts, recaps, words;
+    size_t plain; /* words that mean nothing here */
 } talk;
 
 typedef struct verdict {
@@ -347,6 +348,7 @@ static talk talk_of(const item_list *list)
         t.adverts += one->sense == SENSE_ADVERT;
         t.recaps += one->sense == SENSE_RECAP;
         t.asks += one->asked;
+        t.plain += one->sense == SENSE_NONE;
     }
     return t;
 }
@@ -379,12 +381,23 @@ static bool is_short_call(const verdict *self)
            self->words <= 24;
 }
 
+/* "Example: BTC long ...", "last year we were long": no call of today. */
+static bool is_of_the_past(const verdict *self)
+{
+    for (int i = self->symbol - 1; i >= 0 && self->list->items[i].kind != ITEM_LINE; i--)
+        if (item_is(&self->list->items[i], SENSE_RECAP) && self->list->items[i].nth > 0)
+            return true;
+    return false;
+}
+
 static bool is_entry(const verdict *self)
 {
     const trade_fields *f = &self->fields;
     bool news = self->news.type != TRADE_NO_EVENT;
     bool full = (f->entry.count > 0 || f->kind == TRADE_MARKET) && f->target.count > 0 &&
                 (f->stop.count > 0 || f->target.count > 1);
+    if (is_of_the_past(self))
+        return false;
     if (!is_whole_entry(self))
         return !news && is_short_call(self);
     if (news && (!full || self->talk.recaps > 0))
@@ -406,11 +419,14 @@ static bool is_update(const verdict *self)
         return false;
     if (self->talk.hedges > 0 && self->symbol < 0 && !news->percent && news->n_targets == 0)
         return false; /* how it is done, or what somebody thinks */
+    if (news->loose && self->talk.recaps > 0)
+        return false;
     if (!news->loose)
         return self->words <= 120;
     if (self->symbol >= 0)
         return self->words <= 40;
-    return (news->leads && self->words <= 8) || (news->price && self->words <= 30);
+    return (news->leads && self->words <= 8 && self->talk.plain <= 3) ||
+           (news->price && self->words <= 30);
 }
 
 static void read_entry(verdict *self)

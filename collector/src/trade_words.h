@@ -53,7 +53,7 @@ typedef enum trade_sense {
 typedef struct trade_phrase {
     const char *text;
     trade_sense sense;
-    uint8_t value; /* of SENSE_NTH */
+    uint8_t value; /* of SENSE_NTH; of SENSE_RECAP: of what is long past, or was never so */
     bool comma;    /* in a language whose decimals have a comma */
 } trade_phrase;
 

@@ -81,7 +81,7 @@ static void check_spoiled(const trade_case *c, void *user)
     static char text[ROOM];
     trade found;
     hold(c, c->parts, c->n_parts, &found);
-    for (int round = 0; round < 120; round++) {
+    for (int round = 0; round < 100; round++) {
         trade_part part = c->parts[0];
         memcpy(text, part.text, part.size);
         spoil(text, &part.size, ROOM);
