@@ -79,6 +79,7 @@ struct collector {
     sources *sources;
     plugin *plugin;
     bool held_full, held_gap; /* why the gateway is held */
+    int keep_error;           /* why events cannot be stored, a negative errno; 0: they can */
     char foreign_guilds[128]; /* that should be captured, and the bot is not in */
     handover handover;
     char place_session[128]; /* of the place on disk */
@@ -333,12 +334,34 @@ static int keep_batch(collector *self, const handover *h)
     return kept;
 }
 
+static void report(collector *self);
+
+/* `r`: what came of storing events, below 0 why they are not. */
+static void note_kept(collector *self, int r)
+{
+    int error = r < 0 ? r : 0;
+    if (error == self->keep_error)
+        return;
+    self->keep_error = error;
+    report(self);
+}
+
+/* After an I/O error the file is read anew, or every later call fails. */
+static void reopen_after(collector *self, int r)
+{
+    outbox_error error = {""};
+    if (r == -EIO && outbox_recover(self->box, &error) != 0)
+        daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
+}
+
 static int keep_found(collector *self, const event_list *events)
 {
     int kept = keep(self, events, NULL, false);
+    note_kept(self, kept);
     if (kept < 0)
         daemon_log(DAEMON_ERROR, "cannot keep events", "why=%s detail=%s", strerror(-kept),
                    outbox_last_error(self->box));
+    reopen_after(self, kept);
     if (kept <= 0)
         return kept;
     daemon_counter_add(self->captured_events, (uint64_t)kept);
@@ -398,17 +421,13 @@ static void update_gauges(collector *self)
 
 static void cannot_keep(collector *self, int r)
 {
-    outbox_error error = {""};
+    note_kept(self, r);
     daemon_log(DAEMON_ERROR, "cannot keep events: the source is not read until this is mended",
                "why=%s detail=%s", strerror(-r), outbox_last_error(self->box));
-    if (r == -EIO && outbox_recover(self->box, &error) != 0)
-        daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
-    service_link_report(self->link, "degraded", "events cannot be kept: see the log");
+    reopen_after(self, r);
     set_hold(self, &self->held_full, true);
     daemon_timer_set(self->unhold, HOLD_MS);
 }
-
-static void report(collector *self);
 
 /* Which of the source guilds has to invite the bot. */
 static void check_guilds(collector *self)
@@ -439,6 +458,7 @@ static void take_batch(collector *self)
     pthread_mutex_unlock(&h->lock);
     if (kept < 0)
         return cannot_keep(self, kept);
+    note_kept(self, kept);
     daemon_counter_add(self->captured_events, (uint64_t)kept);
     if (kept > 0)
         pump_kick(self->pump);
@@ -457,18 +477,23 @@ static void on_unhold(void *user)
 
 static void report(collector *self)
 {
-    char foreign[256] = "";
+    char detail[256] = "";
     update_gauges(self);
     if (self->stopping)
         return service_link_report(self->link, "stopping", "");
+    if (self->keep_error != 0) { /* the gateway's connection ends with each try */
+        snprintf(detail, sizeof detail, "events cannot be kept, the source is not read: %s",
+                 self->keep_error == -ENOBUFS ? "the outbox is full" : strerror(-self->keep_error));
+        return service_link_report(self->link, "degraded", detail);
+    }
     if (self->gateway && !self->gateway_up)
         return service_link_report(self->link, "degraded", "no connection to Discord's gateway");
     bool by_plugin = self->config->plugin_listen != NULL, all = !*self->foreign_guilds;
     if (!all)
-        snprintf(foreign, sizeof foreign, "the bot is not a member of source guild %s: %s",
+        snprintf(detail, sizeof detail, "the bot is not a member of source guild %s: %s",
                  self->foreign_guilds,
                  by_plugin ? "only the plugin tells of it" : "invite it there");
-    service_link_report(self->link, all || by_plugin ? "ready" : "degraded", foreign);
+    service_link_report(self->link, all || by_plugin ? "ready" : "degraded", detail);
     if (service_link_is_ready(self->link))
         daemon_notify_ready();
 }

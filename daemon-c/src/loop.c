@@ -70,6 +70,7 @@ void daemon_signals_block(void)
     signal_set(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond a quota is an error like any other */
 }
 
 static void handle_signal(daemon_loop *loop, int number)

@@ -1,9 +1,11 @@
 /* loop_test.c - descriptors, timers, wakes and signals on one loop. */
 #include "harness.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "daemon/clock.h"
@@ -202,6 +204,23 @@ TEST(a_second_sigterm_leaves_at_once)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
+TEST(a_file_that_may_not_grow_is_an_error_and_no_death)
+{
+    struct rlimit small = {.rlim_cur = 1, .rlim_max = RLIM_INFINITY};
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        char path[] = "/tmp/loop-test-XXXXXX";
+        int fd = mkstemp(path);
+        unlink(path);
+        setrlimit(RLIMIT_FSIZE, &small);
+        _exit(write(fd, "ab", 1) == 1 && write(fd, "b", 1) == -1 && errno == EFBIG ? 7 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -214,6 +233,7 @@ int main(void)
         CASE(an_attached_library_runs_when_its_time_has_come),
         CASE(sighup_reloads_and_the_first_sigterm_drains),
         CASE(a_second_sigterm_leaves_at_once),
+        CASE(a_file_that_may_not_grow_is_an_error_and_no_death),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,8 @@
  *
  * Signals (blocked by daemon_init before the first thread): SIGTERM and SIGINT call the on_stop
  * callback once, a second one ends the process at once with exit status 1; SIGHUP calls on_reload.
- * Without on_stop the loop simply stops. SIGPIPE is ignored. With WATCHDOG_USEC set, the loop
- * itself sends WATCHDOG=1. */
+ * Without on_stop the loop simply stops. SIGPIPE and SIGXFSZ are ignored. With WATCHDOG_USEC set,
+ * the loop itself sends WATCHDOG=1. */
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
 
@@ -64,8 +64,8 @@ int daemon_waker_new(daemon_loop *loop, daemon_fn *fn, void *user, daemon_waker 
 void daemon_waker_wake(daemon_waker *waker); /* any thread; async-signal-safe */
 void daemon_waker_free(daemon_waker *waker);
 
-/* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, ignores SIGPIPE.
- * daemon_init does it. */
+/* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, ignores SIGPIPE and
+ * SIGXFSZ. daemon_init does it. */
 void daemon_signals_block(void);
 
 #ifdef __cplusplus
