@@ -16,10 +16,15 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 export const binary = (name: string): string =>
   join(resolve(ROOT, process.env.BIN_DIR ?? "build/release/bin"), name);
 
+const tempDirs: string[] = [];
+process.once("exit", () => {
+  for (const dir of tempDirs) rmSync(dir, { recursive: true, force: true });
+});
+
 /** A new folder; it is gone when the tests of this file have ended. */
 export function tempDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "convex-c-test-"));
-  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+  tempDirs.push(dir);
   return dir;
 }
 
