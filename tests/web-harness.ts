@@ -58,6 +58,7 @@ export type Said = Pick<
   | "replyToId"
   | "sentAt"
   | "contentTrade"
+  | "contentTrades"
 >;
 export type Attachment = NonNullable<Upsert["attachments"]>[number];
 export type Embed = NonNullable<Upsert["embeds"]>[number];

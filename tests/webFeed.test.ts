@@ -303,6 +303,26 @@ test("a signal's page shows its trade, what became of it, and where each value w
   await updates.getByRole("link", { name: "BTC closed" }).click();
   await page.getByText("An update of").waitFor();
   assert.match(page.url(), new RegExp(`${closed}$`));
+
+  const eth = { symbol: "ETH/USDT", base: "ETH", side: "short" } as const;
+  const both = await community.write({
+    content: "two setups for tonight",
+    contentTrades: [ENTRY, { ...ENTRY, ...eth }],
+  });
+  const out = { ...HIT, ...eth, update: { type: "closed" } } as const;
+  await community.write({
+    content: "out of ETH",
+    replyToId: both,
+    contentTrade: out,
+  });
+  await page.goto(`${community.url}#/signal/${both}`);
+  await eventually(async () => {
+    const symbols = page.locator(".signal-page .trade-card .trade-symbol");
+    assert.deepEqual(await symbols.allInnerTexts(), ["BTC/USDT", "ETH/USDT"]);
+    assert.match(await page.title(), /^BTC\/USDT long, ETH\/USDT short ·/);
+  });
+  await updates.getByRole("link", { name: "out of ETH" }).waitFor();
+
   await page.goto(`${community.url}#/signal/12345`);
   await page
     .getByRole("heading", { name: "There is no such signal" })
