@@ -51,14 +51,14 @@ interface Figures {
   started_us: number; // from the process's start to its job's end, where it says when that was
 }
 
-type Who = "js" | "py" | "floor" | "c" | "curl";
+type Column = "js" | "py" | "floor" | "c";
+type Who = Column | "curl"; // the last is the floor of calls over HTTP
 type Job = [name: string, ...numbers: number[]];
-const NAMES: Record<Who, string> = {
+const NAMES: Record<Column, string> = {
   js: "convex JS",
   py: "convex-py",
   floor: "floor",
   c: "convex-c",
-  curl: "libcurl",
 };
 
 let url = "";
@@ -93,7 +93,7 @@ async function play(who: Who, [name, ...numbers]: Job): Promise<Figures> {
   const line = await Promise.race([
     once(createInterface({ input: child.stdout }), "line"),
     ended.then(([code]: unknown[]) => {
-      throw new Error(`${name} of ${NAMES[who]} ended (${String(code)})`);
+      throw new Error(`${name} of ${who} ended (${String(code)})`);
     }),
   ]);
   const said = JSON.parse(line[0] as string) as Figures & { at_us?: number };
@@ -135,23 +135,23 @@ async function rounds<K extends string>(
 /** The same job by all, or by some. */
 function everyone(
   job: Job,
-  who: Who[] = ["js", "py", "floor", "c"],
-): Promise<Record<Who, Figures>> {
+  who: Column[] = ["js", "py", "floor", "c"],
+): Promise<Record<Column, Figures>> {
   const plays = who
     .filter((name) => name !== "py" || withPython)
     .map((name) => [name, [name, job]] as const);
   return rounds(
-    Object.fromEntries(plays) as unknown as Record<Who, [Who, Job]>,
+    Object.fromEntries(plays) as unknown as Record<Column, [Who, Job]>,
   );
 }
 
 /** A cell for each of them. */
 const cells = (
-  all: Record<Who, Figures>,
-  cell: (figures: Figures, who: Who) => string,
-): Partial<Record<Who, string>> =>
+  all: Record<Column, Figures>,
+  cell: (figures: Figures, who: Column) => string,
+): Partial<Record<Column, string>> =>
   Object.fromEntries(
-    (Object.keys(all) as Who[]).map((who) => [who, cell(all[who], who)]),
+    (Object.keys(all) as Column[]).map((who) => [who, cell(all[who], who)]),
   );
 
 // ---- the table ----
@@ -160,11 +160,11 @@ const rows: string[][] = [];
 
 function put(
   what: string,
-  cells: Partial<Record<Who, string>>,
+  cells: Partial<Record<Column, string>>,
   words = "–",
   met = "–",
 ): void {
-  const who = Object.keys(NAMES) as Who[];
+  const who = Object.keys(NAMES) as Column[];
   const shown = who.filter((name) => name !== "py" || withPython);
   rows.push([what, ...shown.map((name) => cells[name] ?? "–"), words, met]);
 }
@@ -172,7 +172,7 @@ function put(
 /** One line of the table; `aim` is an upper bound of ours in the unit given, or of a ratio. */
 function row(
   what: string,
-  cells: Partial<Record<Who, string>>,
+  cells: Partial<Record<Column, string>>,
   value: number,
   aim: number,
   words: string,
