@@ -158,6 +158,7 @@ test("the sample feed arrives while it is watched: newest first, text exact, not
   ]);
   const reader = await community.reader();
   const written = await writeSample(community);
+  await reader.signal([...written.keys()][0]!).waitFor();
   const rows = await reader.all();
   assert.deepEqual(
     rows.map((row) => row.id),

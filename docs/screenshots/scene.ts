@@ -306,6 +306,11 @@ export async function answerChecks(community: Community): Promise<void> {
     });
   const claim = { instance: INSTANCE, limit: 8 };
   const { checks } = await bot.mutation(api.checks.claim, claim);
+  for (const { sourceChannelId } of channels)
+    await world.collector.mutation(api.checks.source, {
+      ...{ guildId: community.guildId, channelId: sourceChannelId },
+      ...{ passed: true, findings: [READABLE] },
+    });
   const mirror = channels[0]!.mirrorChannelId;
   await bot.mutation(api.checks.report, {
     instance: INSTANCE,
@@ -316,6 +321,11 @@ export async function answerChecks(community: Community): Promise<void> {
   });
 }
 
+const READABLE = {
+  code: "ok",
+  detail: "The bot may see the channel and read its history.",
+  instruction: "",
+};
 const FINE = {
   code: "ok",
   detail: "The bot has every permission that it needs here.",

@@ -1,10 +1,12 @@
 // web.ts - how fast the built page is there, by Lighthouse's measures and scoring curves.
 //
 // Its measures are taken in Chromium itself, each the median of RUNS cold visits: of the
-// sign-in page, and of the feed by somebody who is signed in. Speed index is not taken; its
+// sign-in page, and of the feed by somebody who is signed in. Then every page's score for
+// accessibility. Speed index is not taken; its
 // weight goes to the largest paint, which is never earlier.
 import type { CDPSession } from "playwright-core";
-import { World, writeSample, type Reader } from "../web-harness";
+import { MEMBER, PHONE, World, writeSample, type Reader } from "../web-harness";
+import { accessibilityOf } from "./accessibility";
 
 const RUNS = 5;
 
@@ -112,6 +114,51 @@ async function visit(reader: Reader, look: Look, until: string) {
   return measures;
 }
 
+const PAGES: Record<string, [address: string, until: string]> = {
+  feed: ["#/", "[data-message-id]"],
+  account: ["#/account", ".standings"],
+  overview: ["#/operator", ".chart canvas"],
+  channels: ["#/operator/channels", ".channel-item"],
+  people: ["#/operator/people?q=member", "td a"],
+  person: [
+    `#/operator/people/${encodeURIComponent(MEMBER.email)}`,
+    ".timeline",
+  ],
+  payments: ["#/operator/events", ".table-empty"],
+  queues: ["#/operator/queues", "[role=tab]"],
+  "share links": ["#/operator/shares", ".share-manager"],
+  "audit log": ["#/operator/audit", "td"],
+  exports: ["#/operator/exports", ".export"],
+  "first run": ["#/operator/setup", '[data-step="signal"]'],
+};
+
+async function judge({ page }: Reader, name: string) {
+  const desk = page.viewportSize()!;
+  const wide = await accessibilityOf(page);
+  await page.setViewportSize(PHONE.viewport);
+  const small = await accessibilityOf(page);
+  await page.setViewportSize(desk);
+  const failed = [...new Set([...wide.failed, ...small.failed])].join(", ");
+  return { page: name, desktop: wide.score, phone: small.score, failed };
+}
+
+/** Accessibility of each page. */
+async function walk(visitor: Reader, reader: Reader) {
+  const rows = [await judge(visitor, "sign in")];
+  for (const [name, [address, until]] of Object.entries(PAGES)) {
+    await reader.page.evaluate((to) => {
+      location.hash = to;
+    }, address);
+    await reader.page.locator(until).first().waitFor();
+    await reader.page
+      .locator(".panel-waiting, .page-loading")
+      .first()
+      .waitFor({ state: "detached" });
+    rows.push(await judge(reader, name));
+  }
+  return rows;
+}
+
 const median = (all: number[]) =>
   [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)]!;
 
@@ -151,6 +198,8 @@ try {
       });
     }
   console.table(rows);
+  await world.run("access:makeOperator", { email: MEMBER.email });
+  console.table(await walk(visitor, reader));
 } finally {
   await world.close();
 }

@@ -6,6 +6,7 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import {
   useCallback,
+  useEffect,
   useImperativeHandle,
   useLayoutEffect,
   useRef,
@@ -15,7 +16,10 @@ import {
 } from "react";
 import { estimate, type Row } from "./rows";
 
-const OVERSCAN = 12; // rows; a quick scroll finds them there
+// Rows beyond those in sight: few at first, for what is in sight to be there soon, then so
+// many that a quick scroll finds them there.
+const OVERSCAN_FIRST = 2;
+const OVERSCAN = 12;
 
 export type FeedHandle = { reveal: (index: number) => void };
 
@@ -32,7 +36,7 @@ export function VirtualFeed(props: {
     count: rows.length,
     estimateSize: (index) => estimate(rows[index]!),
     getItemKey: useCallback((index: number) => rows[index]!.key, [rows]),
-    overscan: OVERSCAN,
+    overscan: useOverscan(),
     scrollMargin: top,
     scrollPaddingStart: 130, // the head stays in sight
     scrollPaddingEnd: 70,
@@ -78,4 +82,13 @@ export function VirtualFeed(props: {
       })}
     </ol>
   );
+}
+
+function useOverscan(): number {
+  const [rows, setRows] = useState(OVERSCAN_FIRST);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => setRows(OVERSCAN));
+    return () => cancelAnimationFrame(frame);
+  }, []);
+  return rows;
 }
