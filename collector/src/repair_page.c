@@ -100,6 +100,15 @@ static bool add_text(cJSON *object, const char *name, const char *value)
     return !value[0] || cJSON_AddStringToObject(object, name, value);
 }
 
+/* The item is taken, also when there is no memory for it. */
+static bool add_item(cJSON *object, const char *name, cJSON *item)
+{
+    if (item && cJSON_AddItemToObject(object, name, item))
+        return true;
+    cJSON_Delete(item);
+    return false;
+}
+
 static cJSON *args_json(const repair_page *self)
 {
     char from[24], to[24], before[24];
@@ -108,11 +117,11 @@ static cJSON *args_json(const repair_page *self)
     snprintf(from, sizeof from, "%" PRIu64, self->after + 1);
     snprintf(to, sizeof to, "%" PRIu64, self->newest);
     snprintf(before, sizeof before, "%" PRId64, self->captured_at_ms - REPAIR_SETTLE_MS);
-    bool ok = events && cJSON_AddItemReferenceToObject(args, "ids", self->ids) &&
+    bool ok = events && add_item(args, "ids", cJSON_CreateArrayReference(self->ids->child)) &&
               add_text(args, "guildId", self->place.guild_id) &&
               add_text(args, "channelId", self->place.channel_id) &&
               add_text(args, "threadId", self->place.thread_id) && add_text(args, "from", from) &&
-              cJSON_AddItemToObject(args, "capturedBefore", cJSON_CreateRaw(before)) &&
+              add_item(args, "capturedBefore", cJSON_CreateRaw(before)) &&
               add_text(args, "to", self->last ? no_bound : to);
     for (size_t i = 0; ok && i < self->events.count; i++)
         ok = !self->events.items[i].json ||
