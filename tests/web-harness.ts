@@ -543,11 +543,10 @@ export class Reader {
 
   /** By how much the page is wider than its window, px. */
   async overflow(): Promise<number> {
-    return await this.page.evaluate(
-      () =>
-        document.documentElement.scrollWidth -
-        document.documentElement.clientWidth,
-    );
+    return await this.page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      return Math.max(0, scrollWidth - clientWidth); // a gutter is in neither
+    });
   }
 }
 
