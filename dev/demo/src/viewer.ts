@@ -45,10 +45,13 @@ export class Viewer {
       logger: false,
     });
     this.client.setAuth(async () => await stack.signIn().catch(() => null));
-    this.client.onUpdate(
+    // As the dashboard asks: pages that are split when they have grown.
+    this.client.onPaginatedUpdate_experimental(
       makeFunctionReference<"query">("feed:list"),
-      { community: COMMUNITY, paginationOpts: { numItems: 50, cursor: null } },
-      (page: { page: FeedItem[] }) => this.take(page.page),
+      { community: COMMUNITY },
+      { initialNumItems: 25 },
+      // its declared type is that of one page; what comes is all of them
+      (all) => this.take((all as unknown as { results: FeedItem[] }).results),
       () => (this.connected = false),
     );
     if (watchHops)
