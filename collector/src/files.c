@@ -39,7 +39,7 @@ struct files {
     size_t n_workers;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    task *todo, *done; /* under lock, oldest first */
+    task *waiting, *done; /* under lock, oldest first */
     daemon_waker *waker;
     daemon_timer *wake;
     convex_sub *queue;
@@ -78,7 +78,7 @@ static void *run(void *user)
     files *self = w->owner;
     pthread_mutex_lock(&self->lock);
     while (!atomic_load(&self->desk.stop)) {
-        task *t = take_first(&self->todo);
+        task *t = take_first(&self->waiting);
         if (!t) {
             pthread_cond_wait(&self->changed, &self->lock);
             continue;
@@ -183,7 +183,7 @@ static void hand_over(files *self, const api_attachments_claim_result *claimed,
     t->work = work;
     self->in_hand++;
     pthread_mutex_lock(&self->lock);
-    append(&self->todo, t);
+    append(&self->waiting, t);
     pthread_cond_signal(&self->changed);
     pthread_mutex_unlock(&self->lock);
 }
@@ -373,7 +373,7 @@ void files_free(files *self)
         pthread_join(self->workers[i].thread, NULL);
         file_copier_free(self->workers[i].copier);
     }
-    free_list(&self->todo);
+    free_list(&self->waiting);
     free_list(&self->done);
     convex_http_free(self->desk.http);
     daemon_timer_free(self->wake);
