@@ -205,6 +205,8 @@ static void check_levels(verdict *self)
         }
         if (all[i]->mended)
             doubt(self->out, TOLD_IN_PART);
+        if (i == 2 && all[i]->implied)
+            doubt(self->out, INFERRED);
     }
     drop_outlier(self);
     if (!is_coherent(&f->entry, 4) || (f->entry.implied && !is_ordered(&f->entry)))
@@ -224,6 +226,8 @@ static void check_levels(verdict *self)
 static bool tells_of_itself(const verdict *self)
 {
     trade_event type = self->news.type;
+    if (self->fields.crossed && type != TRADE_NO_EVENT && self->news.said_to->kind == ITEM_MARK)
+        return false;
     if (type == TRADE_TARGET_HIT && self->news.n_targets == 0 && !self->news.all)
         return false; /* a check that is decoration */
     return type == TRADE_CLOSED || type == TRADE_CANCELLED || type == TRADE_STOP_HIT ||
@@ -243,7 +247,7 @@ static void check_sides(verdict *self)
                                : target.low <= entry.high && target.high >= entry.low))
         drop(self, &f->target);
     for (size_t i = 0; i < f->target.count; i++)
-        moved = moved || f->target.hit[i];
+        moved = moved || (f->target.hit[i] && !f->crossed);
     if (entry.any && stop.any && !moved &&
         (side == TRADE_LONG    ? stop.low >= entry.high
          : side == TRADE_SHORT ? stop.high <= entry.low
@@ -323,6 +327,8 @@ static void put_ticks(verdict *self)
 {
     const field_values *target = &self->fields.target;
     trade_update *update = &self->out->update;
+    if (self->fields.crossed)
+        return;
     for (size_t i = 0; i < target->count && i < TRADE_TARGETS_MAX; i++)
         if (target->hit[i])
             update->targets[update->n_targets++] = (uint8_t)(i + 1);
@@ -336,12 +342,28 @@ static void put_ticks(verdict *self)
 
 /* ---- what kind it is ---- */
 
+/* Is a line but a link, "[Support us](https://...)"? */
+static bool is_linked_line(const item_list *list, size_t at)
+{
+    bool link = false;
+    for (; at < list->count && list->items[at].kind != ITEM_LINE; at++) {
+        const item *one = &list->items[at];
+        link = link || (one->kind == ITEM_MARK && one->mark == 'U');
+        if (one->kind == ITEM_SYMBOL || item_is_price(one))
+            return false;
+    }
+    return link;
+}
+
 static talk talk_of(const item_list *list)
 {
     talk t = {0};
+    bool linked = false;
     for (size_t i = 0; i < list->count; i++) {
         const item *one = &list->items[i];
-        if (one->kind != ITEM_WORD)
+        if (i == 0 || one[-1].kind == ITEM_LINE)
+            linked = is_linked_line(list, i);
+        if (one->kind != ITEM_WORD || linked)
             continue;
         t.words++;
         t.hedges += one->sense == SENSE_MAYBE;
@@ -353,6 +375,14 @@ static talk talk_of(const item_list *list)
     return t;
 }
 
+static bool names_any(const item_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].kind == ITEM_SYMBOL)
+            return true;
+    return false;
+}
+
 /* Levels by label, enough of them to be no remark. */
 static bool is_whole_entry(const verdict *self)
 {
@@ -361,7 +391,7 @@ static bool is_whole_entry(const verdict *self)
     bool target = f->target.count > 0, stop = f->stop.count > 0;
     bool side = f->long_side || f->short_side;
     if (self->symbol < 0 || self->several)
-        return self->symbol >= 0 && entry && target && stop;
+        return entry && target && stop && (self->symbol >= 0 || (side && !names_any(self->list)));
     if (entry && target && stop)
         return true;
     return side && ((entry && (target || stop)) || (target && stop));
@@ -435,6 +465,7 @@ static void read_entry(verdict *self)
     out->kind = TRADE_ENTRY;
     check_levels(self);
     put_symbol(self);
+    doubt(out, self->symbol < 0 ? UNSURE : 1);
     put_side(self);
     check_sides(self);
     put_terms(self);

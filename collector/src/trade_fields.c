@@ -35,6 +35,9 @@ typedef struct scan {
     bool aside;       /* and that in parentheses */
     scope paused;     /* a list that an empty line ended */
     field_values loose;
+    field_values bare_levels; /* behind an entry, without a label */
+    bool loose_label;
+    const item *amount; /* between a side and a symbol: a price, or how much */
     const item *label;
     const item *last_value;
     char link;
@@ -49,6 +52,11 @@ static const item *ahead(const scan *self, size_t n)
 static bool is_mark(const item *i, const char *marks)
 {
     return i && i->kind == ITEM_MARK && strchr(marks, i->mark);
+}
+
+static bool has_text(const item *i, const char *text)
+{
+    return i && i->kind == ITEM_WORD && strcmp(i->first->text, text) == 0;
 }
 
 static field_values *values_of(scan *self)
@@ -156,9 +164,16 @@ static void on_side(scan *self, const item *side)
     }
     bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
     note_side(self, side, buys, weight_of(self, side));
+    if (self->scope == SCOPE_LOOSE && self->count > 0 && self->out->entry.count == 0 &&
+        self->last_value == side - 1) {
+        self->out->entry = self->loose; /* "Usdchf 0.9921 sell" */
+        self->out->entry.implied = true;
+        self->scope = SCOPE_NONE;
+    }
     if (self->out->entry.count > 0) {
-        if (next && small_integer(next) && is_mark(ahead(self, 2), ":)-="))
-            open_scope(self, SCOPE_IMPLIED, side); /* "Buy 2: ..." */
+        bool more = self->at > 0 && has_text(side - 1, "more") && !self->out->has_levels;
+        if (more || (next && small_integer(next) && is_mark(ahead(self, 2), ":)-=")))
+            open_scope(self, SCOPE_IMPLIED, side); /* "Buy 2: ...", "More buy @ ..." */
         return;
     }
     if (side->sense == SENSE_BUY || side->sense == SENSE_SELL || self->scope != SCOPE_ENTRY ||
@@ -188,6 +203,15 @@ static bool is_label(const item *i)
     return i && (item_is(i, SENSE_TARGET) || item_is(i, SENSE_ENTRY) || item_is(i, SENSE_STOP));
 }
 
+/* "T.P 1", and its price on the line below. */
+static bool has_price_below(const scan *self)
+{
+    size_t n = 2;
+    while (n < 5 && ahead(self, n) && ahead(self, n)->kind == ITEM_MARK)
+        n++;
+    return ahead(self, n) && item_is_price(ahead(self, n)) && !small_integer(ahead(self, n));
+}
+
 /* Is this "1" the first of a list, "TP1", "target 1 reached", and no price? */
 static bool is_index(const scan *self, const item *number)
 {
@@ -207,8 +231,12 @@ static bool is_index(const scan *self, const item *number)
         return true;
     if (is_mark(next, "/).:-") && is_label(after) && begins_line(self))
         return true; /* "1/ Take profit 4415" */
-    if (!next || next->kind == ITEM_LINE)
+    if (next && next->kind == ITEM_LINE)
+        return labelled && value == self->nth + 1 && has_price_below(self);
+    if (!next)
         return false;
+    if (is_mark(next, ".") && is_mark(after, ":-") && labelled)
+        return true; /* "TP 1. : 143.61" */
     if (is_mark(next, ")") && (labelled || begins_line(self) || value == self->nth + 1) &&
         !is_mark(before, "("))
         return true;
@@ -304,6 +332,19 @@ static void resume(scan *self)
     }
 }
 
+/* A price without a label: "Buy 0.915", below it "🔻 0.910" and "🔹 0.923". */
+static void note_bare(scan *self, const item *number)
+{
+    field_values *bare = &self->bare_levels;
+    const item *before = self->at > 0 ? number - 1 : NULL;
+    bool heads = begins_line(self) || is_mark(before, "ETSX>*|") ||
+                 (bare->count > 0 && before == bare->items[bare->count - 1]) ||
+                 (before && before == self->last_value);
+    if (heads && number->readable && self->out->entry.count > 0 && !self->out->has_levels &&
+        bare->count < FIELD_VALUES_MAX)
+        bare->items[bare->count++] = number;
+}
+
 static void on_number(scan *self, const item *number)
 {
     trade_fields *out = self->out;
@@ -342,11 +383,16 @@ static void on_number(scan *self, const item *number)
     if (self->aside)
         return; /* "4373 (2000)", "64100 (RR 1)" */
     resume(self);
-    if (!values_of(self) || (self->scope == SCOPE_IMPLIED && next && next->kind == ITEM_SYMBOL))
-        return; /* "short 0.5 BTC" says how much */
-    if (goes_on(self))
+    if (self->scope == SCOPE_IMPLIED && next && next->kind == ITEM_SYMBOL) {
+        self->amount = number; /* "short 0.5 BTC" says how much */
+        return;
+    }
+    if (values_of(self) && goes_on(self)) {
         push(self, number);
-    else
+        return;
+    }
+    note_bare(self, number);
+    if (values_of(self))
         self->scope = SCOPE_NONE;
 }
 
@@ -382,14 +428,21 @@ static void on_market(scan *self, const item *word)
     }
 }
 
+/* "buy limit", again for a second order: "And sell limit @ 1.525". */
 static void on_limit(scan *self, const item *word)
 {
-    if (self->out->order || self->dropped)
+    bool buys = has_text(word, "buy"), sided = buys || has_text(word, "sell");
+    if (self->dropped)
         return;
-    self->out->order = word;
-    self->out->kind = TRADE_LIMIT;
-    if (self->scope == SCOPE_NONE || strncmp(word->first->text, "buy", 3) == 0 ||
-        strncmp(word->first->text, "sell", 4) == 0)
+    if (sided)
+        note_side(self, word, buys, weight_of(self, word));
+    if (!self->out->order) {
+        self->out->order = word;
+        self->out->kind = TRADE_LIMIT;
+    } else if (!sided || self->out->has_levels) {
+        return;
+    }
+    if (self->scope == SCOPE_NONE || sided)
         open_scope(self, SCOPE_IMPLIED, word);
 }
 
@@ -399,6 +452,26 @@ static void on_margin(scan *self, const item *word, trade_margin mode)
         return;
     self->out->margin = word;
     self->out->mode = mode;
+}
+
+/* "At: 1.2724", "Price: 3344": the entry if no other is said. */
+static bool is_loose_label(const scan *self, const item *word)
+{
+    static const char *const labels[] = {"at", "price", "preis", "precio", "preco", "prix", "цена"};
+    bool label = false;
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        label = label || has_text(word, labels[i]);
+    bool waits = self->scope == SCOPE_IMPLIED && self->count == 0;
+    return label && !waits && begins_line(self) && is_mark(ahead(self, 1), ":=") &&
+           self->loose.count == 0 && self->out->entry.count == 0;
+}
+
+/* "Price we entered at: 0.684" beside levels. */
+static bool is_entered_at(const scan *self, const item *word)
+{
+    const item *at = ahead(self, 1), *next = ahead(self, 2);
+    return (has_text(word, "entered") || has_text(word, "filled")) && word->first == word->last &&
+           has_text(at, "at") && is_mark(next, ":") && self->out->entry.count == 0;
 }
 
 static void on_other_word(scan *self, const item *word)
@@ -413,6 +486,13 @@ static void on_other_word(scan *self, const item *word)
         self->link = self->link == '-' || self->between ? '-' : ',';
         return;
     }
+    if (is_loose_label(self, word)) {
+        open_scope(self, SCOPE_LOOSE, word);
+        self->loose_label = true;
+        return;
+    }
+    if (is_entered_at(self, word))
+        return on_label(self, word, SCOPE_ENTRY);
     if (item_is(word, SENSE_PLAIN) || item_is(word, SENSE_NTH) || item_is(word, SENSE_ALL))
         return;
     if (item_is(word, SENSE_CLOSED) && self->scope == SCOPE_STOP && self->count == 0)
@@ -480,6 +560,8 @@ static void on_word(scan *self, const item *word)
     case SENSE_ISOLATED:
         return on_margin(self, word, TRADE_ISOLATED);
     case SENSE_WHEN:
+        if (self->scope == SCOPE_STOP && self->count == 0 && has_text(word, "if"))
+            return; /* "SL (if a 4h candle closes under 1.115)" */
         self->dropped = self->on_line > 0 || self->scope == SCOPE_NONE;
         return;
     default:
@@ -503,6 +585,8 @@ static void on_mark(scan *self, const item *mark)
             open_scope(self, SCOPE_STOP, NULL);
             break;
         }
+        if (self->scope == SCOPE_STOP && self->count > 0 && !self->fresh)
+            self->out->crossed = self->out->crossed || mark->mark == MARK_CROSS;
         if (field && field->count > 0 && self->last_value && !self->fresh &&
             mark->mark == MARK_CHECK &&
             !(next && (item_is(next, SENSE_TARGET) || next->kind == ITEM_NUMBER)))
@@ -559,11 +643,55 @@ static void on_symbol(scan *self, const item *symbol)
         open_scope(self, SCOPE_LOOSE, symbol);
 }
 
+/* Without labels, the one price behind the entry is the stop, all before it are targets. */
+static void settle_bare(scan *self)
+{
+    trade_fields *out = self->out;
+    field_values *bare = &self->bare_levels;
+    bool tail = out->entry.count == 2 && out->entry.implied && out->entry.links[1] == ' ';
+    if (out->has_levels || bare->count + tail < 2 || out->entry.count == 0 || out->entry.unread ||
+        !out->long_side == !out->short_side)
+        return;
+    field_values stop = {.implied = true}, target = {.implied = true};
+    double entry = out->entry.items[0]->size,
+           last = tail ? entry : out->entry.items[out->entry.count - 1]->size;
+    for (size_t i = 0; i < bare->count + tail; i++) {
+        const item *one = i >= tail ? bare->items[i - tail] : out->entry.items[1];
+        bool above = one->size > entry && one->size > last;
+        bool below = one->size < entry && one->size < last;
+        if ((!above && !below) || one->size > 2 * entry || one->size < entry / 2)
+            return;
+        field_values *to = above == (out->long_side != NULL) ? &target : &stop;
+        to->links[to->count] = ',';
+        to->items[to->count++] = one;
+    }
+    if (stop.count != 1)
+        return;
+    out->stop = stop;
+    out->target = target;
+    out->entry.count -= tail;
+}
+
+/* "SELL 0.6433 nzdusd", between a stop and a target: no amount. */
+static void settle_amount(scan *self)
+{
+    trade_fields *out = self->out;
+    const item *one = self->amount;
+    if (!one || !one->readable || out->entry.count > 0 || out->entry.unread ||
+        out->stop.count == 0 || out->target.count == 0)
+        return;
+    double stop = out->stop.items[0]->size, target = out->target.items[0]->size;
+    if ((stop < one->size) == (one->size < target)) {
+        out->entry = (field_values){.items = {one}, .links = ",", .count = 1, .implied = true};
+    }
+}
+
 /* Prices right behind the symbol are the entry if nothing else is, and levels follow. */
 static void settle_loose(scan *self)
 {
     trade_fields *out = self->out;
     bool levels = out->stop.count > 0 && (out->target.count == 0 || !out->order);
+    levels = levels || (self->loose_label && out->stop.count + out->target.count > 0);
     if (out->entry.count == 0 && !out->entry.unread && levels && !self->loose.unread) {
         out->entry = self->loose;
         out->entry.implied = out->entry.count > 0;
@@ -595,4 +723,6 @@ void trade_fields_read(const item_list *list, trade_fields *ret)
         }
     }
     settle_loose(&self);
+    settle_amount(&self);
+    settle_bare(&self);
 }

@@ -26,6 +26,7 @@ typedef struct trade_fields {
     trade_margin mode;
     trade_order kind;
     bool has_levels; /* a label other than the entry's has a price */
+    bool crossed;    /* a cross stands behind the stop: its and the targets' marks are decoration */
 } trade_fields;
 
 void trade_fields_read(const item_list *list, trade_fields *ret);

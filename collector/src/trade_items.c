@@ -12,10 +12,10 @@
 
 static bool joins(const token *t)
 {
-    return t->kind == TOKEN_MARK && !t->spaced && (t->mark == '-' || t->mark == '.');
+    return t->kind == TOKEN_MARK && !t->spaced && strchr("-./", t->mark);
 }
 
-/* The longest phrase that begins at tokens[*at]; a hyphen or point within is a space. */
+/* The longest phrase that begins at tokens[*at]; a hyphen, point or slash within is a space. */
 static const trade_phrase *phrase_at(const token *tokens, size_t n, size_t *at)
 {
     char text[TRADE_PHRASE_SIZE];
@@ -60,9 +60,32 @@ static void multiply(item_list *self)
         self->items[last - 1].unit = UNIT_TIMES;
 }
 
+/* "2-й", "1-ая": the number before is an ordinal, and the word its end. */
+static bool ends_ordinal(item_list *self, const token *word)
+{
+    static const char *const ends[] = {"й", "ый", "ой", "ий", "я", "ая", "го", "му", "м", "ю"};
+    size_t n = self->count;
+    bool end = false;
+    if (n < 2 || word->spaced || self->items[n - 1].kind != ITEM_MARK ||
+        self->items[n - 1].mark != '-' || self->items[n - 2].kind != ITEM_NUMBER ||
+        self->items[n - 2].unit != UNIT_NONE)
+        return false;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        end = end || strcmp(word->text, ends[i]) == 0;
+    if (!end)
+        return false;
+    self->items[n - 2].unit = UNIT_ORDINAL;
+    self->count--;
+    return true;
+}
+
 static void add_word(item_list *self, const token *tokens, size_t n, size_t *at)
 {
     const token *first = &tokens[*at];
+    if (ends_ordinal(self, first)) {
+        ++*at;
+        return;
+    }
     const trade_phrase *phrase = phrase_at(tokens, n, at);
     item *i = &self->items[self->count++];
     *i = (item){.kind = ITEM_WORD, .first = first, .last = &tokens[*at - 1]};
@@ -208,6 +231,13 @@ static bool line_has_symbol(const item_list *self, size_t begin)
     return false;
 }
 
+/* "buy limit" */
+static bool is_sided_order(const item *i)
+{
+    return item_is(i, SENSE_LIMIT) && i->first != i->last &&
+           (strcmp(i->first->text, "buy") == 0 || strcmp(i->first->text, "sell") == 0);
+}
+
 static void settle_symbols(item_list *self)
 {
     bool known = false, small = false, trades = false, on_line = false;
@@ -231,7 +261,8 @@ static void settle_symbols(item_list *self)
             continue;
         const item *before = beyond_marks(self, i, -1), *after = beyond_marks(self, i, 1);
         bool named = wants_name(before) && self->symbols[one->symbol - 1].rank != RANK_NONE;
-        bool beside = (before && item_is_side(before)) || (after && item_is_side(after));
+        bool beside = (before && item_is_side(before)) || (after && item_is_side(after)) ||
+                      (after && is_sided_order(after));
         bool begins = i == 0 || (before && before->kind == ITEM_LINE);
         if (named) {
             one->kind = ITEM_SYMBOL;
@@ -248,6 +279,15 @@ static void settle_symbols(item_list *self)
     }
 }
 
+/* Do but question marks stand where a value should? */
+static bool is_blank_value(const item_list *self, size_t at)
+{
+    enum { REACH = 4 };
+    for (int n = 0; n < REACH && at > 0 && self->items[at].mark == '?'; n++)
+        at--;
+    return self->items[at].kind == ITEM_MARK && strchr("-:=", self->items[at].mark);
+}
+
 static void mark_questions(item_list *self)
 {
     size_t begin = 0;
@@ -255,7 +295,9 @@ static void mark_questions(item_list *self)
         item *one = &self->items[i];
         if (one->kind == ITEM_LINE)
             begin = i + 1;
-        if (one->kind == ITEM_MARK && one->mark == '?') {
+        if (one->kind == ITEM_MARK && one->mark == '?' && is_blank_value(self, i)) {
+            begin = i + 1; /* "SL - ???" */
+        } else if (one->kind == ITEM_MARK && one->mark == '?') {
             for (size_t k = begin; k <= i; k++)
                 self->items[k].asked = true;
             begin = i + 1;
@@ -382,6 +424,19 @@ static const item *next_number(const item_list *self, size_t at)
     return NULL;
 }
 
+/* "20-50-100 pips": none of them is a price. */
+static void spread_pips(item_list *self)
+{
+    for (size_t i = self->count; i-- > 0;) {
+        item *one = &self->items[i];
+        const item *next =
+            one->kind == ITEM_NUMBER && one->unit == UNIT_NONE ? next_number(self, i) : NULL;
+        if (next && next->unit == UNIT_OTHER && all_digits(digits_of(one), 1, 3) &&
+            all_digits(digits_of(next), 1, 4) && atoi(digits_of(one)) < atoi(digits_of(next)))
+            one->unit = UNIT_OTHER;
+    }
+}
+
 /* "43-43.5k": the first has the second's unit if they are near each other. */
 static void spread_units(item_list *self)
 {
@@ -467,11 +522,44 @@ static void add_thousands(item *self, double least)
     self->guessed = true;
 }
 
+/* "134.30/35", "0.00002150 - 2180", "4338-34": the second has but the digits that differ. */
+static void complete(const item *head, item *tail)
+{
+    char value[TRADE_NUMBER_SIZE];
+    const char *digits = tail->first->text, *point = strchr(head->value, '.');
+    size_t len = strlen(head->value), n = strlen(digits);
+    if (tail->unit != UNIT_NONE || tail->first != tail->last || !all_digits(digits, 2, 4) ||
+        !head->readable || !item_is_price(head) ||
+        (tail->size > head->size / 2 && tail->size < head->size * 2) ||
+        (point ? strlen(point + 1) < n : len < 4 || n > 3 || n >= len))
+        return;
+    memcpy(value, head->value, sizeof value);
+    memcpy(value + len - n, digits, n);
+    double size = strtod(value, NULL), most = head->size * (point ? 0.5 : 0.02);
+    if (size - head->size > most || head->size - size > most)
+        return;
+    memcpy(tail->value, value, sizeof value);
+    tail->size = size;
+    tail->guessed = true;
+}
+
+static void complete_tails(item_list *self)
+{
+    for (size_t i = 2; i < self->count; i++) {
+        item *one = &self->items[i];
+        const item *link = one - 1;
+        if (one->kind == ITEM_NUMBER && one->readable && one[-2].kind == ITEM_NUMBER &&
+            ((link->kind == ITEM_MARK && strchr("-/~", link->mark)) || item_is(link, SENSE_TO)))
+            complete(one - 2, one);
+    }
+}
+
 void trade_items_value(item_list *self, trade_range range)
 {
     if (groups_by_spaces(self))
         join_groups(self);
     spread_units(self);
+    spread_pips(self);
     trade_locale locale = locale_of(self, range);
     for (size_t i = 0; i < self->count; i++) {
         item *one = &self->items[i];
@@ -488,4 +576,5 @@ void trade_items_value(item_list *self, trade_range range)
         if (one->readable && range.thousands && !is_leverage(self, i))
             add_thousands(one, range.least);
     }
+    complete_tails(self);
 }

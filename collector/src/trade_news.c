@@ -12,6 +12,7 @@ typedef struct seek {
     size_t at;
     bool told[TRADE_PARTIAL_CLOSE + 1];
     size_t lists; /* of targets that were reached */
+    size_t done;  /* items before it have been told of */
 } seek;
 
 /* The weightier news wins: a target that was hit explains a stop that was moved. */
@@ -116,6 +117,11 @@ typedef struct reached {
     bool all, hit;
 } reached;
 
+static bool is_which(const item *i)
+{
+    return i && ((item_is(i, SENSE_NTH) && i->nth > 0) || small(i) > 0);
+}
+
 static void reach(reached *self, size_t n)
 {
     if (n > 0 && self->count < TRADE_TARGETS_MAX)
@@ -166,10 +172,11 @@ static reached read_reached(const item_list *list, size_t at)
     const item *before = at > 0 ? item_at(list, at - 1) : NULL;
     size_t words = 0;
     bool range = false;
+    bool heads = at == 1 || (at > 1 && !item_at(list, at - 2));
     if (before && item_is(before, SENSE_NTH))
         reach(&r, before->nth);
-    else if (before && before->kind == ITEM_NUMBER && before->unit == UNIT_ORDINAL)
-        reach(&r, small(before));
+    else if (before && before->kind == ITEM_NUMBER && (before->unit == UNIT_ORDINAL || heads))
+        reach(&r, small(before)); /* "1 тейк" begins a line */
     else if (is_mark(before, ".)") && at > 1 && item_at(list, at - 2))
         reach(&r, small(&list->items[at - 2])); /* "1. hedef" */
     r.all = before && item_is(before, SENSE_ALL);
@@ -177,7 +184,9 @@ static reached read_reached(const item_list *list, size_t at)
         const item *one = item_at(list, i);
         if (!one || item_is(one, SENSE_NOT) || item_is(one, SENSE_MAYBE))
             break;
-        if (item_is(one, SENSE_HIT) || is_mark(one, "V") || item_is(one, SENSE_FILLED)) {
+        bool closed = item_is(one, SENSE_CLOSED) && r.count > 0 && /* "first target closed" */
+                      (i == at + 1 || is_which(&one[-1]));
+        if (item_is(one, SENSE_HIT) || is_mark(one, "V") || item_is(one, SENSE_FILLED) || closed) {
             r.hit = true;
             r.end = i;
             break;
@@ -240,15 +249,19 @@ static bool is_said_before(const item_list *list, size_t at)
     return false;
 }
 
-/* "Tp1 🥳", that begins a text without a price: they cheer. */
+/* "Tp1 🥳", "1st target" that is a text or begins one without a price: they cheer. */
 static bool is_cheered(const item_list *list, size_t at)
 {
     enum { REACH = 16 };
-    size_t i = at + 1;
-    for (size_t k = at; k-- > 0;)
-        if (list->items[k].kind != ITEM_MARK)
-            return false;
-    if (!item_at(list, i) || small(&list->items[i]) == 0 || !is_mark(item_at(list, i + 1), "ET!"))
+    size_t i = at + 1, k = at;
+    bool which = is_which(item_at(list, i));
+    if (which)
+        i++;
+    else if (k > 0 && is_which(&list->items[k - 1]))
+        which = k--;
+    while (k > 0 && list->items[k - 1].kind == ITEM_MARK)
+        k--;
+    if (k > 0 || !which || (item_at(list, i) && !is_mark(item_at(list, i), "ET!,")))
         return false;
     for (size_t n = 0; i < list->count && n < REACH; i++, n++)
         if (is_price(&list->items[i]))
@@ -267,7 +280,9 @@ static void on_target(seek *self)
         add_target(self->out, r.targets[i]);
     self->out->all = self->out->all || (r.all && !doubtful);
     self->lists += !doubtful;
-    tell(self, TRADE_TARGET_HIT, self->at, r.end > self->at ? r.end : self->at);
+    self->done = r.end + 1;
+    bool named = self->at > 0 && is_which(item_at(self->list, self->at - 1));
+    tell(self, TRADE_TARGET_HIT, self->at - named, r.end > self->at ? r.end : self->at);
 }
 
 /* ---- stops ---- */
@@ -315,9 +330,25 @@ static bool moved_before(const item_list *list, size_t at)
     return false;
 }
 
+/* "SL", "стоп 😢": nothing else is said. */
+static bool is_all(const item_list *list, const item *said)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const item *one = &list->items[i];
+        if (one != said && one->kind != ITEM_LINE && !is_mark(one, "ESX)(!.") &&
+            !item_is(one, SENSE_PLAIN))
+            return false;
+    }
+    return !has_word(said, "stop") && !has_word(said, "stops") && !has_word(said, "s");
+}
+
 static void on_stop(seek *self)
 {
     const item_list *list = self->list;
+    if (is_all(list, &list->items[self->at])) {
+        tell(self, TRADE_STOP_HIT, self->at, self->at);
+        return;
+    }
     bool moved = moved_before(list, self->at), to = false;
     for (size_t i = self->at + 1, n = 0; n < 7; i++, n++) {
         const item *one = item_at(list, i);
@@ -385,7 +416,7 @@ static void on_closed(seek *self)
     bool result =
         percent && (percent->first->sign ||
                     (after && (item_is(after, SENSE_PROFIT) || item_is(after, SENSE_LOSS))));
-    if (is_exit_list(list, self->at))
+    if (is_exit_list(list, self->at) || self->at < self->done)
         return;
     if (before && before->kind == ITEM_NUMBER &&
         (before->unit == UNIT_OTHER || before->unit == UNIT_PERCENT)) {
@@ -609,8 +640,9 @@ static bool leads_line(const item_list *list, const item *said)
         const item *one = i - 1;
         if (one->kind == ITEM_LINE)
             return true;
-        if (one->kind != ITEM_MARK && !item_is(one, SENSE_SIDE) && !item_is(one, SENSE_LIMIT) &&
-            !item_is(one, SENSE_ENTRY) && !item_is(one, SENSE_NTH) && !item_is(one, SENSE_ALL))
+        if (one->kind != ITEM_MARK && !item_is(one, SENSE_SIDE) && !item_is(one, SENSE_PLAIN) &&
+            !item_is(one, SENSE_LIMIT) && !item_is(one, SENSE_ENTRY) && !item_is(one, SENSE_NTH) &&
+            !item_is(one, SENSE_ALL))
             return false;
     }
     return true;

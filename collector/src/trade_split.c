@@ -81,7 +81,7 @@ static void begin_block(cutter *self, size_t begin, size_t name)
 static bool names(const split_block *block, const trade_symbol *symbol)
 {
     for (size_t i = 0; i < block->n_names; i++)
-        if (strcmp(block->list.symbols[block->names[i] - 1].base, symbol->base) == 0)
+        if (trade_symbol_same(&block->list.symbols[block->names[i] - 1], symbol))
             return true;
     return false;
 }

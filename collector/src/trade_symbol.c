@@ -59,20 +59,31 @@ static const char *const coins[] = {
 
 static const struct {
     const char *word, *base, *quote;
-} names[] = {{"bitcoin", "BTC", ""},      {"btcusd", "BTC", "USD"},   {"ethereum", "ETH", ""},
-             {"ether", "ETH", ""},        {"solana", "SOL", ""},      {"dogecoin", "DOGE", ""},
-             {"cardano", "ADA", ""},      {"litecoin", "LTC", ""},    {"ripple", "XRP", ""},
-             {"gold", "XAU", "USD"},      {"silver", "XAG", "USD"},   {"xbt", "BTC", ""},
-             {"биткоин", "BTC", ""},      {"биткойн", "BTC", ""},     {"эфир", "ETH", ""},
-             {"эфириум", "ETH", ""},      {"золото", "XAU", "USD"},   {"altin", "XAU", "USD"},
-             {"oro", "XAU", "USD"},       {"us30", "US30", ""},       {"nas100", "NAS100", ""},
-             {"us100", "US100", ""},      {"ustec", "USTEC", ""},     {"spx500", "SPX500", ""},
-             {"us500", "US500", ""},      {"ger40", "GER40", ""},     {"ger30", "GER30", ""},
-             {"de40", "DE40", ""},        {"uk100", "UK100", ""},     {"jp225", "JP225", ""},
-             {"usoil", "USOIL", ""},      {"ukoil", "UKOIL", ""},     {"xauusd", "XAU", "USD"},
-             {"btcusdt", "BTC", "USDT"},  {"ethusdt", "ETH", "USDT"}, {"비트코인", "BTC", ""},
-             {"ビットコイン", "BTC", ""}, {"比特币", "BTC", ""},      {"以太坊", "ETH", ""},
-             {"بيتكوين", "BTC", ""},      {"الذهب", "XAU", "USD"},    {"ذهب", "XAU", "USD"}};
+} names[] = {{"bitcoin", "BTC", ""},   {"btcusd", "BTC", "USD"},    {"ethereum", "ETH", ""},
+             {"ether", "ETH", ""},     {"solana", "SOL", ""},       {"dogecoin", "DOGE", ""},
+             {"cardano", "ADA", ""},   {"litecoin", "LTC", ""},     {"ripple", "XRP", ""},
+             {"gold", "XAU", "USD"},   {"silver", "XAG", "USD"},    {"xbt", "BTC", ""},
+             {"биткоин", "BTC", ""},   {"биткойн", "BTC", ""},      {"эфир", "ETH", ""},
+             {"эфириум", "ETH", ""},   {"золото", "XAU", "USD"},    {"altin", "XAU", "USD"},
+             {"oro", "XAU", "USD"},    {"us30", "US30", ""},        {"nas100", "NAS100", ""},
+             {"us100", "US100", ""},   {"ustec", "USTEC", ""},      {"spx500", "SPX500", ""},
+             {"us500", "US500", ""},   {"ger40", "GER40", ""},      {"ger30", "GER30", ""},
+             {"de40", "DE40", ""},     {"uk100", "UK100", ""},      {"jp225", "JP225", ""},
+             {"usoil", "USOIL", ""},   {"ukoil", "UKOIL", ""},      {"nasdaq", "NAS100", ""},
+             {"dax", "DAX", ""},       {"wti", "WTI", ""},          {"brent", "BRENT", ""},
+             {"xauusd", "XAU", "USD"}, {"btcusdt", "BTC", "USDT"},  {"ethusdt", "ETH", "USDT"},
+             {"비트코인", "BTC", ""},  {"ビットコイン", "BTC", ""}, {"比特币", "BTC", ""},
+             {"以太坊", "ETH", ""},    {"بيتكوين", "BTC", ""},      {"الذهب", "XAU", "USD"},
+             {"ذهب", "XAU", "USD"}};
+
+/* Names of two words. */
+static const struct {
+    const char *first, *second, *base, *quote;
+} long_names[] = {{"dow", "jones", "US30", ""},    {"crude", "oil", "USOIL", ""},
+                  {"us", "oil", "USOIL", ""},      {"bitcoin", "cash", "BCH", ""},
+                  {"us", "30", "US30", ""},        {"nas", "100", "NAS100", ""},
+                  {"nasdaq", "100", "NAS100", ""}, {"natural", "gas", "NATGAS", ""},
+                  {"shiba", "inu", "SHIB", ""},    {"ethereum", "classic", "ETC", ""}};
 
 /* Capitals that are no symbol though no dictionary here has them. */
 static const char *const no_symbols[] = {
@@ -197,6 +208,17 @@ static size_t skip_tail(const token *tokens, size_t n, size_t at)
     return at;
 }
 
+/* "EUR USD", "SOL USDT": two names with but a space between. */
+static bool is_pair_of_words(const token *base, const token *quote, bool name)
+{
+    static const char *const dollars[] = {"usdt", "usdc", "busd", "fdusd"};
+    if (quote->kind != TOKEN_WORD || quote->start != base->end + 1 || quote->part != base->part ||
+        !quote->spaced || strcmp(base->text, quote->text) == 0)
+        return false;
+    return (IN(base->text, money) && IN(quote->text, money)) ||
+           (name && IN(quote->text, dollars) && !IN(base->text, no_symbols));
+}
+
 /* "btc/usdt", "BTC - PERP", "BTC_USDT" */
 static trade_symbol split(const token *tokens, size_t n, size_t *at)
 {
@@ -215,15 +237,38 @@ static trade_symbol split(const token *tokens, size_t n, size_t *at)
     if (second >= n || tokens[second].kind != TOKEN_WORD || !IN(tokens[second].text, quotes))
         return none;
     const char *quote = tokens[second].text;
+    bool fiat = IN(base->text, money) && IN(quote, money);
+    if (second == *at + 1 && is_pair_of_words(base, &tokens[second], name)) {
+        *at = skip_tail(tokens, n, second + 1);
+        return made(RANK_PAIR, base->text, strlen(base->text), quote);
+    }
     bool adjacent = !slash && !dash && !bracket && !bar && tokens[second].start == base->end + 1 &&
                     !tokens[second].spaced; /* an underscore was dropped */
     if ((!slash && !dash && !bracket && !bar && !adjacent) || (dash && tokens[second].spaced) ||
-        IN(base->text, stable) || strcmp(base->text, quote) == 0 || !is_name(base->text, 1))
+        (IN(base->text, stable) && !fiat) || strcmp(base->text, quote) == 0 ||
+        !is_name(base->text, 1))
         return none;
     if (!slash && strstr(quote, "usd") == NULL && known(base->text) == UNKNOWN)
         return none;
     *at = bracket ? second + 2 : skip_tail(tokens, n, second + 1);
     return made(RANK_PAIR, base->text, strlen(base->text), quote);
+}
+
+static trade_symbol of_two_words(const token *tokens, size_t n, size_t *at)
+{
+    trade_symbol s = {.rank = RANK_NONE};
+    if (*at + 1 >= n || tokens[*at + 1].start > tokens[*at].end + 1)
+        return s;
+    for (size_t i = 0; i < sizeof long_names / sizeof *long_names; i++)
+        if (strcmp(tokens[*at].text, long_names[i].first) == 0 &&
+            strcmp(tokens[*at + 1].text, long_names[i].second) == 0) {
+            s.rank = RANK_BARE;
+            strcpy(s.base, long_names[i].base);
+            strcpy(s.quote, long_names[i].quote);
+            *at += 2;
+            break;
+        }
+    return s;
 }
 
 static trade_symbol alone(const token *word, bool cash, bool tag)
@@ -270,6 +315,8 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
     if (tokens[i].kind != TOKEN_WORD)
         return s;
     s = split(tokens, n, &i);
+    if (s.rank == RANK_NONE)
+        s = of_two_words(tokens, n, &i);
     if (s.rank == RANK_NONE) {
         s = joined(&tokens[i]);
         if (s.rank == RANK_NONE)
@@ -280,6 +327,16 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
     if (s.rank != RANK_NONE)
         *at = i;
     return s;
+}
+
+bool trade_symbol_same(const trade_symbol *a, const trade_symbol *b)
+{
+    char base[TRADE_BASE_SIZE] = "";
+    if (strcmp(a->base, b->base) != 0)
+        return false;
+    for (size_t i = 0; a->base[i]; i++)
+        base[i] = (char)(a->base[i] | 32);
+    return !IN(base, money) || !a->quote[0] || !b->quote[0] || strcmp(a->quote, b->quote) == 0;
 }
 
 trade_symbol trade_symbol_named(const char *word)
@@ -354,12 +411,12 @@ int trade_symbol_choose(const item_list *list, bool *several)
             continue;
         bool beside = beside_side(list, i);
         const trade_symbol *held = chosen < 0 ? NULL : symbol_at(list, (size_t)chosen);
-        if (!held || (beside && !chosen_beside && strcmp(held->base, s->base) != 0)) {
+        if (!held || (beside && !chosen_beside && !trade_symbol_same(held, s))) {
             *several = *several || held;
             clash = clash && !held;
             chosen = (int)i;
             chosen_beside = beside;
-        } else if (strcmp(held->base, s->base) != 0) {
+        } else if (!trade_symbol_same(held, s)) {
             *several = true;
             clash = clash || beside == chosen_beside;
         } else {

@@ -502,6 +502,27 @@ static void split_list(reader *self, token *whole)
     }
 }
 
+/* "Tp1.1.966": which one, and its price. */
+static bool split_index(reader *self, token *whole)
+{
+    char *text = self->pool - strlen(whole->text) - 1;
+    const token *label = self->count > 1 ? whole - 1 : NULL;
+    size_t digits = strspn(text + 2 * (text[0] && text[1]), "0123456789");
+    if (!label || label->kind != TOKEN_WORD || whole->spaced || text[0] < '1' || text[1] != '.' ||
+        digits == 0 || text[2 + digits] != '.' || strpbrk(text + 3 + digits, "., ") ||
+        !takes_digits(label->text) || whole->end - whole->start != strlen(text))
+        return false;
+    token price = *whole;
+    text[1] = '\0';
+    whole->end = whole->start + 1;
+    whole->unit = UNIT_NONE;
+    price.text = text + 2;
+    price.start += 2;
+    price.spaced = true;
+    self->tokens[self->count++] = price;
+    return true;
+}
+
 /* `point`: it begins with its decimal point, ".8125". */
 static void read_number(reader *self, char sign, uint32_t from, bool point)
 {
@@ -534,7 +555,7 @@ static void read_number(reader *self, char sign, uint32_t from, bool point)
     t->text = begin;
     t->unit = (uint8_t)unit;
     t->sign = sign;
-    if (is_grouped(begin))
+    if (is_grouped(begin) || split_index(self, t))
         return;
     if (is_list(begin) && unit != UNIT_ORDINAL && end - start == strlen(begin))
         split_list(self, t);
@@ -583,7 +604,8 @@ static void read_mark(reader *self, trade_char c)
     }
     step(self, c);
     trade_char next = see(self);
-    if (c.mark == '.' && next.type == CHAR_DIGIT &&
+    bool dots = !line_begins && !self->spaced && self->tokens[self->count - 1].mark == '.';
+    if (c.mark == '.' && next.type == CHAR_DIGIT && !dots &&
         (line_begins || self->spaced || self->tokens[self->count - 1].kind == TOKEN_MARK)) {
         read_number(self, '\0', start, true);
         return;

@@ -11,11 +11,11 @@
 #include "trade_case.h"
 #include "trade_rules.h"
 
-static const char *const files[] = {"tests/trades/premium.txt", "tests/trades/oneline.txt",
-                                    "tests/trades/bots.txt",    "tests/trades/languages.txt",
-                                    "tests/trades/numbers.txt", "tests/trades/updates.txt",
-                                    "tests/trades/talk.txt",    "tests/trades/later.txt",
-                                    "tests/trades/rooms.txt",   "tests/trades/several.txt"};
+static const char *const files[] = {
+    "tests/trades/premium.txt",   "tests/trades/oneline.txt", "tests/trades/bots.txt",
+    "tests/trades/languages.txt", "tests/trades/numbers.txt", "tests/trades/updates.txt",
+    "tests/trades/talk.txt",      "tests/trades/later.txt",   "tests/trades/rooms.txt",
+    "tests/trades/several.txt",   "tests/trades/forms.txt"};
 
 static void each(void (*fn)(const trade_case *, void *), void *user)
 {

@@ -36,7 +36,8 @@ static inline void rules_digits(const trade_part *part, const trade_span *span, 
     ret[n] = '\0';
 }
 
-/* A value has the digits of its span, and zeros of its thousands behind them. */
+/* A value has the digits of its span, and zeros of its thousands behind them, or, of a span that
+ * has but the digits that differ from the number before, others before them: "163.40/45". */
 static inline const char *rules_value(const trade_part *parts, const trade_span *span,
                                       const char *value)
 {
@@ -48,7 +49,9 @@ static inline const char *rules_value(const trade_part *parts, const trade_span 
             had[n++] = *p;
     had[n] = '\0';
     size_t len = strlen(said);
-    if (strncmp(said, had, len) != 0 || strspn(had + len, "0") != n - len)
+    bool begins = strncmp(said, had, len) == 0 && strspn(had + len, "0") == n - len;
+    bool ends = len <= n && n - len < sizeof had && strcmp(had + n - len, said) == 0;
+    if (!begins && !ends)
         return "a value has other digits than its span";
     size_t whole = strspn(value + (*value == '-'), "0123456789");
     const char *rest = value + (*value == '-') + whole;

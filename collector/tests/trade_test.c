@@ -70,6 +70,11 @@ static void layouts_of_rooms_that_are_known_are_read(void **state)
     check_file("tests/trades/rooms.txt", 200);
 }
 
+static void forms_without_common_labels_are_read(void **state)
+{
+    check_file("tests/trades/forms.txt", 30);
+}
+
 static void each_trade_of_a_message_is_read(void **state)
 {
     check_file("tests/trades/several.txt", 20);
@@ -177,6 +182,7 @@ int main(void)
         cmocka_unit_test(talk_news_and_advertising_are_no_trades),
         cmocka_unit_test(messages_written_after_the_reader_was_done_are_read),
         cmocka_unit_test(layouts_of_rooms_that_are_known_are_read),
+        cmocka_unit_test(forms_without_common_labels_are_read),
         cmocka_unit_test(each_trade_of_a_message_is_read),
         cmocka_unit_test(a_message_of_several_trades_has_no_single_one),
         cmocka_unit_test(more_trades_than_fit_are_none),
