@@ -142,11 +142,11 @@ test("a stale read shows what was: no new message, the old text, the deleted one
   const post = async (content: string) =>
     (await bot(b)("POST", POST, { content })).body.id as string;
   const [edited, deleted] = [await post("before"), await post("deleted")];
-  await b.control("POST", "/faults", { kind: "clock_skew", ms: 10_000 });
+  await b.control("POST", "/faults", { kind: "clock_skew", ms: 7_200_000 });
   await bot(b)("PATCH", `${POST}/${edited}`, { content: "after" });
   await bot(b)("DELETE", `${POST}/${deleted}`);
   const fresh = await post("fresh");
-  await b.fault("stale_get", { ms: 5000, count: 3 });
+  await b.fault("stale_get", { ms: 3_600_000, count: 3 });
   const contents = (body: Json[]) => body.map((m) => m["content"]);
   const page = await bot(b)("GET", `${POST}?limit=10`);
   assert.deepEqual(contents(page.body), ["deleted", "before"]);
@@ -161,7 +161,7 @@ test("edits of old messages have a limit of their own, with code 30046", async (
   const b = await bench(t);
   await b.control("POST", "/settings", {
     old_edit_ms: 0,
-    rates: { "message-edit-old": [1, 60] },
+    rates: { "message-edit-old": [1, 3600] },
   });
   const { id } = (await bot(b)("POST", POST, { content: "x" })).body;
   const edit = () => bot(b)("PATCH", `${POST}/${id}`, { content: "y" });

@@ -17,6 +17,7 @@ import {
   SIGNAL_BOT,
   SOURCE,
   VIP,
+  type Answer,
   type Json,
 } from "./harness.js";
 
@@ -495,6 +496,9 @@ test("history is paged newest first, without holes, by any edge", async (t) => {
 
 test("each route tells its bucket, and a full one answers 429 until it is empty", async (t) => {
   const b = await bench(t, "discord");
+  await b.control("POST", "/settings", {
+    rates: { "message-create": [5, 3600] },
+  });
   const api = rest(b.url, "bot-token");
   const posts = await Promise.all(
     Array.from({ length: 6 }, (_, i) =>
@@ -537,11 +541,15 @@ test("the global limit is told apart, and the demo's limits let a feed pass", as
   );
   assert.ok(many.every((m) => m.status === 200));
   await b.control("POST", "/settings", { global_per_second: 1 });
-  const answers = await Promise.all([
-    api("GET", "/users/@me"),
-    api("GET", `/channels/${MIRROR_VIP}`),
-  ]);
-  const refused = answers.find((a) => a.status === 429)!;
+  const ask = async (): Promise<Answer> => {
+    const answers = await Promise.all([
+      api("GET", "/users/@me"),
+      api("GET", `/channels/${MIRROR_VIP}`),
+    ]);
+    // They may be a second apart, on a machine that sleeps.
+    return answers.find((a) => a.status === 429) ?? (await ask());
+  };
+  const refused = await ask();
   assert.deepEqual(
     [
       refused.headers.get("x-ratelimit-scope"),

@@ -187,7 +187,7 @@ test("a webhook knows no nonce: the same post twice is two messages", async (t) 
 test("each webhook has a bucket of its own, and a channel's share one more", async (t) => {
   const b = await bench(t);
   await b.control("POST", "/settings", {
-    rates: { "webhook-execute": [2, 60], "webhook-channel": [3, 60] },
+    rates: { "webhook-execute": [2, 3600], "webhook-channel": [3, 3600] },
   });
   const [one, two] = [await hook(b), await hook(b)];
   const post = async (path: string) => {
