@@ -24,7 +24,7 @@ const send = (author: string, body: string, to = channelId) =>
   app.mutation<string>("messages:send", { channelId: to, author, body });
 const bodies = (messages: Message[]) => messages.map(({ body }) => body);
 
-describe("a chat app", { timeout: 120_000 }, () => {
+describe("a chat app", { timeout: 600_000 }, () => {
   test("channels are found by id and by name, and names are unique", async () => {
     for (const idOrName of [channelId, "general"]) {
       const found = await app.query<{ _id: string }>("channels:find", {

@@ -37,7 +37,7 @@ async function upload(body: BodyInit, type: string): Promise<string> {
   return storageId;
 }
 
-describe("an app with files", { timeout: 120_000 }, () => {
+describe("an app with files", { timeout: 600_000 }, () => {
   test("an upload is listed with a URL and summarised in the background", async () => {
     const photos = new Watched<Photo[]>(app.live(), "photos:list", {
       album: "a",

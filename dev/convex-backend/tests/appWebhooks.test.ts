@@ -50,7 +50,7 @@ const payment = (id: string, order: string) =>
 const get = (path: string, headers = {}) =>
   fetch(app.backend.siteUrl + path, { headers });
 
-describe("an app with webhooks", { timeout: 120_000 }, () => {
+describe("an app with webhooks", { timeout: 600_000 }, () => {
   test("a signed event is taken once however often it comes", async () => {
     await app.mutation("events:placeOrder", { number: "A 1", cents: 999n });
     const count = new Watched<number>(app.live(), "events:deliveries", {

@@ -55,7 +55,7 @@ async function raw(path: string): Promise<{ bytes: number; ended: string }> {
   return { bytes, ended };
 }
 
-describe("the control port", { timeout: 120_000 }, () => {
+describe("the control port", { timeout: 600_000 }, () => {
   test("wants the admin key, and says what it does not understand", async () => {
     assert.equal((await fetch(url)).status, 403);
     await assert.rejects(setFaults({ slow: 1 }), /no fault has a slow/);
@@ -67,10 +67,6 @@ describe("the control port", { timeout: 120_000 }, () => {
       text: "tomorrow",
       afterMs: DAY,
     });
-    const ticks = await app.query<number[]>("reminders:ticks", {
-      job: "monthly",
-    });
-    assert.deepEqual(ticks, []);
     const watched = new Watched<{ state: string }>(
       app.live(),
       "reminders:status",
@@ -82,12 +78,13 @@ describe("the control port", { timeout: 120_000 }, () => {
     });
     assert.ok(now > Date.now() + DAY / 2);
     await watched.until((now) => now.state === "sent");
-    await control("/clock", { advance: 31 * DAY });
     const monthly = new Watched<number[]>(app.live(), "reminders:ticks", {
       job: "monthly",
     });
-    const [at] = await monthly.until((times) => times.length > 0);
-    assert.ok(at! > Date.now() + 20 * DAY);
+    const before = await monthly.until(() => true);
+    await control("/clock", { advance: 31 * DAY });
+    const times = await monthly.until(({ length }) => length > before.length);
+    assert.ok(times.at(-1)! > now + 30 * DAY);
     const { now: back } = await control<{ now: number }>("/clock", {
       set: "2030-01-01T00:00:00Z",
     });

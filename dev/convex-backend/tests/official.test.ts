@@ -23,7 +23,7 @@ import {
 const APP = fileURLToPath(new URL("./official/app", import.meta.url));
 
 /** A hang fails instead of waiting for ever. */
-const LIMIT = { timeout: 180_000 };
+const LIMIT = { timeout: 600_000 };
 
 let program: Awaited<ReturnType<typeof buildProgram>>;
 let backend: Backend;

@@ -33,7 +33,7 @@ async function signIn(args: Record<string, unknown>): Promise<SignedIn> {
   return (await http.action(action("auth:signIn"), args as never)) as SignedIn;
 }
 
-describe("Convex Auth", { timeout: 120_000 }, () => {
+describe("Convex Auth", { timeout: 600_000 }, () => {
   test("sign-up gives tokens that the site itself vouches for", async () => {
     const { tokens } = await signIn(password("signUp"));
     assert.ok(tokens);
@@ -79,7 +79,7 @@ describe("Convex Auth", { timeout: 120_000 }, () => {
   });
 });
 
-describe("an app with accounts", { timeout: 120_000 }, () => {
+describe("an app with accounts", { timeout: 600_000 }, () => {
   const signedIn = async (args: Record<string, unknown>) => {
     const { tokens } = await signIn(args);
     const http = new ConvexHttpClient(app.backend.url, { logger: false });

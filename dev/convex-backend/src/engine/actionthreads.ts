@@ -13,6 +13,8 @@ import { Gate } from "./store/gate.js";
 
 /** Threads for actions that clients, the scheduler and requests to the site start. */
 const MAX_THREADS = 16;
+/** So many unanswered pings are silence: time alone would blame a thread for a process that slept. */
+const PINGS = 10;
 /** Threads kept when nothing runs. */
 const KEPT_IDLE = 2;
 
@@ -24,8 +26,8 @@ export type ThreadUser = {
 
 export class ActionThread {
   user: ThreadUser | null = null;
-  /** When it was last heard of, performance.now(). */
-  heard = performance.now();
+  /** Pings since it was last heard of. */
+  unanswered = 0;
 
   constructor(
     readonly worker: Worker,
@@ -56,9 +58,9 @@ export class ActionThreads {
     private start: ThreadStart,
     private readonly log: (message: string) => void,
     /** A thread that says nothing for so long is taken to be in an endless loop. */
-    private readonly silenceMs: number,
+    silenceMs: number,
   ) {
-    this.pinger = setInterval(() => this.ping(), silenceMs / 10).unref();
+    this.pinger = setInterval(() => this.ping(), silenceMs / PINGS).unref();
   }
 
   /** Starts a thread with other code, to be put in place of the present ones or given up. */
@@ -143,7 +145,7 @@ export class ActionThreads {
     const thread = new ActionThread(worker, start);
     this.threads.add(thread);
     worker.on("message", (message: FromWorker) => {
-      thread.heard = performance.now();
+      thread.unanswered = 0;
       thread.user?.receive(message);
     });
     worker.on("error", (error) =>
@@ -166,11 +168,10 @@ export class ActionThreads {
 
   /** Ends threads that an action keeps from answering. */
   private ping(): void {
-    const limit = performance.now() - this.silenceMs;
     for (const thread of this.threads) {
-      if (thread.user === null) thread.heard = performance.now();
-      else if (thread.heard < limit) thread.end();
-      else thread.send({ type: "ping" });
+      if (thread.user === null) thread.unanswered = 0;
+      else if (thread.unanswered++ < PINGS) thread.send({ type: "ping" });
+      else thread.end();
     }
   }
 

@@ -62,7 +62,7 @@ export class Site {
   ): Promise<Page> {
     const context = await this.browser.newContext();
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(120_000);
     page.on("pageerror", (error) => this.problems.push(String(error)));
     await prepare(page);
     const { port } = this.server.address() as AddressInfo;

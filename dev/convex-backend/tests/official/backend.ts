@@ -14,6 +14,7 @@ import {
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -35,7 +36,7 @@ function run(
     execFile(
       command,
       args,
-      { timeout: 120_000, maxBuffer: 1 << 24, ...options },
+      { timeout: 600_000, maxBuffer: 1 << 24, ...options },
       (error, stdout, stderr) => {
         const status =
           error === null
@@ -136,8 +137,20 @@ export class Backend {
     ];
   }
 
-  /** Resolves when the program says "ready". */
+  /** Resolves when the program says "ready"; a port that another process has now is waited for. */
   async start(): Promise<void> {
+    const said = this.stderr.length;
+    for (;;) {
+      try {
+        return await this.#start();
+      } catch (error) {
+        if (!/already in use\n$/.test(this.stderr.slice(said))) throw error;
+        await setTimeout(100);
+      }
+    }
+  }
+
+  async #start(): Promise<void> {
     const child = spawn(process.execPath, [this.main, ...this.flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });

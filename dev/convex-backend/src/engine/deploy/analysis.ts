@@ -5,7 +5,7 @@ import type { Analysis, AnalyzerStart } from "../run/analyze.js";
 import { workerFile } from "../workerfile.js";
 
 /** Modules that take longer to load than this are refused, ms. */
-const ANALYSIS_MS = 15_000;
+const ANALYSIS_MS = 60_000;
 
 export async function analyzeInThread(start: AnalyzerStart): Promise<Analysis> {
   const worker = new Worker(workerFile(), {
