@@ -170,7 +170,7 @@ export class Deployment {
       .setAudience(over.aud ?? AUDIENCE)
       .setSubject(`${role}/test`)
       .setIssuedAt()
-      .setExpirationTime(over.expiresIn ?? "10m")
+      .setExpirationTime(over.expiresIn ?? "2h")
       .sign(key);
   }
 

@@ -36,7 +36,7 @@ export function functionSpec(start: () => Promise<Deployment>): void {
 
   test(
     "no module remembers anything, which would make every call evaluate it anew",
-    { timeout: 30_000 },
+    { timeout: 600_000 },
     async () => {
       const { log } = await start();
       const told = () =>

@@ -86,7 +86,7 @@ export function leases(start: () => Promise<Deployment>): void {
 
   test(
     "the queue tells its subscriber of work that only looks the same",
-    { timeout: 30_000 },
+    { timeout: 600_000 },
     async () => {
       const deployment = await start();
       const world = await World.make(deployment, "queue");

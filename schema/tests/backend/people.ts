@@ -343,8 +343,11 @@ export function people(start: () => Promise<Deployment>): void {
     const tried = async (of: Id<"webhookEvents">) =>
       await office.operator.query(api.events.dryRun, { id: of });
     assert.equal((await tried(id)).state, "parked");
-    // Mapped behind the purchase's back, as if its settling had not come to it yet.
     await office.sells();
+    // What is known of the purchase is told beside it, and changes as it is settled.
+    await until("the purchase to be settled", async () => {
+      return (await office.person(email)).purchases[0]!.parked === null;
+    });
     const before = await tried(id);
     assert.equal(before.state, "applied");
     assert.equal(before.after!.plan, "VIP monthly");

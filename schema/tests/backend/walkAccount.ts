@@ -52,7 +52,7 @@ export const ACCOUNT_ROWS: Record<string, Row> = {
     args: ({ community, channelId }) => ({
       community,
       channelId,
-      expiresAt: Date.now() + 60_000,
+      expiresAt: Date.now() + 3_600_000,
       label: "walk",
     }),
   },
