@@ -63,6 +63,9 @@ static const daemon_program program = {
     .files = "  STATE_DIRECTORY/outbox.db, outbox.db-wal, outbox.db-shm, outbox.db.lock\n"
              "      events accepted and not yet in the backend, and how far the source was read\n"
              "      (SQLite, of one collector at a time)\n"
+             "  STATE_DIRECTORY/outbox.db.reserve\n"
+             "      16 MB of the disk, given up when it is full, so that what is kept can still\n"
+             "      be delivered\n"
              "  STATE_DIRECTORY\n"
              "      files of messages while they are copied, without a name\n",
 };

@@ -1,11 +1,14 @@
 // Collector and bot between a real (fake) Discord and a real backend: what they capture,
 // what they post, and what a kill or a fault leaves behind.
 import assert from "node:assert/strict";
+import { readdirSync, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { ConvexHttpClient } from "convex/browser";
 import { makeFunctionReference } from "convex/server";
 import {
   Backend,
+  binary,
   Daemon,
   deploySchema,
   FakeDiscord,
@@ -318,6 +321,40 @@ test("a full outbox stops the reading, and nothing is lost once the backend is b
     return /cannot keep events/.test(collector.log);
   });
   await backend.open();
+  await equalEnds();
+  await collector.stop();
+  collector = start("collector");
+});
+
+test("a disk that the outbox has filled: it is emptied by itself, also after a kill, then reading goes on", async () => {
+  await collector.stop();
+  const folder = states.collector;
+  const used = readdirSync(folder).reduce(
+    (sum, name) => sum + statSync(join(folder, name)).size,
+    0,
+  );
+  const small = {
+    LD_PRELOAD: binary("small_disk.so"),
+    SMALL_DISK: `${used + 1_400_000}:${realpathSync(folder)}`,
+    ASAN_OPTIONS: "verify_asan_link_order=0",
+  };
+  collector = start("collector", small);
+  await says(collector, /gateway (session resumed|ready)/)();
+  await backend.end();
+  const isFull = () =>
+    /cannot keep events.* why="the disk is full"/.test(collector.log);
+  const { id } = await write("begins small");
+  let i = 0;
+  await until("the disk to be full", async () => {
+    await edit(id, `${i++} ${"€".repeat(1900)}`);
+    return isFull();
+  });
+  await collector.stop("SIGKILL");
+  collector = start("collector", small);
+  await until("the next life to find it full", isFull);
+  await backend.open();
+  await until("events to be kept", () => /kept again/.test(collector.log));
+  await write("after the disk was full");
   await equalEnds();
   await collector.stop();
   collector = start("collector");

@@ -12,6 +12,7 @@
 
 #include "backfill.h"
 #include "capture.h"
+#include "daemon/backoff.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -31,15 +32,18 @@ enum {
     MESSAGE_CONTENT_FLAGS = 1 << 18 | 1 << 19, /* of an application: granted, or small enough */
     DRAIN_MS = 5000,
     DRAIN_LOOK_MS = 20,
-    HOLD_MS = 1000,         /* a full outbox is looked at again after this */
+    LOOK_MS = 1000,         /* an outbox that takes nothing is looked at again after this */
     GAP_PATIENCE_MS = 5000, /* live events wait this long for those before them */
     PLACE_EVERY_MS = 5000,  /* the gateway's place is stored this often without events of ours */
     SLACK_ENTRIES = 10000,  /* above the outbox's bound: the batch that reaches it goes in whole */
-    SLACK_BYTES = 64 << 20
+    SLACK_BYTES = 64 << 20,
+    LOOK_CAP_MS = 60000,
+    RESERVE_BYTES = 16 << 20 /* of disk, for delivering what is kept when it is full */
 };
 
 static const char place_name[] = "gateway.place";
 static const char self_name[] = "gateway.self";
+static const char trial_name[] = "outbox.trial";
 
 /* What the gateway's thread hands to the loop thread, one batch at a time. */
 typedef struct handover {
@@ -58,7 +62,7 @@ struct collector {
     const collector_config *config;
     daemon_loop *loop;
     daemon_waker *waker;
-    daemon_timer *drain, *unhold, *gap_patience;
+    daemon_timer *drain, *look, *gap_patience;
     daemon_metrics *metrics;
     daemon_counter *captured_events;
     daemon_gauge *waiting, *dead;
@@ -79,6 +83,8 @@ struct collector {
     sources *sources;
     plugin *plugin;
     bool held_full, held_gap; /* why the gateway is held */
+    backoff looks;            /* for whether they can be stored, when not for want of room */
+    bool reopen_failed;
     int keep_error;           /* why events cannot be stored, a negative errno; 0: they can */
     char foreign_guilds[128]; /* that should be captured, and the bot is not in */
     handover handover;
@@ -261,13 +267,14 @@ static void load_place(collector *self, discord_resume_state *ret)
 }
 
 /* The bound is looked at before a batch, not within: one that is larger than what is left would
- * never fit. */
-static bool is_full(const collector *self)
+ * never fit. With `part`, that part of it has to be free; 0: anything. */
+static bool is_full(const collector *self, int64_t part)
 {
     outbox_counts counts = {0};
+    int64_t entries = self->config->outbox_max_entries, bytes = self->config->outbox_max_bytes;
     return outbox_count(self->box, &counts) == 0 &&
-           (counts.waiting + counts.dead >= self->config->outbox_max_entries ||
-            counts.bytes >= self->config->outbox_max_bytes);
+           (counts.waiting + counts.dead >= entries - (part ? entries / part : 0) ||
+            counts.bytes >= bytes - (part ? bytes / part : 0));
 }
 
 /* Stores events, and the gateway's place if given, in one transaction. Returns the number of events
@@ -276,7 +283,7 @@ static int keep(collector *self, const event_list *events, const discord_resume_
                 bool new_session)
 {
     int64_t now = daemon_wall_ms();
-    bool full = is_full(self);
+    bool full = is_full(self, 0);
     int kept = 0, r = outbox_begin(self->box);
     for (size_t i = 0; r == 0 && i < events->count; i++) {
         const captured *event = &events->items[i];
@@ -334,14 +341,35 @@ static int keep_batch(collector *self, const handover *h)
     return kept;
 }
 
-static void report(collector *self);
-
-/* `r`: what came of storing events, below 0 why they are not. */
-static void note_kept(collector *self, int r)
+static const char *reason_of(int error)
 {
-    int error = r < 0 ? r : 0;
+    return error == -ENOBUFS  ? "the outbox is full"
+           : error == -ENOSPC ? "the disk is full"
+                              : strerror(-error);
+}
+
+static void report(collector *self);
+static void set_hold(collector *self, bool *reason, bool on);
+
+/* Events are stored, or why they are not: said when it changes. Until it is mended the source is
+ * not read, and on_look() tries. */
+static void note_kept(collector *self, int error)
+{
+    bool wants_room = error == -ENOSPC || error == -ENOBUFS;
+    if (error == 0)
+        backoff_reset(&self->looks);
+    if (error != 0 && !self->held_full) {
+        set_hold(self, &self->held_full, true);
+        daemon_timer_set(self->look,
+                         wants_room ? LOOK_MS : LOOK_MS + backoff_next_ms(&self->looks, 0));
+    }
     if (error == self->keep_error)
         return;
+    if (error != 0)
+        daemon_log(DAEMON_ERROR, "cannot keep events: the source is not read until this is mended",
+                   "why=%s detail=%s", reason_of(error), outbox_last_error(self->box));
+    else
+        daemon_log(DAEMON_INFO, "events are kept again", NULL);
     self->keep_error = error;
     report(self);
 }
@@ -350,17 +378,19 @@ static void note_kept(collector *self, int r)
 static void reopen_after(collector *self, int r)
 {
     outbox_error error = {""};
-    if (r == -EIO && outbox_recover(self->box, &error) != 0)
+    if (r != -EIO)
+        return;
+    bool failed = outbox_recover(self->box, &error) != 0;
+    if (failed && !self->reopen_failed) /* once: it is tried again and again */
         daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
+    self->reopen_failed = failed;
 }
 
 static int keep_found(collector *self, const event_list *events)
 {
     int kept = keep(self, events, NULL, false);
-    note_kept(self, kept);
     if (kept < 0)
-        daemon_log(DAEMON_ERROR, "cannot keep events", "why=%s detail=%s", strerror(-kept),
-                   outbox_last_error(self->box));
+        note_kept(self, kept);
     reopen_after(self, kept);
     if (kept <= 0)
         return kept;
@@ -419,16 +449,6 @@ static void update_gauges(collector *self)
     daemon_gauge_set(self->dead, counts.dead);
 }
 
-static void cannot_keep(collector *self, int r)
-{
-    note_kept(self, r);
-    daemon_log(DAEMON_ERROR, "cannot keep events: the source is not read until this is mended",
-               "why=%s detail=%s", strerror(-r), outbox_last_error(self->box));
-    reopen_after(self, r);
-    set_hold(self, &self->held_full, true);
-    daemon_timer_set(self->unhold, HOLD_MS);
-}
-
 /* Which of the source guilds has to invite the bot. */
 static void check_guilds(collector *self)
 {
@@ -456,9 +476,10 @@ static void take_batch(collector *self)
     h->offered = false;
     pthread_cond_signal(&h->changed);
     pthread_mutex_unlock(&h->lock);
-    if (kept < 0)
-        return cannot_keep(self, kept);
-    note_kept(self, kept);
+    if (kept < 0) {
+        note_kept(self, kept);
+        return reopen_after(self, kept);
+    }
     daemon_counter_add(self->captured_events, (uint64_t)kept);
     if (kept > 0)
         pump_kick(self->pump);
@@ -466,9 +487,23 @@ static void take_batch(collector *self)
     check_guilds(self);
 }
 
-static void on_unhold(void *user)
+/* Of a full outbox an eighth has to be free, or it would be full at once. */
+static int try_to_keep(collector *self)
+{
+    int r = outbox_regain(self->box);
+    if (r == 0 && is_full(self, 8))
+        r = -ENOBUFS;
+    return r == 0 ? outbox_put(self->box, trial_name, "", 0) : r;
+}
+
+static void on_look(void *user)
 {
     collector *self = user;
+    int r = try_to_keep(self);
+    self->held_full = false;
+    note_kept(self, r);
+    if (r < 0)
+        return reopen_after(self, r);
     set_hold(self, &self->held_full, false);
     pump_kick(self->pump);
 }
@@ -483,7 +518,7 @@ static void report(collector *self)
         return service_link_report(self->link, "stopping", "");
     if (self->keep_error != 0) { /* the gateway's connection ends with each try */
         snprintf(detail, sizeof detail, "events cannot be kept, the source is not read: %s",
-                 self->keep_error == -ENOBUFS ? "the outbox is full" : strerror(-self->keep_error));
+                 reason_of(self->keep_error));
         return service_link_report(self->link, "degraded", detail);
     }
     if (self->gateway && !self->gateway_up)
@@ -623,7 +658,7 @@ static int open_loop(collector *self)
     if (r == 0)
         r = daemon_timer_new(self->loop, on_drain, self, &self->drain);
     if (r == 0)
-        r = daemon_timer_new(self->loop, on_unhold, self, &self->unhold);
+        r = daemon_timer_new(self->loop, on_look, self, &self->look);
     if (r == 0)
         r = daemon_timer_new(self->loop, on_gap_patience, self, &self->gap_patience);
     if (r == 0)
@@ -638,7 +673,8 @@ static int open_outbox(collector *self)
     snprintf(path, sizeof path, "%s/outbox.db", self->config->daemon.state_directory);
     outbox_options options = {.path = path,
                               .max_entries = self->config->outbox_max_entries + SLACK_ENTRIES,
-                              .max_bytes = self->config->outbox_max_bytes + SLACK_BYTES};
+                              .max_bytes = self->config->outbox_max_bytes + SLACK_BYTES,
+                              .reserve_bytes = RESERVE_BYTES};
     int r = outbox_open(&options, &self->box, &error);
     if (r != 0)
         daemon_log(DAEMON_ERROR, "cannot open the outbox", "why=%s", error.text);
@@ -797,6 +833,7 @@ int collector_open(collector **ret, const collector_config *config)
     check_sources(config);
     self->config = config;
     self->exit_status = DAEMON_EXIT_FAILED;
+    self->looks = (backoff)BACKOFF_INIT(LOOK_MS, LOOK_CAP_MS);
     pthread_mutex_init(&self->handover.lock, NULL);
     pthread_cond_init(&self->handover.changed, NULL);
     *ret = self; /* on failure collector_close() takes what there is */
@@ -858,7 +895,7 @@ void collector_close(collector *self)
     outbox_close(self->box);
     event_list_done(&self->handover.events);
     daemon_timer_free(self->drain);
-    daemon_timer_free(self->unhold);
+    daemon_timer_free(self->look);
     daemon_timer_free(self->gap_patience);
     daemon_waker_free(self->waker);
     daemon_loop_free(self->loop);

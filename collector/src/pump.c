@@ -44,6 +44,7 @@ struct pump {
     bool put_off;             /* an entry waits for its next attempt */
     bool paused;              /* nothing is sent until `wake` */
     unsigned failures;        /* of single entries, in turn */
+    const char *trouble;      /* with the outbox, as it was logged last; NULL: none */
     backoff pauses;
     int64_t *delivered; /* ids to delete */
     size_t n_delivered, n_settling, cap_delivered;
@@ -165,14 +166,20 @@ static void count_outcomes(pump *self, const api_signals_record_result *value)
     }
 }
 
-/* Words for the log, and after a failed disk the way back. Returns r. */
+/* Words for the log, once until it succeeds, and after a failed disk the way back. Returns r. */
 static int check(pump *self, const char *what, int r)
 {
     outbox_error error = {""};
+    bool said = self->trouble && strcmp(self->trouble, what) == 0;
+    if (r == 0 && said)
+        self->trouble = NULL;
     if (r == 0)
         return 0;
-    daemon_log(DAEMON_ERROR, what, "why=%s detail=%s", strerror(-r), outbox_last_error(self->box));
-    if (r == -EIO && outbox_recover(self->box, &error) != 0)
+    if (!said)
+        daemon_log(DAEMON_ERROR, what, "why=%s detail=%s", strerror(-r),
+                   outbox_last_error(self->box));
+    self->trouble = what;
+    if (r == -EIO && outbox_recover(self->box, &error) != 0 && !said)
         daemon_log(DAEMON_ERROR, "the outbox cannot be opened again", "detail=%s", error.text);
     return r;
 }

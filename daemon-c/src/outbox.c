@@ -16,6 +16,7 @@ enum {
     NAME_MAX_BYTES = 256,
     PAYLOAD_MAX_BYTES = 64 << 20,
     ID_BLOCK = 1 << 20,
+    FRAME_BYTES = 4096,
     IDLE_FRAMES = 256,    /* a smaller log is not worth moving */
     INLINE_FRAMES = 32768 /* 128 MiB: never idle for so long that a commit must do it */
 };
@@ -141,7 +142,9 @@ int outbox_begin(outbox *box)
         return -EIO;
     if (box->open_transaction)
         return -EINVAL;
-    r = run(box, SQL_BEGIN);
+    if (box->spent) /* that the log begins anew, over its own bytes */
+        (void)outbox_checkpoint(box);
+    r = box->failed ? -EIO : run(box, SQL_BEGIN);
     if (r < 0)
         return r;
     box->counts_before = box->counts;
@@ -166,6 +169,15 @@ void outbox_rollback(outbox *box)
         box->error = why;
 }
 
+/* How long the log may become. The file grows by no more than that when it is moved, and half of a
+ * reserve has to be enough for it. */
+static int64_t inline_frames(const outbox *box)
+{
+    int64_t half = box->options.reserve_bytes / 2 / FRAME_BYTES;
+
+    return half > 0 && half < INLINE_FRAMES ? half : INLINE_FRAMES;
+}
+
 int outbox_commit(outbox *box)
 {
     int r;
@@ -178,7 +190,7 @@ int outbox_commit(outbox *box)
         return r;
     }
     box->open_transaction = false;
-    if (box->wal_frames > INLINE_FRAMES)
+    if (box->wal_frames > inline_frames(box))
         (void)outbox_checkpoint(box); /* this commit holds; a failure shows in the next call */
     return 0;
 }
@@ -277,8 +289,10 @@ int outbox_insert(outbox *box, int64_t id, const char *key, const void *payload,
     r = enter(box, &alone);
     if (r < 0)
         return r;
-    if (box->counts.waiting + box->counts.dead >= box->options.max_entries ||
-        box->counts.bytes + (int64_t)(length + size) > box->options.max_bytes)
+    if (box->spent)
+        r = -ENOSPC;
+    else if (box->counts.waiting + box->counts.dead >= box->options.max_entries ||
+             box->counts.bytes + (int64_t)(length + size) > box->options.max_bytes)
         r = -ENOBUFS;
     else
         r = insert(box, id, key, payload, size, now_ms);
@@ -537,7 +551,7 @@ int outbox_checkpoint(outbox *box)
         return -EIO;
     if (box->open_transaction)
         return -EINVAL;
-    if (box->wal_frames < IDLE_FRAMES)
+    if (box->wal_frames < (box->spent ? 1 : IDLE_FRAMES))
         return 0;
     rc = sqlite3_wal_checkpoint_v2(box->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_frames, &moved);
     if (rc == SQLITE_BUSY || (rc == SQLITE_OK && moved < log_frames))

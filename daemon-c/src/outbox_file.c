@@ -57,6 +57,8 @@ int outbox_failure(outbox *box, int rc)
     if (r == 0)
         return 0;
     outbox_say(&box->error, "%s: %s (SQLite error %d)", box->path, sqlite3_errmsg(box->db), rc);
+    if (r == -ENOSPC || rc == SQLITE_IOERR_WRITE) /* that is what it calls a quota */
+        outbox_reserve_spend(box);
     if (r == -EIO || r == -EUCLEAN)
         box->failed = true;
     return r == -EUCLEAN && box->statements[0] ? -EIO : r;
@@ -98,7 +100,8 @@ int outbox_file_lock(outbox *box, outbox_error *reterr)
         return -EBUSY;
     }
     n = snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    if (ftruncate(box->lock_fd, 0) != 0 || pwrite(box->lock_fd, pid, (size_t)n, 0) != n) {
+    /* Written over what is there: on a full disk that needs no room. */
+    if (pwrite(box->lock_fd, pid, (size_t)n, 0) != n || ftruncate(box->lock_fd, n) != 0) {
         int r = errno ? errno : EIO; /* the lock holds, but nobody could be told whose it is */
         outbox_say(reterr, "%s: %s", path, strerror(r));
         return -r;
@@ -273,7 +276,7 @@ void outbox_file_close(outbox *box)
     box->open_transaction = false;
 }
 
-int outbox_file_open(outbox *box)
+static int open_file(outbox *box)
 {
     int r = create_file(box), rc;
 
@@ -300,4 +303,18 @@ int outbox_file_open(outbox *box)
     else
         box->failed = true;
     return r;
+}
+
+int outbox_file_open(outbox *box)
+{
+    int r = open_file(box), made;
+
+    if ((r == -ENOSPC || r == -EIO) && box->options.reserve_bytes > 0) {
+        outbox_file_close(box); /* even to open it, SQLite may want room */
+        box->spent = false;
+        outbox_reserve_spend(box);
+        r = open_file(box);
+    }
+    made = r == 0 ? outbox_reserve_make(box) : 0;
+    return made == -ENOSPC ? 0 : made < 0 ? made : r;
 }

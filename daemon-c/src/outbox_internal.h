@@ -1,4 +1,4 @@
-/* outbox_internal.h - what outbox.c and outbox_file.c share. */
+/* outbox_internal.h - what the outbox's files share. */
 #ifndef DAEMON_OUTBOX_INTERNAL_H
 #define DAEMON_OUTBOX_INTERNAL_H
 
@@ -20,6 +20,7 @@ struct outbox {
     int64_t next_id, id_limit, id_limit_before;
     bool open_transaction;
     bool failed; /* an I/O error: only recovery is allowed */
+    bool spent;  /* the reserve was given up: nothing is taken in */
     int wal_frames;
     outbox_error error;
 };
@@ -39,5 +40,10 @@ int outbox_file_lock(outbox *box, outbox_error *reterr);
 /* Opens, checks and prepares the file; what went wrong is in box->error. */
 int outbox_file_open(outbox *box);
 void outbox_file_close(outbox *box);
+
+/* Makes the reserve, if the box is to have one; -ENOSPC: there is no room for it. */
+int outbox_reserve_make(outbox *box);
+/* The disk is full: gives the reserve up, once. */
+void outbox_reserve_spend(outbox *box);
 
 #endif

@@ -56,4 +56,5 @@ const char *const outbox_statements[SQL_STATEMENTS] = {
         "SELECT count(*), ifnull(sum(length(CAST(key AS BLOB)) + length(payload)), 0) FROM dead",
     [SQL_LAST_ID] = "SELECT max(ifnull((SELECT max(id) FROM waiting), 0),"
                     " ifnull((SELECT max(id) FROM dead), 0))",
+    [SQL_FREE_PAGES] = "PRAGMA freelist_count",
 };

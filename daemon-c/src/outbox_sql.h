@@ -29,6 +29,7 @@ typedef enum outbox_sql {
     SQL_COUNT_WAITING,
     SQL_COUNT_DEAD,
     SQL_LAST_ID,
+    SQL_FREE_PAGES,
     SQL_STATEMENTS
 } outbox_sql;
 

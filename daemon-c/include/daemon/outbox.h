@@ -21,12 +21,19 @@
  *
  * Every call returns 0 or a negative errno:
  *   -ENOBUFS  the bound (max_entries, max_bytes) is reached: the overflow rule is to refuse
- *   -ENOSPC   the disk is full: nothing of this transaction is stored; works again once there is
- * space -EIO      the disk failed: call outbox_recover() before anything else (all else returns
- * -EIO) -EEXIST   unique_keys, and an entry with this key is waiting or dead -EBUSY    (open)
- * another process has the file -EUCLEAN  (open, recover) the file is damaged or not an outbox
+ *   -ENOSPC   the disk is full: nothing of this transaction is stored
+ *   -EIO      the disk failed, or a quota is used up: all calls return this until outbox_recover()
+ *   -EEXIST   unique_keys, and an entry with this key is waiting or dead
+ *   -EBUSY    (open) another process has the file
+ *   -EUCLEAN  (open, recover) the file is damaged or not an outbox
  *   -EINVAL   called in the wrong order, or an argument is out of range
- *   -ENOMEM */
+ *   -ENOMEM
+ *
+ * A full disk: taking an entry out needs some room, too. With reserve_bytes the box keeps it in a
+ * file of its own, path.reserve, and gives that up when the disk is full. From then on nothing is
+ * taken in (-ENOSPC), all that takes out works, and outbox_regain() says when there is room again:
+ * because somebody made it, or because most of the box is delivered. A quota is the same after
+ * outbox_recover(). */
 #ifndef DAEMON_OUTBOX_H
 #define DAEMON_OUTBOX_H
 
@@ -41,10 +48,11 @@ extern "C" {
 typedef struct outbox outbox; /* opaque, one owner */
 
 typedef struct outbox_options {
-    const char *path;    /* copied; the files path-wal, path-shm and path.lock go with it */
-    int64_t max_entries; /* waiting and dead together; 0: 1,000,000 */
-    int64_t max_bytes;   /* of keys and payloads; 0: 1 GiB */
-    bool unique_keys;    /* refuse a key that is already here */
+    const char *path;      /* copied; path-wal, path-shm, path.lock, path.reserve go with it */
+    int64_t max_entries;   /* waiting and dead together; 0: 1,000,000 */
+    int64_t max_bytes;     /* of keys and payloads; 0: 1 GiB */
+    bool unique_keys;      /* refuse a key that is already here */
+    int64_t reserve_bytes; /* twice what one transaction may bring, some MB; 0: no reserve */
 } outbox_options;
 
 /* Words for a person: never a payload or a secret. */
@@ -83,6 +91,10 @@ void outbox_close(outbox *box);
 /* After -EIO: closes the file, opens and checks it again, as at a start. An open transaction is
  * lost. */
 int outbox_recover(outbox *box, outbox_error *reterr);
+
+/* After -ENOSPC of a box with a reserve: makes it again, if a bit more than that is free.
+ * 0: entries are taken in; -ENOSPC: not yet. Costs little: call it every second or so. */
+int outbox_regain(outbox *box);
 
 /* What went wrong last, for the log; "" if nothing. Borrowed until the next call. */
 const char *outbox_last_error(const outbox *box);
