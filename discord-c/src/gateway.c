@@ -27,6 +27,7 @@
 #include "url.h"
 
 #define STOP_LINGER_MS 1000 /* for the close frame, at the end */
+#define STOP_TURNS     4    /* of the loop at least: it may have stood still all that time */
 #define LINKS          8    /* one in use, the others closing */
 #define UNSETTLED_MS   10   /* how often a host loop looks in while a link is made or closed */
 
@@ -52,6 +53,7 @@ struct discord_gateway {
     bool held;
     bool ended;
     int64_t end_by;
+    unsigned end_turns;
     bool over; /* the last callback has run */
     bool busy; /* in discord_gateway_process() */
     int epoll_fd;
@@ -421,7 +423,7 @@ static bool any_link(const discord_gateway *gw)
 
 static bool finished(const discord_gateway *gw)
 {
-    return gw->ended && (!any_link(gw) || gw->end_by <= now_ms());
+    return gw->ended && (!any_link(gw) || (gw->end_by <= now_ms() && gw->end_turns >= STOP_TURNS));
 }
 
 static void begin(discord_gateway *gw)
@@ -434,6 +436,7 @@ static void begin(discord_gateway *gw)
 static void turn(discord_gateway *gw, int wait_ms)
 {
     lws_service(gw->context, wait_ms);
+    gw->end_turns += gw->ended;
     end_batch(gw);
     drain(gw);
     if (dgw_due(gw->session) <= now_ms())

@@ -54,7 +54,8 @@ void canned_start(const canned *script, unsigned n)
     snprintf(url, sizeof url, "http://127.0.0.1:%d/api/v10", peer_port(w.peer));
     o.api_url = url;
     o.token = "secret-token";
-    o.attempt_timeout_ms = 400;
+    if (w.impatient)
+        o.attempt_timeout_ms = 400;
     o.on_refused = on_refused;
     assert_int_equal(discord_rest_new(&o, &w.rest, NULL), DISCORD_OK);
 }

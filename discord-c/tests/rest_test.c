@@ -146,11 +146,12 @@ static void a_plain_post_is_never_sent_twice_when_a_kept_connection_dies(void **
 
 static void a_silent_server_is_given_up_and_tried_again(void **state)
 {
+    w.impatient = true;
     START({"silence", NULL, NULL}, {"200 OK", "", "{\"id\":\"1\"}"});
     const discord_result *r = create("nonce");
 
     assert_int_equal(r->error.status, DISCORD_OK);
-    assert_int_equal(r->attempts, 2);
+    assert_true(r->attempts >= 2);
     discord_result_unref(r);
 }
 
