@@ -118,6 +118,17 @@ static trade_side side_of_stop(const verdict *self)
     return stop.high < entry.low ? TRADE_LONG : stop.low > entry.high ? TRADE_SHORT : TRADE_NO_SIDE;
 }
 
+/* All targets on one side of the entry, and no stop: it is a guess, of calls that say no side. */
+static trade_side side_of_targets(const verdict *self)
+{
+    bounds entry = bounds_of(&self->fields.entry), target = bounds_of(&self->fields.target);
+    if (!entry.any || !target.any || self->fields.stop.count > 0)
+        return TRADE_NO_SIDE;
+    return target.low > entry.high   ? TRADE_LONG
+           : target.high < entry.low ? TRADE_SHORT
+                                     : TRADE_NO_SIDE;
+}
+
 static void put_side(verdict *self)
 {
     trade_fields *f = &self->fields;
@@ -136,6 +147,9 @@ static void put_side(verdict *self)
     }
     if (side == TRADE_NO_SIDE && by_levels == TRADE_NO_SIDE)
         by_levels = side_of_stop(self);
+    if (side == TRADE_NO_SIDE && by_levels == TRADE_NO_SIDE &&
+        (by_levels = side_of_targets(self)) != TRADE_NO_SIDE)
+        doubt(out, UNSURE);
     if (side == TRADE_NO_SIDE && by_levels != TRADE_NO_SIDE && f->entry.count > 0) {
         out->side = by_levels;
         doubt(out, INFERRED);
@@ -383,6 +397,15 @@ static bool names_any(const item_list *list)
     return false;
 }
 
+/* "NKN/USDT x10 / Now: 0.387 / Target: 0.4 - 0.42", and little else? */
+static bool is_bare_call(const verdict *self)
+{
+    const trade_symbol *s = &self->list->symbols[self->list->items[self->symbol].symbol - 1];
+    return s->rank >= RANK_TAG && !self->fields.entry.implied && self->words <= 24 &&
+           self->talk.asks == 0 && self->talk.hedges == 0 && self->talk.recaps == 0 &&
+           self->talk.adverts == 0 && self->news.type == TRADE_NO_EVENT;
+}
+
 /* Levels by label, enough of them to be no remark. */
 static bool is_whole_entry(const verdict *self)
 {
@@ -393,6 +416,8 @@ static bool is_whole_entry(const verdict *self)
     if (self->symbol < 0 || self->several)
         return entry && target && stop && (self->symbol >= 0 || (side && !names_any(self->list)));
     if (entry && target && stop)
+        return true;
+    if (!side && f->target.count > 1 && f->entry.count > 0 && is_bare_call(self))
         return true;
     return side && ((entry && (target || stop)) || (target && stop));
 }

@@ -151,14 +151,33 @@ static void note_label(scan *self, const item *label)
         note_side(self, label, false, 1);
 }
 
+/* "Exit: 7.91 / 7.95", "SELL:" and a list below it, with an entry before: targets. */
+static bool is_exit_list(const scan *self)
+{
+    enum { REACH = 6 };
+    size_t prices = 0;
+    if (self->out->entry.count == 0 || self->out->target.count > 0 || self->dropped ||
+        (!is_mark(ahead(self, 1), ":") && !(ahead(self, 1) && item_is_price(ahead(self, 1)))))
+        return false;
+    for (size_t n = 1; n < REACH && ahead(self, n); n++) {
+        if (item_is_price(ahead(self, n)))
+            prices++;
+        else if (ahead(self, n)->kind != ITEM_MARK && (ahead(self, n)->kind != ITEM_LINE || prices))
+            break;
+    }
+    return prices > 1;
+}
+
 /* "Buy 0.012, sell 0.015 / 0.018": the later word is no side but where to sell. */
 static void on_side(scan *self, const item *side)
 {
     bool counter =
         (side->sense == SENSE_SELL && self->buys) || (side->sense == SENSE_BUY && self->sells);
     const item *next = ahead(self, 1);
-    if (counter && next &&
-        (item_is_price(next) || is_mark(next, ":-$") || item_is(next, SENSE_PLAIN))) {
+    bool trades = side->sense == SENSE_BUY || side->sense == SENSE_SELL;
+    if ((counter && next &&
+         (item_is_price(next) || is_mark(next, ":-$") || item_is(next, SENSE_PLAIN))) ||
+        (trades && is_mark(next, ":") && is_exit_list(self))) {
         open_scope(self, SCOPE_TARGET, side);
         return;
     }
@@ -247,7 +266,7 @@ static bool is_index(const scan *self, const item *number)
         return labelled || value == self->nth + 1;
     /* "Target 4 - open", after three with prices */
     if (is_mark(next, ":=-") && after && after->kind == ITEM_WORD && labelled && self->nth > 0)
-        return value == self->nth + 1;
+        return value > self->nth;
     if (item_is_price(next) && (labelled || begins_line(self)))
         return value == self->nth + 1 && !small_integer(next);
     if (is_mark(next, "$") && labelled)
@@ -355,6 +374,9 @@ static void on_number(scan *self, const item *number)
         if (number->readable && number->size >= 1 && number->size <= 200) {
             if (range && number > out->leverage[0] && number - out->leverage[0] < 4)
                 out->leverage[1] = number;
+            else if (out->leverage[1] && self->link == '-' && number - out->leverage[1] < 4 &&
+                     number->size > out->leverage[1]->size)
+                out->leverage[1] = number; /* "5X - 10X - 25X" */
             else if (!out->leverage[0] || (labelled && self->count == 0))
                 out->leverage[0] = number, out->leverage[1] = NULL;
             self->count += labelled;
@@ -398,6 +420,23 @@ static void on_number(scan *self, const item *number)
 
 /* ---- words and marks ---- */
 
+/* "you may move it to the entry price": no price follows. */
+static bool is_goal(const scan *self)
+{
+    enum { REACH = 3 };
+    const item *next = ahead(self, 1);
+    if (next && next->kind != ITEM_LINE && (item_is_price(next) || is_mark(next, ":-=@$")))
+        return false;
+    for (size_t n = 1; n <= REACH && n <= self->at; n++) {
+        const item *one = &self->list->items[self->at - n];
+        if (one->kind != ITEM_WORD)
+            return false;
+        if (item_is(one, SENSE_TO))
+            return true;
+    }
+    return false;
+}
+
 static void on_label(scan *self, const item *word, scope to)
 {
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
@@ -408,6 +447,14 @@ static void on_label(scan *self, const item *word, scope to)
         to = SCOPE_IMPLIED;
     if (to == SCOPE_ENTRY && self->scope == SCOPE_STOP && self->count == 0 && !self->fresh)
         return;
+    if (to == SCOPE_ENTRY && is_goal(self)) {
+        self->scope = SCOPE_NONE;
+        return;
+    }
+    /* "Sell zone" of what was bought */
+    if (to == SCOPE_ENTRY && has_text(word, "sell") && self->out->entry.count > 0 &&
+        self->out->target.count == 0 && self->out->long_side && !self->out->short_side)
+        to = SCOPE_TARGET;
     if (to == SCOPE_ENTRY)
         note_label(self, word);
     open_scope(self, to, word);
@@ -416,6 +463,12 @@ static void on_label(scan *self, const item *word, scope to)
 
 static void on_market(scan *self, const item *word)
 {
+    if (self->scope != SCOPE_IMPLIED && self->scope != SCOPE_ENTRY && begins_line(self) &&
+        is_mark(ahead(self, 1), ":") && self->loose.count == 0 && self->out->entry.count == 0) {
+        open_scope(self, SCOPE_LOOSE, word); /* "Now: 0.387" */
+        self->loose_label = true;
+        return;
+    }
     bool near = (self->scope == SCOPE_ENTRY || self->scope == SCOPE_IMPLIED) && self->foreign == 0;
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
     const item *next = ahead(self, 1);
@@ -442,7 +495,7 @@ static void on_limit(scan *self, const item *word)
     } else if (!sided || self->out->has_levels) {
         return;
     }
-    if (self->scope == SCOPE_NONE || sided)
+    if ((self->scope == SCOPE_NONE && !has_text(word, "pending")) || sided)
         open_scope(self, SCOPE_IMPLIED, word);
 }
 
@@ -457,7 +510,8 @@ static void on_margin(scan *self, const item *word, trade_margin mode)
 /* "At: 1.2724", "Price: 3344": the entry if no other is said. */
 static bool is_loose_label(const scan *self, const item *word)
 {
-    static const char *const labels[] = {"at", "price", "preis", "precio", "preco", "prix", "цена"};
+    static const char *const labels[] = {"at",   "price", "preis",  "precio", "preco",
+                                         "prix", "цена",  "prezzo", "fiyat",  "harga"};
     bool label = false;
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
         label = label || has_text(word, labels[i]);
@@ -503,23 +557,6 @@ static void on_other_word(scan *self, const item *word)
         self->scope = SCOPE_NONE;
     else if (++self->foreign > (self->scope == SCOPE_IMPLIED ? 1u : 3u))
         self->scope = SCOPE_NONE;
-}
-
-/* "Exit: 7.91 / 7.95", with an entry before and a stop or more prices behind: targets. */
-static bool is_exit_list(const scan *self)
-{
-    const item *word = &self->list->items[self->at];
-    size_t prices = 0;
-    if (strncmp(word->first->text, "exit", 4) != 0 || self->out->entry.count == 0 ||
-        self->out->target.count > 0 || !is_mark(ahead(self, 1), ":"))
-        return false;
-    for (size_t n = 2; n < 6 && ahead(self, n); n++) {
-        if (item_is_price(ahead(self, n)))
-            prices++;
-        else if (ahead(self, n)->kind != ITEM_MARK)
-            break;
-    }
-    return prices > 1;
 }
 
 static void on_word(scan *self, const item *word)
@@ -694,7 +731,7 @@ static void settle_loose(scan *self)
     levels = levels || (self->loose_label && out->stop.count + out->target.count > 0);
     if (out->entry.count == 0 && !out->entry.unread && levels && !self->loose.unread) {
         out->entry = self->loose;
-        out->entry.implied = out->entry.count > 0;
+        out->entry.implied = out->entry.count > 0 && !self->loose_label;
     }
 }
 

@@ -447,6 +447,9 @@ static void spread_units(item_list *self)
         if (next && next->unit == UNIT_TIMES && strlen(digits_of(one)) <= 3 &&
             self->items[i + 1].mark == '-')
             one->unit = UNIT_TIMES; /* "3-5x" */
+        if (next && next->unit == UNIT_PERCENT && next == one + 2 && !next->first->spaced &&
+            !one[1].first->spaced && one[1].mark == '-' && all_digits(digits_of(one), 1, 2))
+            one->unit = UNIT_PERCENT; /* "5-10%" */
         if (!next || (next->unit != UNIT_THOUSAND && next->unit != UNIT_MILLION))
             continue;
         double a = strtod(digits_of(one), NULL), b = strtod(digits_of(next), NULL);

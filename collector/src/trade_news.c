@@ -69,8 +69,9 @@ static void tell(seek *self, trade_event type, size_t from, size_t to)
     trade_news *out = self->out;
     const item *next = item_at(self->list, to + 1), *answer = item_at(self->list, to + 2);
     if (is_doubtful(self->list, from) ||
-        (is_mark(next, ":") && answer && item_is(answer, SENSE_NOT)))
-        return; /* "Position closed: no" */
+        (is_mark(next, ":") && answer &&
+         (item_is(answer, SENSE_NOT) || item_is(answer, SENSE_MAYBE))))
+        return; /* "Position closed: no", "Close: you may ..." */
     if (!self->told[type])
         out->mixed++;
     self->told[type] = true;
@@ -342,6 +343,23 @@ static bool is_all(const item_list *list, const item *said)
     return !has_word(said, "stop") && !has_word(said, "stops") && !has_word(said, "s");
 }
 
+/* On this line, or first on the next: "⛔ Stop ⛔" above "18450". */
+static bool has_price_soon(const item_list *list, size_t at)
+{
+    enum { REACH = 10 };
+    bool line = false;
+    for (size_t i = at + 1, n = 0; i < list->count && n < REACH; i++, n++) {
+        const item *one = &list->items[i];
+        if (is_price(one))
+            return true;
+        if ((one->kind == ITEM_LINE && line && one[-1].kind != ITEM_LINE) ||
+            (line && one->kind == ITEM_WORD))
+            return false;
+        line = line || one->kind == ITEM_LINE;
+    }
+    return false;
+}
+
 static void on_stop(seek *self)
 {
     const item_list *list = self->list;
@@ -356,7 +374,7 @@ static void on_stop(seek *self)
             break;
         if (item_is(one, SENSE_HIT) || item_is(one, SENSE_FILLED) || item_is(one, SENSE_STOPPED) ||
             (is_mark(one, "X") && !moved && !to) ||
-            (n == 0 && is_mark(one, "S") && !price_after(list, i))) {
+            (n == 0 && is_mark(one, "S") && !has_price_soon(list, i))) {
             tell(self, TRADE_STOP_HIT, self->at, i);
             return;
         }
@@ -394,15 +412,15 @@ static const item *percent_near(const item_list *list, size_t at, size_t reach_)
     return NULL;
 }
 
-/* "Exit: 7.91 / 7.95" says where to. */
+/* "Exit: 7.91 / 7.95", "Close 33660 31500 29700" says where to. */
 static bool is_exit_list(const item_list *list, size_t at)
 {
     size_t prices = 0;
-    if (strncmp(list->items[at].first->text, "exit", 4) != 0 ||
-        !is_mark(item_at(list, at + 1), ":"))
-        return false;
-    for (size_t i = at + 2; i < at + 6 && item_at(list, i); i++)
+    for (size_t i = at + 1; i < at + 6 && item_at(list, i); i++) {
+        if (list->items[i].kind != ITEM_MARK && !item_is_price(&list->items[i]))
+            break;
         prices += item_is_price(&list->items[i]);
+    }
     return prices > 1;
 }
 
@@ -416,8 +434,10 @@ static void on_closed(seek *self)
     bool result =
         percent && (percent->first->sign ||
                     (after && (item_is(after, SENSE_PROFIT) || item_is(after, SENSE_LOSS))));
-    if (is_exit_list(list, self->at) || self->at < self->done)
-        return;
+    if (is_exit_list(list, self->at) || self->at < self->done ||
+        (self->at > 1 && item_at(list, self->at - 1) && is_mark(before, "SE") &&
+         item_is(&list->items[self->at - 2], SENSE_STOP)))
+        return; /* the last: "stop 🛑 close above 10" */
     if (before && before->kind == ITEM_NUMBER &&
         (before->unit == UNIT_OTHER || before->unit == UNIT_PERCENT)) {
         if (before->unit == UNIT_PERCENT && !before->first->sign) {
@@ -543,6 +563,12 @@ static const item *price_beside(const item_list *list, const trade_news *news)
         named = named || list->items[i].kind == ITEM_SYMBOL;
         if (named && is_price_label(list, i) && (after = price_after(list, i)))
             return after; /* "Price: ..." on a line of its own */
+    }
+    for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++) {
+        const item *by = item_at(list, i + 1);
+        if (list->items[i].kind == ITEM_SYMBOL && by &&
+            (has_word(by, "by") || has_word(by, "at")) && (after = price_after(list, i + 1)))
+            return after; /* "BTC by 35091" below "Close position" */
     }
     for (size_t i = 0; i < list->count && news->type == TRADE_CLOSED; i++)
         if (item_is(&list->items[i], SENSE_CLOSED) && (after = price_after(list, i)))

@@ -22,6 +22,8 @@ static const char *const stable[] = {"aeusd", "busd",  "crvusd", "fdusd", "gusd"
                                      "pyusd", "rlusd", "susd",   "tusd",  "usd",  "usdc",
                                      "usdd",  "usde",  "usdp",   "usds",  "usdt", "ust"};
 
+static const char *const dollars[] = {"busd", "fdusd", "usdc", "usdt"};
+
 /* Known names. A capital first letter: also a word, so it needs a side beside it. */
 static const char *const coins[] = {
     "1000bonk", "1000floki", "1000pepe", "1000sats", "1000shib", "1inch",  "aave",  "Ach",
@@ -211,7 +213,6 @@ static size_t skip_tail(const token *tokens, size_t n, size_t at)
 /* "EUR USD", "SOL USDT": two names with but a space between. */
 static bool is_pair_of_words(const token *base, const token *quote, bool name)
 {
-    static const char *const dollars[] = {"usdt", "usdc", "busd", "fdusd"};
     if (quote->kind != TOKEN_WORD || quote->start != base->end + 1 || quote->part != base->part ||
         !quote->spaced || strcmp(base->text, quote->text) == 0)
         return false;
@@ -350,9 +351,20 @@ trade_range trade_symbol_range(const trade_symbol *symbol)
     static const struct {
         const char *base;
         trade_range range;
-    } known_ranges[] = {{"BTC", {1000, 0, true}}, {"ETH", {80, 0, true}},
-                        {"XAU", {500, 0, false}}, {"PAXG", {500, 0, false}},
-                        {"XAG", {5, 500, false}}, {"US30", {5000, 0, false}}};
+    } known_ranges[] = {{"BTC", {1000, 0, true}},
+                        {"ETH", {80, 0, true}},
+                        {"XAU", {500, 0, false}},
+                        {"PAXG", {500, 0, false}},
+                        {"XAG", {5, 500, false}},
+                        {"US30", {5000, 0, false}},
+                        {"WBTC", {1000, 0, false}},
+                        {"BNB", {0}},
+                        {"BCH", {0}},
+                        {"TAO", {0}},
+                        {"MKR", {0}},
+                        {"YFI", {0}},
+                        {"GNO", {0}},
+                        {"BIFI", {0}}};
     char base[TRADE_BASE_SIZE], quote[TRADE_QUOTE_SIZE];
     for (size_t i = 0; i < sizeof known_ranges / sizeof *known_ranges; i++)
         if (strcmp(symbol->base, known_ranges[i].base) == 0 && strcmp(symbol->quote, "BTC") != 0)
@@ -362,8 +374,10 @@ trade_range trade_symbol_range(const trade_symbol *symbol)
     for (size_t i = 0; i < sizeof quote; i++)
         quote[i] = (char)(symbol->quote[i] | 32);
     base[strlen(symbol->base)] = quote[strlen(symbol->quote)] = '\0';
-    return IN(base, money) && IN(quote, money) ? (trade_range){0, 1000, false}
-                                               : (trade_range){0, 0, false};
+    /* other coins cost less than a thousand dollars */
+    bool coin = symbol->rank == RANK_PAIR && IN(quote, dollars);
+    return (IN(base, money) && IN(quote, money)) || coin ? (trade_range){0, 1000, false}
+                                                         : (trade_range){0, 0, false};
 }
 
 /* Does a side stand beside it, on its line? */
@@ -423,6 +437,14 @@ int trade_symbol_choose(const item_list *list, bool *several)
             chosen_beside = chosen_beside || beside;
             if (held->quote[0] == '\0' && s->quote[0])
                 chosen = (int)i;
+        }
+    }
+    /* "THETA short ... #OurRoom": a tag beside nothing is no match for a coin beside its side */
+    for (size_t i = 0; best == RANK_TAG && !chosen_beside && i < list->count; i++) {
+        const trade_symbol *s = symbol_at(list, i);
+        if (s && s->rank == RANK_BARE && beside_side(list, i)) {
+            *several = false;
+            return (int)i;
         }
     }
     return clash ? -1 : chosen;

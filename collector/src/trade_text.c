@@ -295,6 +295,9 @@ static void read_word(reader *self)
         }
         if (c.type != CHAR_LETTER && c.type != CHAR_DIGIT && !apostrophe)
             break;
+        *out = '\0';
+        if (starts(self, "\xC3\x97") && out > begin && takes_digits(begin))
+            break; /* "Leverage×50" */
         digits = digits || c.type == CHAR_DIGIT;
         if (c.type == CHAR_LETTER) {
             upper = upper && c.upper;
