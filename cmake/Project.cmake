@@ -79,6 +79,6 @@ function(project_fuzzer name)
   target_compile_options(${name} PRIVATE ${PROJECT_WARNINGS} -fsanitize=fuzzer)
   add_test(NAME ${name}_smoke COMMAND ${name} -max_total_time=${FUZZ_SECONDS} -rss_limit_mb=1024
     -print_final_stats=1 ${corpus} ${A_SEEDS})
-  math(EXPR timeout "${FUZZ_SECONDS} + 60")
+  math(EXPR timeout "${FUZZ_SECONDS} + 300")
   set_tests_properties(${name}_smoke PROPERTIES LABELS "fuzz" TIMEOUT ${timeout})
 endfunction()

@@ -75,16 +75,15 @@ test("a body that is no text arrives as base64, marked unparsable", async () => 
 });
 
 test("while the deployment is away events wait, then arrive in order", async () => {
-  const first = await Peer.listen();
-  const { port, url } = first;
-  await first.close();
-  const proxy = await Proxy.start({ env: { CONVEX_URL: url } });
+  const peer = await Peer.listen();
+  peer.away = true;
+  const proxy = await Proxy.start({ env: { CONVEX_URL: peer.url } });
   const bodies = Array.from({ length: 60 }, () => order());
   for (const body of bodies)
     assert.equal((await post(proxy.port, body)).status, 200);
   await proxy.seen(/backend connection lost/);
   assert.equal((await proxy.events()).length, 60);
-  const peer = await Peer.listen(port);
+  peer.away = false;
   await peer.until(() => peer.ingested().length >= 60);
   assert.deepEqual(
     peer.ingested().map((event) => event.body),
@@ -214,7 +213,9 @@ test("heartbeats say starting or ready, and stopping at the end", async () => {
       .filter(({ path }) => path === "services:heartbeat")
       .map(({ args }) => args);
   await peer.until(() => beats().some(({ state }) => state === "ready"));
-  await proxy.stop();
+  const over = proxy.stop();
+  await peer.until(() => beats().some(({ state }) => state === "stopping"));
+  await over;
   const last = beats().at(-1);
   assert.equal(last?.state, "stopping");
   assert.equal(last.service, "webhook-proxy");

@@ -17,18 +17,22 @@ export class Peer {
   calls: Call[] = [];
   answer: (call: Call) => Outcome = () => ({ value: { outcome: "stored" } });
   refuseIdentity = false;
+  away = false; // hangs up on whoever comes
   private readonly server = http.createServer();
   private readonly sockets = new WebSocketServer({ server: this.server });
   private waiters: (() => void)[] = [];
 
-  static async listen(port = 0): Promise<Peer> {
+  static async listen(): Promise<Peer> {
     const peer = new Peer();
     after(() => {
       if (peer.server.listening) return peer.close();
     });
+    peer.server.on("connection", (socket) => {
+      if (peer.away) socket.destroy();
+    });
     peer.sockets.on("connection", (socket) => peer.serve(socket));
     await new Promise<void>((resolve) =>
-      peer.server.listen(port, "127.0.0.1", resolve),
+      peer.server.listen(0, "127.0.0.1", resolve),
     );
     return peer;
   }

@@ -147,7 +147,7 @@ async function eventually(
   what: string,
   holds: (events: StoredEvent[]) => boolean,
 ) {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 120_000;
   for (;;) {
     const events = await proxy.events();
     if (holds(events)) return events;

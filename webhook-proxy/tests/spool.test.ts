@@ -128,8 +128,8 @@ test("a disk that refuses writes is answered 503, and recovered from", async () 
   assert.equal(await status(), 200);
   agent.destroy();
   assert.equal((await proxy.events()).length, 4);
-  assert.match(proxy.log, /events cannot be stored.*File too large/);
-  assert.match(proxy.log, /events can be stored again/);
+  await proxy.seen(/events cannot be stored.*File too large/);
+  await proxy.seen(/events can be stored again/);
   await proxy.stop();
 });
 
