@@ -61,7 +61,7 @@ function(project_test name)
   target_compile_options(${name} PRIVATE ${PROJECT_WARNINGS})
   target_link_libraries(${name} PRIVATE ${A_LINK} PkgConfig::CMOCKA)
   add_test(NAME ${name} COMMAND ${name} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "unit;${A_LABELS}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 LABELS "unit;${A_LABELS}")
 endfunction()
 
 # project_fuzzer(NAME SOURCES ... LINK ... [SEEDS folder]): a libFuzzer target, built with -DFUZZ=ON

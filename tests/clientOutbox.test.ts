@@ -152,6 +152,11 @@ test(`over ${KILLS} kills, cuts and restarts each accepted mutation takes effect
       await new Promise((done) => setTimeout(done, Math.random() * 15));
     }
     if (kill % 10 === 4) await backend.killAndReopen();
+    if (kill % 2 === 0) {
+      // the others may be killed before they did anything
+      life.give(++n);
+      await until("one to be accepted", () => life.accepted.length > 0);
+    }
     await life.kill();
     assert.equal(life.stderr, "");
     note(life, first);
@@ -181,7 +186,7 @@ test(`over ${KILLS} kills, cuts and restarts each accepted mutation takes effect
   const results = new Set([...told.values()].map((over) => over.text));
   for (const m of written)
     assert.ok(results.has(String(m)), `${m} took effect and was never told`);
-  assert.ok(acceptedN.size > KILLS, "there was something to prove");
+  assert.ok(acceptedN.size >= KILLS / 2, "there was something to prove");
   assert.ok(written.length >= acceptedN.size * 0.8);
 });
 

@@ -240,8 +240,8 @@ class Pair {
       [...this.open, ...this.ids.slice(-1)].every((id) =>
         this.sides.every(([, client]) => client.seen(id).length > 0),
       );
-    const patience = setTimeout(() => wake(), 30_000);
-    const end = Date.now() + 30_000;
+    const patience = setTimeout(() => wake(), 120_000);
+    const end = Date.now() + 120_000;
     while (!done()) {
       assert.ok(Date.now() < end, `no answer to ${this.ids.at(-1)}`);
       await new Promise<void>((resolve) => (wake = resolve));

@@ -71,7 +71,7 @@ function runOnce(name: string, env: Record<string, string>, args: string[]) {
     env: { PATH: process.env.PATH ?? "", ...env },
     cwd: tempDir(),
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 120_000,
   });
   return {
     code: result.status,
@@ -198,6 +198,8 @@ test("collector: a bot without the grant of message content is told to get it, o
     await hide(hidden);
     const daemon = new Daemon("collector", settings("collector"));
     await until("its session", () => /gateway ready/.test(daemon.log));
+    if (hidden)
+      await until("the word", () => /MESSAGE CONTENT/.test(daemon.log));
     await daemon.stop();
     const errors = daemon.log.match(/level=error .*MESSAGE CONTENT INTENT/g);
     assert.equal(errors?.length ?? 0, hidden ? 1 : 0, daemon.log);

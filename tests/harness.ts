@@ -40,7 +40,7 @@ export async function freePort(): Promise<number> {
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  patienceMs = 30_000,
+  patienceMs = 120_000,
 ): Promise<void> {
   const end = Date.now() + patienceMs;
   while (!(await holds())) {
@@ -348,7 +348,7 @@ export class Daemon {
   }
 
   /** Its exit status, once it ends by itself. */
-  async ended(patienceMs = 30_000): Promise<number | null> {
+  async ended(patienceMs = 120_000): Promise<number | null> {
     await until(
       `the daemon to end; it says:\n${this.log}`,
       () => this.exit !== null,

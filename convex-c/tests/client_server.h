@@ -97,7 +97,7 @@ static inline void server_listen(server *s, const char *unix_path)
 static inline server *server_start_at(server_script *script, long number, SSL_CTX *tls,
                                       const char *unix_path)
 {
-    struct timeval limit = {.tv_sec = 20};
+    struct timeval limit = {.tv_sec = 100};
     server *s = calloc(1, sizeof *s);
 
     assert_non_null(s);
@@ -153,7 +153,7 @@ static inline bool server_read(server *s, void *ret, size_t len)
 /* Takes the next connection; false on a time-out. */
 static inline bool server_take(server *s)
 {
-    struct timeval limit = {.tv_sec = 20};
+    struct timeval limit = {.tv_sec = 100};
     int one = 1;
 
     server_hang_up(s);

@@ -149,7 +149,7 @@ static inline void mutate(story *s, unsigned flags)
 /* Drives the host loop until `*seen` reaches `want`. */
 static inline void run_until(story *s, const int *seen, int want)
 {
-    time_t limit = time(NULL) + 30;
+    time_t limit = time(NULL) + 120;
     while (*seen < want) {
         if (time(NULL) > limit)
             fail_msg(
@@ -166,7 +166,7 @@ static inline void await(story *s, const int *seen, int want)
     struct timespec limit;
     int r = 0;
     clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 30;
+    limit.tv_sec += 120;
     pthread_mutex_lock(&s->lock);
     while (*seen < want && r == 0)
         r = pthread_cond_timedwait(&s->changed, &s->lock, &limit);

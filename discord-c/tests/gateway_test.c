@@ -57,7 +57,7 @@ static void changed(void)
         struct timespec until;                                                                     \
         int r = 0;                                                                                 \
         clock_gettime(CLOCK_REALTIME, &until);                                                     \
-        until.tv_sec += 30;                                                                        \
+        until.tv_sec += 120;                                                                       \
         pthread_mutex_lock(&w.lock);                                                               \
         while (!(condition) && r == 0)                                                             \
             r = pthread_cond_timedwait(&w.changed, &w.lock, &until);                               \
@@ -737,7 +737,7 @@ static void stopping_wakes_the_host_loop_and_ends_it(void **state)
     while (poll(&p, 1, 0) == 1) /* what is left of the start */
         assert_int_equal(discord_gateway_process(w.gateway), DISCORD_OK);
     assert_int_equal(pthread_create(&thread, NULL, stop_from_afar, NULL), 0);
-    assert_int_equal(poll(&p, 1, 30000), 1);
+    assert_int_equal(poll(&p, 1, 120000), 1);
     pthread_join(thread, NULL);
     for (unsigned turns = 0; status == DISCORD_OK; turns++) {
         assert_true(turns < 20000);

@@ -22,7 +22,7 @@
 #define HELLO   "{\"op\":10,\"d\":{\"heartbeat_interval\":2000000000}}"
 #define RESUMED "{\"op\":0,\"t\":\"RESUMED\",\"s\":9,\"d\":{}}"
 
-enum { LARGE = 1 << 20, PATIENCE_MS = 30000 };
+enum { LARGE = 1 << 20, PATIENCE_MS = 120000 };
 
 static struct {
     tls_files tls;

@@ -405,7 +405,7 @@ static void another_threads_request_wakes_the_host_loop(void **state)
     assert_int_equal(discord_rest_process(rest), DISCORD_OK);
     assert_int_equal(discord_rest_timeout_ms(rest), 60000);
     assert_int_equal(pthread_create(&thread, NULL, send_from_afar, &h), 0);
-    assert_int_equal(poll(&p, 1, 30000), 1);
+    assert_int_equal(poll(&p, 1, 120000), 1);
     pthread_join(thread, NULL);
     drive(&h, 1);
     assert_int_equal(h.status[0], DISCORD_OK);

@@ -318,7 +318,7 @@ static inline void await_dones(story *s, int want)
     int r = 0;
 
     clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 30;
+    limit.tv_sec += 120;
     pthread_mutex_lock(&s->lock);
     while (s->dones < want && r == 0)
         r = pthread_cond_timedwait(&s->changed, &s->lock, &limit);
@@ -341,7 +341,7 @@ static inline void await_dones(story *s, int want)
 /* What the server or the outbox comes to, soon. */
 #define AWAIT(condition)                                                                           \
     do {                                                                                           \
-        time_t limit_ = time(NULL) + 30;                                                           \
+        time_t limit_ = time(NULL) + 120;                                                          \
         while (!(condition)) {                                                                     \
             if (time(NULL) > limit_)                                                               \
                 fail_msg("waited in vain for: %s", #condition);                                    \

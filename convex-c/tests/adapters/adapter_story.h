@@ -15,7 +15,7 @@ static void adapter_done(void);   /* after detaching */
 
 static void run_loop(const int *seen, int want)
 {
-    time_t limit = time(NULL) + 30;
+    time_t limit = time(NULL) + 120;
 
     while (*seen < want) {
         if (time(NULL) > limit)
