@@ -207,6 +207,13 @@ static void drop_outlier(verdict *self)
     doubt(self->out, CONTRADICTED);
 }
 
+/* Currencies, metals and indices do not triple. */
+static bool is_steady(const verdict *self)
+{
+    return self->symbol >= 0 &&
+           trade_symbol_is_steady(&self->list->symbols[self->list->items[self->symbol].symbol - 1]);
+}
+
 /* Values that cannot belong together are left out. */
 static void check_levels(verdict *self)
 {
@@ -228,9 +235,10 @@ static void check_levels(verdict *self)
     if (!is_coherent(&f->target, 100))
         drop(self, &f->target);
     bounds entry = bounds_of(&f->entry), target = bounds_of(&f->target), stop = bounds_of(&f->stop);
-    if (!is_near(&entry, &stop, 10))
+    double reach = is_steady(self) ? 3 : 50;
+    if (!is_near(&entry, &stop, is_steady(self) ? 3 : 10))
         drop(self, &f->stop);
-    if (!is_near(&entry, &target, 50))
+    if (!is_near(&entry, &target, reach))
         drop(self, &f->target);
     else if (!entry.any && !is_near(&stop, &target, 50))
         drop(self, &f->target);
@@ -430,7 +438,9 @@ static bool is_short_call(const verdict *self)
     int weight = f->long_weight > f->short_weight ? f->long_weight : f->short_weight;
     bool price =
         f->entry.count > 0 || f->kind == TRADE_MARKET || f->target.count > 0 || f->stop.count > 0;
-    bool called = (side && price && weight >= 6) || (f->entry.count > 0 && f->stop.count > 0);
+    bool labelled = f->entry.count > 0 && !f->entry.implied;
+    bool called =
+        (side && price && (weight >= 6 || labelled)) || (f->entry.count > 0 && f->stop.count > 0);
     return called && self->symbol >= 0 && !self->several && self->talk.asks == 0 &&
            self->talk.hedges == 0 && self->talk.recaps == 0 && self->talk.adverts == 0 &&
            self->words <= 24;

@@ -301,9 +301,10 @@ trade_char trade_char_at(const char *text, size_t size, size_t at)
 bool trade_char_is_time(const char *word)
 {
     static const char *const times[] = {
-        "min", "mins", "minutes", "minuten", "hr",      "hrs", "hour", "hours",  "h",     "std",
-        "sec", "days", "day",     "tage",    "pips",    "pip", "pts",  "points", "ticks", "bps",
-        "am",  "pm",   "hs",      "candle",  "candles", "h1",  "h4",   "d1",     "点",    "點"};
+        "min",     "mins",   "minutes", "minuten", "hr",  "hrs",  "hour", "hours",
+        "h",       "std",    "sec",     "days",    "day", "tage", "pips", "pip",
+        "pts",     "points", "ticks",   "bps",     "am",  "pm",   "hs",   "candle",
+        "candles", "h1",     "h4",      "d1",      "点",  "點",   "rr",   "r"};
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         if (strcmp(word, times[i]) == 0)
             return true;

@@ -168,14 +168,26 @@ static bool is_exit_list(const scan *self)
     return prices > 1;
 }
 
+/* "buy or sell": the second of two that say the opposite. */
+static bool is_either(const scan *self)
+{
+    const item *side = &self->list->items[self->at];
+    if (self->at < 2 || !item_is_side(side - 2) ||
+        !(item_is(side - 1, SENSE_AND) || is_mark(side - 1, "/")))
+        return false;
+    bool before = side[-2].sense == SENSE_LONG || side[-2].sense == SENSE_BUY;
+    return before != (side->sense == SENSE_LONG || side->sense == SENSE_BUY);
+}
+
 /* "Buy 0.012, sell 0.015 / 0.018": the later word is no side but where to sell. */
 static void on_side(scan *self, const item *side)
 {
+    trade_fields *out = self->out;
     bool counter =
         (side->sense == SENSE_SELL && self->buys) || (side->sense == SENSE_BUY && self->sells);
     const item *next = ahead(self, 1);
     bool trades = side->sense == SENSE_BUY || side->sense == SENSE_SELL;
-    if ((counter && next &&
+    if ((counter && next && !is_either(self) &&
          (item_is_price(next) || is_mark(next, ":-$") || item_is(next, SENSE_PLAIN))) ||
         (trades && is_mark(next, ":") && is_exit_list(self))) {
         open_scope(self, SCOPE_TARGET, side);
@@ -183,6 +195,11 @@ static void on_side(scan *self, const item *side)
     }
     bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
     note_side(self, side, buys, weight_of(self, side));
+    if (is_either(self)) {
+        int weight = out->long_weight > out->short_weight ? out->long_weight : out->short_weight;
+        out->long_weight = out->short_weight = weight;
+        return;
+    }
     if (self->scope == SCOPE_LOOSE && self->count > 0 && self->out->entry.count == 0 &&
         self->last_value == side - 1) {
         self->out->entry = self->loose; /* "Usdchf 0.9921 sell" */
@@ -579,8 +596,10 @@ static void on_word(scan *self, const item *word)
     case SENSE_OTHER:
     case SENSE_PROFIT:
     case SENSE_LOSS:
-        if (self->remark && !self->fresh)
-            return; /* "1806.3 | 40% of profit" */
+        if (self->remark && !self->fresh) {
+            self->aside = true; /* "1806.3 | 40% of profit", "39350 (+100 pts) RR 1:1" */
+            return;
+        }
         open_scope(self, SCOPE_OTHER, word);
         return;
     case SENSE_LONG:

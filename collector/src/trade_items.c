@@ -187,6 +187,29 @@ static bool heads_news(const item_list *self, size_t at)
     return false;
 }
 
+/* "Brev SHORT", "scrt short", with a stop and a target further down. */
+static bool names_before_side(const item_list *self, size_t at)
+{
+    static const char *const others[] = {"aggressive", "another", "big",   "counter",  "fast",
+                                         "good",       "high",    "huge",  "intraday", "low",
+                                         "nice",       "quick",   "risky", "small",    "sniper"};
+    const char *text = self->items[at].first->text;
+    const item *side = &self->items[at + 1];
+    size_t len = strlen(text);
+    bool stop = false, target = false;
+    if ((side->sense != SENSE_LONG && side->sense != SENSE_SHORT) || side->kind != ITEM_WORD ||
+        len < 2 || len > 8)
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(text, others[i]) == 0)
+            return false;
+    for (size_t i = at + 2; i < self->count; i++) {
+        stop = stop || item_is(&self->items[i], SENSE_STOP);
+        target = target || item_is(&self->items[i], SENSE_TARGET);
+    }
+    return stop && target;
+}
+
 /* The name's place: "long useless 0.1", "limit met at 0.45", "Near 1.998" that begins a text. */
 static bool is_in_place(const item_list *self, size_t at)
 {
@@ -207,6 +230,8 @@ static bool is_in_place(const item_list *self, size_t at)
         after && (item_is(after, SENSE_LIMIT) || strcmp(after->first->text, "spot") == 0);
     if (before && before == one - 1 && (item_is_side(before) || item_is(before, SENSE_LIMIT)))
         return priced && (one->sense == SENSE_NONE || one->symbol > 0);
+    if (begins && one->sense == SENSE_NONE && after == one + 1 && names_before_side(self, at))
+        return true;
     return begins && plain && one->symbol > 0 && (priced || ordered);
 }
 

@@ -64,6 +64,9 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n_tokens, size_t *at)
 /* The symbol that a word in the place of a name stands for; rank RANK_NONE if it cannot be one. */
 trade_symbol trade_symbol_named(const char *word);
 
+/* Currencies, metals and indices: their prices move by little. */
+bool trade_symbol_is_steady(const trade_symbol *symbol);
+
 /* Do they name the same? USD/CAD and USD/JPY do not, BTC/USDT and BTC do. */
 bool trade_symbol_same(const trade_symbol *a, const trade_symbol *b);
 

@@ -107,7 +107,7 @@ static size_t small(const item *i)
 
 static bool is_price(const item *i)
 {
-    return i && item_is_price(i) && i->readable && small(i) == 0;
+    return i && item_is_price(i) && i->readable && small(i) == 0 && i->first->sign != '+';
 }
 
 /* ---- targets ---- */
@@ -187,7 +187,10 @@ static reached read_reached(const item_list *list, size_t at)
             break;
         bool closed = item_is(one, SENSE_CLOSED) && r.count > 0 && /* "first target closed" */
                       (i == at + 1 || is_which(&one[-1]));
-        if (item_is(one, SENSE_HIT) || is_mark(one, "V") || item_is(one, SENSE_FILLED) || closed) {
+        bool plus = is_mark(one, "+") && r.count > 0 && !item_at(list, i + 1); /* "tp1+" */
+        bool taken = item_is(one, SENSE_PART) && at == 0 && r.count > 0 && is_which(&one[-1]);
+        if (item_is(one, SENSE_HIT) || is_mark(one, "V") || item_is(one, SENSE_FILLED) || closed ||
+            plus || taken) {
             r.hit = true;
             r.end = i;
             break;
@@ -255,14 +258,16 @@ static bool is_cheered(const item_list *list, size_t at)
 {
     enum { REACH = 16 };
     size_t i = at + 1, k = at;
-    bool which = is_which(item_at(list, i));
+    bool which = is_which(item_at(list, i)), gain = false;
     if (which)
         i++;
     else if (k > 0 && is_which(&list->items[k - 1]))
         which = k--;
     while (k > 0 && list->items[k - 1].kind == ITEM_MARK)
         k--;
-    if (k > 0 || !which || (item_at(list, i) && !is_mark(item_at(list, i), "ET!,")))
+    for (size_t n = i; item_at(list, n) && n < i + REACH; n++) /* "Tp3 total profit +1.18%" */
+        gain = gain || (list->items[n].unit == UNIT_PERCENT && list->items[n].first->sign == '+');
+    if (k > 0 || !which || (!gain && item_at(list, i) && !is_mark(item_at(list, i), "ET!,")))
         return false;
     for (size_t n = 0; i < list->count && n < REACH; i++, n++)
         if (is_price(&list->items[i]))
@@ -308,7 +313,8 @@ static const item *price_within(const item_list *list, size_t at, size_t reach_)
             return is_amount(list, i) ? NULL : one;
         if (one->kind == ITEM_WORD && !item_is(one, SENSE_PLAIN) && !item_is(one, SENSE_TO) &&
             !item_is(one, SENSE_PROFIT) && !item_is(one, SENSE_MARKET) &&
-            !item_is(one, SENSE_EVEN) && !item_is(one, SENSE_LOSS) && !item_is_side(one))
+            !item_is(one, SENSE_ALL) && !item_is(one, SENSE_EVEN) && !item_is(one, SENSE_LOSS) &&
+            !item_is_side(one))
             return NULL;
     }
     return NULL;
@@ -463,12 +469,15 @@ static void on_part(seek *self)
     const item_list *list = self->list;
     const item *word = &list->items[self->at];
     const item *percent = percent_near(list, self->at, 4);
+    if (!percent && self->at > 0 && item_at(list, self->at - 1) && word[-1].unit == UNIT_PERCENT &&
+        word[-1].kind == ITEM_NUMBER)
+        percent = word - 1; /* "50% off" */
     bool alone = word->first == word->last;
     const item *next = item_at(list, self->at + 1);
     if (item_is(word, SENSE_PART) && has_word(word, "half") && alone && !percent &&
         !(next && (item_is(next, SENSE_PLAIN) || item_is(next, SENSE_CLOSED))))
         return;
-    if (has_word(next, "size") || item_is(next ? next : word, SENSE_OTHER))
+    if (has_word(next, "size") || (percent != word - 1 && next && item_is(next, SENSE_OTHER)))
         return;
     tell(self, TRADE_PARTIAL_CLOSE, self->at, self->at);
     if (self->out->type == TRADE_PARTIAL_CLOSE && percent && !percent->first->sign)
@@ -503,9 +512,23 @@ static void on_entry(seek *self)
     }
 }
 
+/* "Moved to BE", "в бу перевел 89650": the stop needs no name. */
+static void on_even(seek *self)
+{
+    const item *next = item_at(self->list, self->at + 1);
+    bool after = next && item_is(next, SENSE_MOVE);
+    if (self->told[TRADE_STOP_MOVED] || (!after && !moved_before(self->list, self->at)))
+        return;
+    tell(self, TRADE_STOP_MOVED, self->at, self->at + after);
+    if (self->out->type == TRADE_STOP_MOVED)
+        self->out->price = price_after(self->list, self->at + after);
+}
+
 static void on_word(seek *self, const item *word)
 {
     switch ((trade_sense)word->sense) {
+    case SENSE_EVEN:
+        return on_even(self);
     case SENSE_TARGET:
         return on_target(self);
     case SENSE_STOP:
@@ -690,7 +713,7 @@ void trade_news_read(const item_list *list, trade_news *ret)
     if (ret->type == TRADE_NO_EVENT)
         return;
     const item *said = ret->said;
-    ret->loose = said == ret->said_to && said->first == said->last;
+    ret->loose = said == ret->said_to && said->first == said->last && ret->mixed < 2;
     ret->leads = leads_line(list, said);
     settle(list, ret, self.told);
     if (ret->type == TRADE_TARGET_HIT && self.lists > 1)

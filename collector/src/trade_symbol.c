@@ -330,13 +330,30 @@ trade_symbol trade_symbol_read(const token *tokens, size_t n, size_t *at)
     return s;
 }
 
+/* `ret`: in small letters. */
+static void fold(const char *name, char *ret)
+{
+    for (; *name; name++)
+        *ret++ = *name >= 'A' && *name <= 'Z' ? (char)(*name + 32) : *name;
+    *ret = '\0';
+}
+
+bool trade_symbol_is_steady(const trade_symbol *symbol)
+{
+    static const char *const indices[] = {"de40",   "dax",   "ger30", "ger40", "jp225", "nas100",
+                                          "spx500", "uk100", "us30",  "us100", "us500", "ustec"};
+    char base[TRADE_BASE_SIZE], quote[TRADE_QUOTE_SIZE];
+    fold(symbol->base, base);
+    fold(symbol->quote, quote);
+    return IN(base, indices) || (IN(base, money) && IN(quote, money));
+}
+
 bool trade_symbol_same(const trade_symbol *a, const trade_symbol *b)
 {
-    char base[TRADE_BASE_SIZE] = "";
+    char base[TRADE_BASE_SIZE];
+    fold(a->base, base);
     if (strcmp(a->base, b->base) != 0)
         return false;
-    for (size_t i = 0; a->base[i]; i++)
-        base[i] = (char)(a->base[i] | 32);
     return !IN(base, money) || !a->quote[0] || !b->quote[0] || strcmp(a->quote, b->quote) == 0;
 }
 
@@ -369,11 +386,8 @@ trade_range trade_symbol_range(const trade_symbol *symbol)
     for (size_t i = 0; i < sizeof known_ranges / sizeof *known_ranges; i++)
         if (strcmp(symbol->base, known_ranges[i].base) == 0 && strcmp(symbol->quote, "BTC") != 0)
             return known_ranges[i].range;
-    for (size_t i = 0; i < sizeof base; i++)
-        base[i] = (char)(symbol->base[i] | 32);
-    for (size_t i = 0; i < sizeof quote; i++)
-        quote[i] = (char)(symbol->quote[i] | 32);
-    base[strlen(symbol->base)] = quote[strlen(symbol->quote)] = '\0';
+    fold(symbol->base, base);
+    fold(symbol->quote, quote);
     /* other coins cost less than a thousand dollars */
     bool coin = symbol->rank == RANK_PAIR && IN(quote, dollars);
     return (IN(base, money) && IN(quote, money)) || coin ? (trade_range){0, 1000, false}
@@ -439,12 +453,14 @@ int trade_symbol_choose(const item_list *list, bool *several)
                 chosen = (int)i;
         }
     }
-    /* "THETA short ... #OurRoom": a tag beside nothing is no match for a coin beside its side */
-    for (size_t i = 0; best == RANK_TAG && !chosen_beside && i < list->count; i++) {
-        const trade_symbol *s = symbol_at(list, i);
-        if (s && s->rank == RANK_BARE && beside_side(list, i)) {
+    /* "THETA short ... #OurRoom", "#SOL long ... ETH/BTC is weak": what stands beside nothing is no
+     * match for what stands before it beside its side */
+    for (int i = 0; best > RANK_BARE && !chosen_beside && i < chosen; i++) {
+        const trade_symbol *s = symbol_at(list, (size_t)i);
+        if (s && s->rank >= RANK_BARE && beside_side(list, (size_t)i) &&
+            !trade_symbol_same(s, symbol_at(list, (size_t)chosen))) {
             *several = false;
-            return (int)i;
+            return i;
         }
     }
     return clash ? -1 : chosen;
