@@ -196,22 +196,46 @@ static bool is_ordered(const field_values *field)
     return up || down;
 }
 
+/* Of currencies, metals and indices: their prices move by little. */
+static bool is_steady(const verdict *self)
+{
+    return self->symbol >= 0 &&
+           trade_symbol_is_steady(&self->list->symbols[self->list->items[self->symbol].symbol - 1]);
+}
+
+/* Of currencies and metals, a target a third away from the entry has a slip. */
+static void drop_far(verdict *self)
+{
+    const double most = 1.3;
+    field_values *target = &self->fields.target;
+    bounds entry = bounds_of(&self->fields.entry);
+    size_t kept = 0;
+    for (size_t i = 0; i < target->count; i++) {
+        double x = target->items[i]->size;
+        if (x > entry.high * most || x * most < entry.low)
+            continue;
+        target->hit[kept] = target->hit[i];
+        target->links[kept] = target->links[i];
+        target->items[kept++] = target->items[i];
+    }
+    if (kept < target->count)
+        doubt(self->out, CONTRADICTED);
+    target->count = kept;
+}
+
 /* A target with a figure too many, "TP41.3100" for the fourth: only that one is unsure. */
 static void drop_outlier(verdict *self)
 {
     field_values *target = &self->fields.target;
     size_t last = target->count;
+    if (self->fields.entry.count > 0 && is_steady(self)) {
+        drop_far(self);
+        return;
+    }
     if (last < 3 || target->items[last - 1]->size < 20 * target->items[last - 2]->size)
         return;
     target->count--;
     doubt(self->out, CONTRADICTED);
-}
-
-/* Currencies, metals and indices do not triple. */
-static bool is_steady(const verdict *self)
-{
-    return self->symbol >= 0 &&
-           trade_symbol_is_steady(&self->list->symbols[self->list->items[self->symbol].symbol - 1]);
 }
 
 /* Values that cannot belong together are left out. */
@@ -235,10 +259,9 @@ static void check_levels(verdict *self)
     if (!is_coherent(&f->target, 100))
         drop(self, &f->target);
     bounds entry = bounds_of(&f->entry), target = bounds_of(&f->target), stop = bounds_of(&f->stop);
-    double reach = is_steady(self) ? 3 : 50;
     if (!is_near(&entry, &stop, is_steady(self) ? 3 : 10))
         drop(self, &f->stop);
-    if (!is_near(&entry, &target, reach))
+    if (!is_near(&entry, &target, 50) || (target.any && target.low * 8 < entry.low))
         drop(self, &f->target);
     else if (!entry.any && !is_near(&stop, &target, 50))
         drop(self, &f->target);
@@ -250,6 +273,8 @@ static bool tells_of_itself(const verdict *self)
     trade_event type = self->news.type;
     if (self->fields.crossed && type != TRADE_NO_EVENT && self->news.said_to->kind == ITEM_MARK)
         return false;
+    if (type == TRADE_CLOSED && strcmp(self->news.said->last->text, "close") == 0)
+        return false; /* "... then close": what to do */
     if (type == TRADE_TARGET_HIT && self->news.n_targets == 0 && !self->news.all)
         return false; /* a check that is decoration */
     return type == TRADE_CLOSED || type == TRADE_CANCELLED || type == TRADE_STOP_HIT ||

@@ -386,8 +386,9 @@ static void on_number(scan *self, const item *number)
     trade_fields *out = self->out;
     if (number->unit == UNIT_TIMES || (self->scope == SCOPE_LEVERAGE && item_is_price(number))) {
         bool labelled = self->scope == SCOPE_LEVERAGE;
+        bool slash = self->at > 1 && is_mark(number - 1, "/") && number - 2 == out->leverage[0];
         bool range = out->leverage[0] && !out->leverage[1] &&
-                     (self->link == '-' || (labelled && self->count == 1));
+                     (self->link == '-' || slash || (labelled && self->count == 1));
         if (number->readable && number->size >= 1 && number->size <= 200) {
             if (range && number > out->leverage[0] && number - out->leverage[0] < 4)
                 out->leverage[1] = number;
@@ -454,6 +455,15 @@ static bool is_goal(const scan *self)
     return false;
 }
 
+/* "Limit entry:" */
+static bool has_limit(const item *label)
+{
+    for (const token *t = label->first; t <= label->last; t++)
+        if (strcmp(t->text, "limit") == 0)
+            return true;
+    return false;
+}
+
 static void on_label(scan *self, const item *word, scope to)
 {
     const item *before = self->at > 0 ? &self->list->items[self->at - 1] : NULL;
@@ -472,6 +482,10 @@ static void on_label(scan *self, const item *word, scope to)
     if (to == SCOPE_ENTRY && has_text(word, "sell") && self->out->entry.count > 0 &&
         self->out->target.count == 0 && self->out->long_side && !self->out->short_side)
         to = SCOPE_TARGET;
+    if (to == SCOPE_ENTRY && !self->out->order && has_limit(word)) {
+        self->out->order = word;
+        self->out->kind = TRADE_LIMIT;
+    }
     if (to == SCOPE_ENTRY)
         note_label(self, word);
     open_scope(self, to, word);
@@ -491,7 +505,8 @@ static void on_market(scan *self, const item *word)
     const item *next = ahead(self, 1);
     bool at_side = (next && item_is_side(next)) || (before && item_is_side(before));
     bool itself = strcmp(word->first->text, "entry") == 0 && begins_line(self); /* "entry now" */
-    bool free = self->count == 0 || is_mark(before, "("); /* "1.0915 (market price)" */
+    /* "1.0915 (market price)", "0.0981 cmp" */
+    bool free = self->count == 0 || is_mark(before, "(") || before == self->last_value;
     if ((near || at_side || itself) && !self->out->order && !self->dropped && free) {
         self->out->order = word;
         self->out->kind = TRADE_MARKET;
@@ -647,6 +662,12 @@ static void on_mark(scan *self, const item *mark)
             mark->mark == MARK_CHECK &&
             !(next && (item_is(next, SENSE_TARGET) || next->kind == ITEM_NUMBER)))
             field->hit[field->count - 1] = true;
+        break;
+    case ':':
+        if (self->count > 0 && self->last_value == mark - 1 && next && item_is_price(next) &&
+            next->size > 0.95 * self->last_value->size &&
+            next->size < 1.05 * self->last_value->size)
+            self->link = '-'; /* "3956 :3953" */
         break;
     case '.':
     case ';':

@@ -41,6 +41,24 @@ static bool ends_sentence(const item *i)
     return !i || is_mark(i, ";!?") || (is_mark(i, ".,"));
 }
 
+/* "After TP1, close some": the clause before a comma says when. */
+static bool is_for_later(const item_list *list, size_t at, trade_event type)
+{
+    enum { REACH = 12 };
+    bool comma = false;
+    if (type != TRADE_CLOSED && type != TRADE_PARTIAL_CLOSE && type != TRADE_STOP_MOVED)
+        return false;
+    for (size_t i = at, n = 0; i-- > 0 && n < REACH; n++) {
+        const item *one = item_at(list, i);
+        if (!one || is_mark(one, ";!?") || (comma && is_mark(one, ".,")))
+            return false;
+        if (comma && item_is(one, SENSE_WHEN))
+            return true;
+        comma = comma || is_mark(one, ",");
+    }
+    return false;
+}
+
 /* Denied, asked, hoped or conditional, in the words before it? */
 static bool is_doubtful(const item_list *list, size_t at)
 {
@@ -68,7 +86,7 @@ static void tell(seek *self, trade_event type, size_t from, size_t to)
 {
     trade_news *out = self->out;
     const item *next = item_at(self->list, to + 1), *answer = item_at(self->list, to + 2);
-    if (is_doubtful(self->list, from) ||
+    if (is_doubtful(self->list, from) || is_for_later(self->list, from, type) ||
         (is_mark(next, ":") && answer &&
          (item_is(answer, SENSE_NOT) || item_is(answer, SENSE_MAYBE))))
         return; /* "Position closed: no", "Close: you may ..." */
@@ -275,8 +293,25 @@ static bool is_cheered(const item_list *list, size_t at)
     return true;
 }
 
+/* "TP/SL hits", "check TP and SL": of either, so of none. */
+static bool is_either(const item_list *list, size_t at)
+{
+    for (int step = -1; step <= 1; step += 2) {
+        const item *joint = item_at(list, at + (size_t)step), *other;
+        if (!joint || !(is_mark(joint, "/") || item_is(joint, SENSE_AND)) || (step < 0 && at < 2))
+            continue;
+        other = item_at(list, at + (size_t)(2 * step));
+        if (other && (item_is(other, SENSE_TARGET) || item_is(other, SENSE_STOP)) &&
+            other->sense != list->items[at].sense)
+            return true;
+    }
+    return false;
+}
+
 static void on_target(seek *self)
 {
+    if (is_either(self->list, self->at))
+        return;
     reached r = read_reached(self->list, self->at);
     r.hit = r.hit || is_cheered(self->list, self->at);
     if (!r.hit && !is_said_before(self->list, self->at))
@@ -369,6 +404,8 @@ static bool has_price_soon(const item_list *list, size_t at)
 static void on_stop(seek *self)
 {
     const item_list *list = self->list;
+    if (is_either(list, self->at))
+        return;
     if (is_all(list, &list->items[self->at])) {
         tell(self, TRADE_STOP_HIT, self->at, self->at);
         return;
