@@ -264,7 +264,9 @@ cvx_link_kind cvx_link_next(cvx_link *link, int64_t now_ms, cvx_link_event *ret)
     const cvx_transport_ops *ops = link->transport->ops;
     cvx_ws_event event;
 
-    *ret = (cvx_link_event){.kind = CVX_LINK_NONE};
+    ret->kind = CVX_LINK_NONE;
+    ret->refusal = NULL;
+    ret->reason[0] = ret->detail[0] = '\0'; /* not all of it: each frame comes here */
     if (!link->active)
         return CVX_LINK_NONE;
     switch (ops->process(link->transport, now_ms)) {

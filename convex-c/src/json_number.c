@@ -48,22 +48,26 @@ static bool read_slowly(const char *text, double *ret)
 typedef struct decimal {
     const char *start, *end;
     uint64_t digits; /* meaningful while `count` <= WORD_DIGITS */
-    int count;       /* significant digits, saturating */
+    int64_t count;   /* significant digits */
     int64_t exponent;
     bool negative;
 } decimal;
 
-static bool is_digit(char c)
+static inline bool is_digit(char c)
 {
-    return c >= '0' && c <= '9';
+    return (unsigned char)(c - '0') <= 9;
 }
 
 static const char *take_digits(decimal *d, const char *p, const char *end)
 {
-    for (; p < end && is_digit(*p); p++) {
-        d->digits = d->digits * 10 + (uint64_t)(*p - '0');
-        d->count += d->count > 0 || *p != '0';
-    }
+    uint64_t digits = d->digits;
+    while (d->count == 0 && p < end && *p == '0')
+        p++;
+    const char *first = p;
+    for (; p < end && is_digit(*p); p++)
+        digits = digits * 10 + (uint64_t)(*p - '0');
+    d->count += p - first;
+    d->digits = digits;
     return p;
 }
 
@@ -146,25 +150,25 @@ static double divide(uint64_t digits, int power)
     wide numerator = (wide)digits << shift;
     uint64_t quotient = (uint64_t)(numerator / divisor); /* below 2^64 */
     bool sticky = (wide)quotient * divisor != numerator;
-    return ldexp((double)(quotient | sticky), -shift);
+    uint64_t bits = (uint64_t)(1023 - shift) << 52; /* 2^-shift; a shift is at most 126 */
+    double unit;
+    memcpy(&unit, &bits, sizeof unit);
+    return (double)(quotient | sticky) * unit;
 }
 #endif
 
-/* One exact operation when there is one. */
-static bool read_quickly(const decimal *d, double *ret)
+/* digits * 10^e by one exact operation, when there is one. */
+static inline bool scale(uint64_t digits, int64_t e, double *ret)
 {
-    if (d->count > WORD_DIGITS)
-        return false;
-    int64_t e = d->exponent;
-    if (d->digits == 0) {
+    if (digits == 0) {
         *ret = 0;
     } else if (e == 0) {
-        *ret = (double)d->digits;
-    } else if (d->digits <= EXACT_INTEGER_MAX && e >= -EXACT_POWER_MAX && e <= EXACT_POWER_MAX) {
-        *ret = e < 0 ? (double)d->digits / exact_powers[-e] : (double)d->digits * exact_powers[e];
+        *ret = (double)digits;
+    } else if (digits <= EXACT_INTEGER_MAX && e >= -EXACT_POWER_MAX && e <= EXACT_POWER_MAX) {
+        *ret = e < 0 ? (double)digits / exact_powers[-e] : (double)digits * exact_powers[e];
 #ifdef __SIZEOF_INT128__
     } else if (e < 0 && e >= -WORD_POWER_MAX) {
-        *ret = divide(d->digits, (int)-e);
+        *ret = divide(digits, (int)-e);
 #endif
     } else {
         return false;
@@ -172,10 +176,47 @@ static bool read_quickly(const decimal *d, double *ret)
     return true;
 }
 
+static bool read_quickly(const decimal *d, double *ret)
+{
+    return d->count <= WORD_DIGITS && scale(d->digits, d->exponent, ret);
+}
+
+/* A number as most are: up to 19 characters, a point perhaps among them, and no exponent. Returns
+ * its end; NULL when it is another, or none. */
+static inline const char *read_plain(const char *p, const char *end, double *ret)
+{
+    bool negative = p < end && *p == '-';
+    const char *first = p + negative, *point = NULL;
+    uint64_t digits = 0;
+    for (p = first; p < end; p++) {
+        if (is_digit(*p))
+            digits = digits * 10 + (uint64_t)(*p - '0');
+        else if (*p == '.' && point == NULL)
+            point = p;
+        else
+            break;
+    }
+    const char *whole_end = point != NULL ? point : p;
+    bool zero_led = whole_end - first > 1 && *first == '0';
+    bool more = p < end && (*p == 'e' || *p == 'E');
+    if (whole_end == first || p - first > WORD_DIGITS || p[-1] == '.' || zero_led || more)
+        return NULL;
+    if (!scale(digits, point != NULL ? point + 1 - p : 0, ret))
+        return NULL;
+    if (negative)
+        *ret = -*ret;
+    return p;
+}
+
 cvx_number_fault cvx_number_parse(const char *p, const char *end, const convex_mem *mem,
                                   double *ret, const char **ret_end)
 {
     decimal d;
+    const char *after = read_plain(p, end, ret);
+    if (after != NULL) {
+        *ret_end = after;
+        return CVX_NUMBER_OK;
+    }
     if (!scan(p, end, &d))
         return CVX_NUMBER_MALFORMED;
     *ret_end = d.end;

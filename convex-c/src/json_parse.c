@@ -4,6 +4,7 @@
  * from the text to its place. Children wait on a stack until their container
  * ends, then move into one block; no node is allocated alone.
  * Invariant: frames[i].start is where the children of open container i begin. */
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "value_tree.h"
 
 enum {
-    KEY_CACHE = 128, /* a power of two */
+    KEY_SLOTS = 128, /* a power of two */
     FIRST_ITEMS = 256,
     VALUE_SIZE_MAX = 32 << 20
 };
@@ -24,19 +25,84 @@ enum {
 /* A name seen before, and what came with it: documents of a table repeat their shape,
  * so the name after this one is guessed first, and the first name of an object below. */
 typedef struct known_key {
-    cvx_key key;      /* NULL: none yet */
-    cvx_key next_key; /* what keys[next] was then */
-    uint16_t next, child;
+    cvx_key key;         /* NULL: none, which only known[0] is */
+    cvx_key next_key;    /* what known[next] was then */
+    uint8_t next, child; /* places in `known` */
     bool next_is_greater;
-    bool plain; /* the text spells it without escapes */
+    bool plain; /* there is one, and the text spells it without escapes */
 } known_key;
+
+/* The names that the frames of the sync protocol begin with, in the order in which its server sends
+ * them: in a text with an envelope they are known beforehand, and neither read letter by letter nor
+ * stored. Another order costs time, and nothing else. */
+enum {
+    TYPE = 1,
+    START_VERSION,
+    QUERY_SET,
+    IDENTITY,
+    TS,
+    END_VERSION,
+    MODIFICATIONS,
+    CHANGE_TYPE,
+    QUERY_ID,
+    VALUE,
+    LOG_LINES,
+    JOURNAL,
+    FRAME_KEYS
+};
+
+#define FRAME_KEY(name)                                                                            \
+    {                                                                                              \
+        sizeof(name) - 1, name                                                                     \
+    }
+static const struct frame_key { /* text is a cvx_key */
+    uint32_t len;
+    char text[16];
+} frame_keys[FRAME_KEYS] = {
+    [TYPE] = FRAME_KEY("type"),
+    [START_VERSION] = FRAME_KEY("startVersion"),
+    [QUERY_SET] = FRAME_KEY("querySet"),
+    [IDENTITY] = FRAME_KEY("identity"),
+    [TS] = FRAME_KEY("ts"),
+    [END_VERSION] = FRAME_KEY("endVersion"),
+    [MODIFICATIONS] = FRAME_KEY("modifications"),
+    [CHANGE_TYPE] = FRAME_KEY("type"),
+    [QUERY_ID] = FRAME_KEY("queryId"),
+    [VALUE] = FRAME_KEY("value"),
+    [LOG_LINES] = FRAME_KEY("logLines"),
+    [JOURNAL] = FRAME_KEY("journal"),
+};
+static_assert(offsetof(struct frame_key, text) == sizeof(uint32_t), "the length lies before it");
+
+#define KNOWN(at, following, below, greater)                                                       \
+    [at] = {.key = frame_keys[at].text,                                                            \
+            .next_key = frame_keys[following].text,                                                \
+            .next = (following),                                                                   \
+            .child = (below),                                                                      \
+            .next_is_greater = (greater),                                                          \
+            .plain = true}
+#define KNOWN_LAST(at, below) [at] = {.key = frame_keys[at].text, .child = (below), .plain = true}
+static const known_key frame_start[FRAME_KEYS] = {
+    KNOWN(TYPE, START_VERSION, 0, false),
+    KNOWN(START_VERSION, END_VERSION, QUERY_SET, false),
+    KNOWN(QUERY_SET, IDENTITY, 0, false),
+    KNOWN(IDENTITY, TS, 0, true),
+    KNOWN_LAST(TS, 0),
+    KNOWN(END_VERSION, MODIFICATIONS, QUERY_SET, true),
+    KNOWN_LAST(MODIFICATIONS, CHANGE_TYPE),
+    KNOWN(CHANGE_TYPE, QUERY_ID, 0, false),
+    KNOWN(QUERY_ID, VALUE, 0, true),
+    KNOWN(VALUE, LOG_LINES, 0, false),
+    KNOWN(LOG_LINES, JOURNAL, 0, false),
+    KNOWN_LAST(JOURNAL, 0),
+};
 
 typedef struct frame {
     size_t start;
     const char *opened; /* in the text */
     cvx_key key;        /* of the field being read */
-    uint16_t slot;      /* of that key */
-    uint16_t *first;    /* the guess for the first name of an object here */
+    uint8_t place;      /* of that key in `known` */
+    uint8_t *first;     /* the guess for the first name of an object here */
     bool object, sorted;
     bool tagged; /* a name starts with $ */
 } frame;
@@ -50,10 +116,14 @@ typedef struct parser {
     /* What went wrong, where; `fault` stays NULL when memory was short. */
     convex_status status;
     const char *fault, *fault_at;
-    known_key keys[KEY_CACHE]; /* so that each name is stored about once */
-    uint16_t top_first;
-    frame frames[CVX_DEPTH_MAX + 2];
+    /* So that each name is stored about once; in the order of their coming, so that a short text
+     * touches little memory. */
+    uint8_t slots[KEY_SLOTS]; /* by hash: a place in `known`; 0: none yet */
+    unsigned known_count;
+    uint8_t top_first;
+    known_key known[FRAME_KEYS + KEY_SLOTS];
     cvx_item first_items[FIRST_ITEMS];
+    frame frames[CVX_DEPTH_MAX + 2];
 } parser;
 
 static bool fail(parser *p, convex_status status, const char *at, const char *fault)
@@ -71,7 +141,8 @@ static bool fail_memory(parser *p)
 
 static inline void skip_space(parser *p)
 {
-    while (p->p < p->end && (*p->p == ' ' || *p->p == '\n' || *p->p == '\r' || *p->p == '\t'))
+    while (p->p < p->end && (unsigned char)*p->p <= ' ' &&
+           (*p->p == ' ' || *p->p == '\n' || *p->p == '\r' || *p->p == '\t'))
         p->p++;
 }
 
@@ -156,7 +227,7 @@ static size_t key_slot(const char *name, size_t len)
             first = first << 8 | (unsigned char)name[i];
     }
     uint64_t hash = (first ^ (last << 17 | last >> 47) ^ len) * UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(hash >> 40) & (KEY_CACHE - 1);
+    return (size_t)(hash >> 40) & (KEY_SLOTS - 1);
 }
 
 /* Convex's rules for field names, less the one about $, which needs the whole object. */
@@ -175,10 +246,15 @@ static bool check_name(parser *p, const char *at, const char *name, size_t len)
 
 /* `at` is where the name is in the text; `plain` when it is `name` itself. */
 static bool store_key(parser *p, const char *at, const char *name, size_t len, bool plain,
-                      uint16_t *ret)
+                      uint8_t *ret)
 {
-    *ret = (uint16_t)key_slot(name, len);
-    known_key *known = &p->keys[*ret];
+    uint8_t *slot = &p->slots[key_slot(name, len)];
+    if (*slot == 0) {
+        *slot = (uint8_t)p->known_count++;
+        p->known[*slot] = (known_key){.key = NULL};
+    }
+    *ret = *slot;
+    known_key *known = &p->known[*slot];
     if (known->key != NULL && cvx_key_len(known->key) == len &&
         memcmp(known->key, name, len) == 0) {
         known->plain |= plain;
@@ -192,7 +268,7 @@ static bool store_key(parser *p, const char *at, const char *name, size_t len, b
     return known->key != NULL || fail_memory(p);
 }
 
-static bool store_escaped_key(parser *p, const cvx_span *span, uint16_t *ret)
+static bool store_escaped_key(parser *p, const cvx_span *span, uint8_t *ret)
 {
     size_t len = (size_t)(span->end - span->start);
     char *name = cvx_alloc(&p->w.mem, len + 1);
@@ -203,25 +279,56 @@ static bool store_escaped_key(parser *p, const cvx_span *span, uint16_t *ret)
     return ok;
 }
 
+static inline uint64_t word_at(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+static inline uint32_t half_at(const char *p)
+{
+    uint32_t half;
+    memcpy(&half, p, sizeof half);
+    return half;
+}
+
+/* Of names, most of which are shorter than a call of memcmp() is worth. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    if (len >= 8) { /* by words, of which the last two may overlap */
+        for (size_t i = 0; i < len - 8; i += 8) {
+            if (word_at(a + i) != word_at(b + i))
+                return false;
+        }
+        return word_at(a + len - 8) == word_at(b + len - 8);
+    }
+    if (len >= 4)
+        return half_at(a) == half_at(b) && half_at(a + len - 4) == half_at(b + len - 4);
+    for (size_t i = 0; i < len; i++) {
+        if (a[i] != b[i])
+            return false;
+    }
+    return true;
+}
+
 /* Takes the name at the quote p->p when it is the one guessed. The order of two names is
  * then known too, unless another name has taken the place of the one before. */
 static bool guess_key(parser *p, frame *f)
 {
-    const known_key *before = &p->keys[f->slot];
-    if (f->key != NULL && before->key != f->key)
+    const known_key *before = &p->known[f->place];
+    uint8_t place = f->key == NULL ? *f->first : before->next;
+    const known_key *guess = &p->known[place];
+    if (f->key != NULL && (before->key != f->key || before->next_key != guess->key))
         return false;
-    uint16_t slot = f->key == NULL ? *f->first : before->next;
-    const known_key *guess = &p->keys[slot];
-    if (guess->key == NULL || !guess->plain)
-        return false;
-    if (f->key != NULL && guess->key != before->next_key)
+    if (!guess->plain)
         return false;
     size_t len = cvx_key_len(guess->key);
     const char *text = p->p + 1;
-    if ((size_t)(p->end - text) <= len || text[len] != '"' || memcmp(text, guess->key, len) != 0)
+    if ((size_t)(p->end - text) <= len || text[len] != '"' || !same_bytes(text, guess->key, len))
         return false;
     f->sorted &= f->key == NULL || before->next_is_greater;
-    f->slot = slot;
+    f->place = place;
     f->key = guess->key;
     p->p = text + len + 1;
     return true;
@@ -230,27 +337,27 @@ static bool guess_key(parser *p, frame *f)
 static bool learn_key(parser *p, frame *f)
 {
     cvx_span span;
-    uint16_t slot = 0;
+    uint8_t place = 0;
     if (!scan_string(p, &span))
         return false;
     size_t len = (size_t)(span.end - span.start);
-    if (!(span.escaped ? store_escaped_key(p, &span, &slot)
-                       : store_key(p, span.start, span.start, len, true, &slot)))
+    if (!(span.escaped ? store_escaped_key(p, &span, &place)
+                       : store_key(p, span.start, span.start, len, true, &place)))
         return false;
-    cvx_key key = p->keys[slot].key;
+    cvx_key key = p->known[place].key;
     if (f->key == NULL) {
-        *f->first = slot;
+        *f->first = place;
     } else {
-        known_key *before = &p->keys[f->slot];
+        known_key *before = &p->known[f->place];
         bool greater = cvx_key_compare(f->key, key) < 0;
         f->sorted &= greater;
         if (before->key == f->key) {
-            before->next = slot;
+            before->next = place;
             before->next_key = key;
             before->next_is_greater = greater;
         }
     }
-    f->slot = slot;
+    f->place = place;
     f->key = key;
     return true;
 }
@@ -376,9 +483,9 @@ static bool open_container(parser *p, bool object)
     if (p->depth >= allowed)
         return fail(p, CONVEX_ELIMIT, p->p, "nested too deeply");
     const frame *up = p->depth > 0 ? &p->frames[p->depth - 1] : NULL;
-    uint16_t *first = up == NULL ? &p->top_first : up->first;
+    uint8_t *first = up == NULL ? &p->top_first : up->first;
     if (up != NULL && up->object)
-        first = &p->keys[up->slot].child;
+        first = &p->known[up->place].child;
     p->frames[p->depth++] = (frame){
         .start = p->w.count, .opened = p->p, .first = first, .object = object, .sorted = true};
     p->p++;
@@ -586,8 +693,10 @@ static convex_status parse(const char *json, size_t len, convex_format format, u
     p.max_depth = max_depth;
     p.envelope = max_depth > CVX_LIMIT_NESTING ? max_depth - CVX_LIMIT_NESTING : 0;
     p.depth = 0;
-    p.top_first = 0;
-    memset(p.keys, 0, sizeof p.keys);
+    p.top_first = p.envelope > 0 ? TYPE : 0;
+    p.known_count = p.envelope > 0 ? FRAME_KEYS : 1;
+    memcpy(p.known, frame_start, p.known_count * sizeof *p.known);
+    memset(p.slots, 0, sizeof p.slots);
     cvx_writer_init(&p.w, mem, len < 4096 ? len * 3 + 160 : len + len / 8, p.first_items,
                     FIRST_ITEMS);
     convex_value root;

@@ -18,26 +18,28 @@ static bool is_special(unsigned char c)
 
 #ifdef __SSE2__
 /* Skips whole blocks of 16 until one holds a special byte; stops at that byte. */
-static const char *skip_blocks(const char *p, const char *end, bool *non_ascii)
+static inline const char *skip_blocks(const char *p, const char *end, bool *non_ascii)
 {
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
-    unsigned high = 0;
+    /* With this bit turned, a quote and the control characters are all that is not above it. */
+    const __m128i turn = _mm_set1_epi8('"' ^ 0x20), low = _mm_set1_epi8(0x20);
+    const __m128i backslash = _mm_set1_epi8('\\');
+    __m128i seen = _mm_setzero_si128();
     for (; end - p >= 16; p += 16) {
         __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash));
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_min_epu8(block, control), block));
+        __m128i turned = _mm_xor_si128(block, turn);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(turned, low), turned),
+                                   _mm_cmpeq_epi8(block, backslash));
         unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-        unsigned above = (unsigned)_mm_movemask_epi8(block);
         if (mask != 0) {
             unsigned at = (unsigned)__builtin_ctz(mask);
-            high |= above & ((1u << at) - 1);
+            unsigned above = (unsigned)_mm_movemask_epi8(block);
+            *non_ascii |= (above & ((1u << at) - 1)) != 0;
             p += at;
             break;
         }
-        high |= above;
+        seen = _mm_or_si128(seen, block);
     }
-    *non_ascii |= high != 0;
+    *non_ascii |= _mm_movemask_epi8(seen) != 0;
     return p;
 }
 #else

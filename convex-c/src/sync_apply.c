@@ -19,9 +19,9 @@ typedef enum verdict {
     NO_MEMORY
 } verdict;
 
-static const convex_value *field(const convex_value *object, const char *name)
+static inline const convex_value *field(const convex_value *object, const char *name)
 {
-    return convex_value_field(object, name);
+    return cvx_value_field(object, name, strlen(name)); /* of a literal: known when compiled */
 }
 
 static bool is_text(const convex_value *value, const char *expected)

@@ -9,6 +9,15 @@
 static size_t ascii_prefix(const unsigned char *s, size_t len)
 {
     size_t i = 0;
+    for (; i + 64 <= len; i += 64) {
+        uint64_t words[8];
+        memcpy(words, s + i, 64);
+        if (words[0] & HIGH_BITS) /* the next word with an accent: no reason to look further */
+            break;
+        if ((words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]) &
+            HIGH_BITS)
+            break;
+    }
     for (; i + 8 <= len; i += 8) {
         uint64_t word;
         memcpy(&word, s + i, 8);

@@ -84,7 +84,7 @@ const char *convex_value_key_at(const convex_value *value, size_t i, size_t *len
     return key;
 }
 
-static const convex_value *find_field(const convex_value *value, const char *name, size_t len)
+const convex_value *cvx_value_field(const convex_value *value, const char *name, size_t len)
 {
     if (convex_value_type(value) != CONVEX_OBJECT || cvx_len(value) == 0)
         return NULL;
@@ -92,7 +92,9 @@ static const convex_value *find_field(const convex_value *value, const char *nam
     size_t low = 0, high = cvx_len(value);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = cvx_compare_bytes(keys[middle], cvx_key_len(keys[middle]), name, len);
+        int order = (unsigned char)keys[middle][0] - (len > 0 ? (unsigned char)name[0] : 0);
+        if (order == 0) /* of most names the first character decides */
+            order = cvx_compare_bytes(keys[middle], cvx_key_len(keys[middle]), name, len);
         if (order == 0)
             return &value->u.nodes[middle];
         if (order < 0)
@@ -105,7 +107,7 @@ static const convex_value *find_field(const convex_value *value, const char *nam
 
 const convex_value *convex_value_field(const convex_value *value, const char *name)
 {
-    return name == NULL ? NULL : find_field(value, name, strlen(name));
+    return name == NULL ? NULL : cvx_value_field(value, name, strlen(name));
 }
 
 /* The item that "[n]" at *path names; *path is set past it. */
@@ -142,7 +144,7 @@ const convex_value *convex_value_get(const convex_value *value, const char *path
             p++;
         first = false;
         size_t len = strcspn(p, ".[");
-        value = find_field(value, p, len);
+        value = cvx_value_field(value, p, len);
         p += len;
     }
     return value;
@@ -233,9 +235,73 @@ int convex_value_compare(const convex_value *a, const convex_value *b)
     return 0;
 }
 
+/* The names of two objects found the same. Like objects of one tree share theirs, so that of the
+ * next two in a list the addresses tell as much. */
+typedef struct same_names {
+    const cvx_key *a, *b;
+    size_t count;
+} same_names;
+
+static bool have_same_names(same_names *known, const convex_value *a, const convex_value *b)
+{
+    const cvx_key *a_keys = cvx_keys(a), *b_keys = cvx_keys(b);
+    size_t count = cvx_len(a);
+    if (known->count == count && memcmp(known->a, a_keys, count * sizeof *a_keys) == 0 &&
+        memcmp(known->b, b_keys, count * sizeof *b_keys) == 0)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (cvx_key_compare(a_keys[i], b_keys[i]) != 0)
+            return false;
+    }
+    *known = (same_names){a_keys, b_keys, count};
+    return true;
+}
+
+static bool equal_containers(const convex_value *a, const convex_value *b, same_names *known);
+
+static inline bool equal(const convex_value *a, const convex_value *b, same_names *known)
+{
+    if (a->tag != b->tag) /* type and length */
+        return false;
+    switch (cvx_type(a)) {
+    case CONVEX_INT64:
+    case CONVEX_FLOAT64:
+        return a->u.i == b->u.i; /* the bits: 0 is not -0 */
+    case CONVEX_BOOLEAN:
+        return a->u.b == b->u.b;
+    case CONVEX_STRING:
+    case CONVEX_BYTES:
+        return cvx_len(a) == cvx_len(b) && memcmp(a->u.text, b->u.text, cvx_len(a)) == 0;
+    case CONVEX_ARRAY:
+    case CONVEX_OBJECT:
+        return equal_containers(a, b, known);
+    case CONVEX_ABSENT:
+    case CONVEX_NULL:
+        break;
+    }
+    return true;
+}
+
+/* Of the same type; `known` is of those in the same container. */
+static bool equal_containers(const convex_value *a, const convex_value *b, same_names *known)
+{
+    size_t count = cvx_len(a);
+    same_names inside = {.count = 0};
+    if (count != cvx_len(b))
+        return false;
+    if (count > 0 && cvx_type(a) == CONVEX_OBJECT && !have_same_names(known, a, b))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!equal(&a->u.nodes[i], &b->u.nodes[i], &inside))
+            return false;
+    }
+    return true;
+}
+
 bool convex_value_equal(const convex_value *a, const convex_value *b)
 {
-    return convex_value_compare(a, b) == 0;
+    same_names none = {.count = 0};
+    return a == b || (a != NULL && b != NULL && equal(a, b, &none));
 }
 
 /* ---- limits ---- */

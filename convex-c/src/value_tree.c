@@ -1,7 +1,8 @@
 /* value_tree.c - writing a tree of values into chunks.
  *
  * A writer belongs to one thread; a finished tree to everyone who holds a ref.
- * Invariant: a node in a chunk never moves, and points only into its own tree. */
+ * Invariant: a node in a chunk never moves, and points only into its own tree; keys may be
+ * constants. */
 #include "value_tree.h"
 
 #include <assert.h>
@@ -21,9 +22,10 @@ struct cvx_tree {
     size_t size;       /* of all of them */
 };
 
-static_assert(sizeof(cvx_chunk) + sizeof(cvx_tree) + 16 <= CVX_TREE_HEAD, "room for the rest");
+static_assert(sizeof(cvx_chunk) + sizeof(cvx_tree) + 8 <= CVX_TREE_HEAD, "8: to align the nodes");
 
 enum { CHUNK_MIN = 64, CHUNK_MAX_GROWTH = 1 << 20 };
+enum { FEW_ITEMS = 16 };
 
 /* ---- counting ---- */
 
@@ -226,15 +228,31 @@ static void heap_sort(cvx_item *items, size_t count)
     }
 }
 
+/* Of few items the fastest; equal ones keep their order. */
+static void insertion_sort(cvx_item *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        cvx_item moving = items[i];
+        size_t to = i;
+        for (; to > 0 && cvx_key_compare(items[to - 1].key, moving.key) > 0; to--)
+            items[to] = items[to - 1];
+        items[to] = moving;
+    }
+}
+
 void cvx_writer_sort(cvx_writer *w, size_t start)
 {
     size_t count = w->count - start, kept = 0;
     if (count < 2)
         return;
     cvx_item *items = w->items + start;
-    for (size_t i = 0; i < count; i++)
-        items[i].node.base = (uint32_t)i;
-    heap_sort(items, count);
+    if (count <= FEW_ITEMS) {
+        insertion_sort(items, count);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            items[i].node.base = (uint32_t)i;
+        heap_sort(items, count);
+    }
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && cvx_key_compare(items[i].key, items[i + 1].key) == 0)
             continue;
@@ -264,7 +282,8 @@ bool cvx_writer_close(cvx_writer *w, size_t start, bool object, bool sorted, con
     char *room = (char *)node_room(w, head + count * each);
     if (room == NULL)
         return false;
-    memcpy(room, &count, head);
+    if (head != 0)
+        memcpy(room, &count, head);
     convex_value *nodes = (convex_value *)(void *)(room + head);
     uint32_t base = distance(w, nodes);
     const cvx_item *items = w->items + start;

@@ -21,7 +21,7 @@ enum {
     CVX_LIMIT_ITEMS = 8192,
     CVX_LIMIT_NAME = 1024,
     CVX_DEPTH_MAX = 512, /* of any tree, so that readers may recurse */
-    CVX_TREE_HEAD = 88,  /* what a tree of one chunk takes beside its nodes and texts, at most */
+    CVX_TREE_HEAD = 64,  /* what a tree of one chunk takes beside its nodes and texts, at most */
 };
 
 /* 16 bytes. `tag` holds the type and a length: of text or bytes, or the count of
@@ -77,11 +77,18 @@ static inline int cvx_compare_bytes(const void *a, size_t a_len, const void *b, 
 
 static inline int cvx_key_compare(cvx_key a, cvx_key b)
 {
-    return a == b ? 0 : cvx_compare_bytes(a, cvx_key_len(a), b, cvx_key_len(b));
+    if (a == b)
+        return 0;
+    if (a[0] != b[0]) /* as in most pairs */
+        return (unsigned char)a[0] - (unsigned char)b[0];
+    return cvx_compare_bytes(a, cvx_key_len(a), b, cvx_key_len(b));
 }
 
 /* convex_value_check(), whose error calls the value `name`, as in "args.list[3]"; NULL: none. */
 convex_status cvx_value_check(const convex_value *value, const char *name, convex_error *reterr);
+
+/* convex_value_field() of a name whose length is known. */
+const convex_value *cvx_value_field(const convex_value *value, const char *name, size_t len);
 
 /* Bytes that the whole tree of this node holds. */
 size_t cvx_tree_size(const convex_value *value);

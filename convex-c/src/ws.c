@@ -61,7 +61,7 @@ char *cvx_ws_space(cvx_ws *ws, size_t *ret_capacity)
         ws->in = NULL;
         ws->in_capacity = capacity = 0;
     }
-    if (capacity - ws->filled < FIRST_ROOM / 2) {
+    if (capacity - ws->filled < FIRST_ROOM / 2 || (ws->flooded && capacity < KEEP_ROOM)) {
         capacity = capacity ? capacity * 2 : FIRST_ROOM;
         char *in = cvx_realloc(&ws->config.mem, ws->in, capacity);
         if (!in)
@@ -69,6 +69,7 @@ char *cvx_ws_space(cvx_ws *ws, size_t *ret_capacity)
         ws->in = in;
         ws->in_capacity = capacity;
     }
+    ws->flooded = false;
     *ret_capacity = ws->in_capacity - ws->filled;
     return ws->in + ws->filled;
 }
@@ -76,6 +77,7 @@ char *cvx_ws_space(cvx_ws *ws, size_t *ret_capacity)
 void cvx_ws_filled(cvx_ws *ws, size_t len)
 {
     ws->filled += len;
+    ws->flooded = ws->filled == ws->in_capacity;
 }
 
 typedef struct frame {

@@ -37,6 +37,7 @@ typedef struct cvx_ws {
 
     char *in; /* [0, joined) fragments so far, [read, filled) raw bytes */
     size_t in_capacity, joined, read, filled;
+    bool flooded;           /* the last bytes filled all the room: more are likely waiting */
     unsigned char fragment; /* opcode of the message being joined; 0: none */
     bool compressed;        /* the message being joined is; it is in `deflate`, not in `in` */
     bool deflates;          /* the server took up the offer */

@@ -215,6 +215,93 @@ TEST(a_name_in_the_place_of_another_is_not_taken_for_it)
     }
 }
 
+/* Objects with the names of the protocol's frames, of which the parser knows what order to expect:
+ * in that order, in another, some left out, some spelled with an escape, at any depth. */
+static size_t write_frame(char *out, uint64_t *seed, int depth)
+{
+    static const char *const names[] = {
+        "type",    "startVersion", "querySet", "identity", "ts", "endVersion", "modifications",
+        "queryId", "value",        "logLines", "journal",  "x",  "\\u0074ype"};
+    size_t len = (size_t)sprintf(out, "{"), count = sizeof names / sizeof *names;
+    size_t at = draw_below(seed, count);
+
+    for (uint64_t i = 0, n = draw_below(seed, 6); i < n; i++) {
+        at = draw_below(seed, 3) == 0 ? draw_below(seed, count) : (at + 1) % count;
+        len += (size_t)sprintf(out + len, "%s\"%s\":", i == 0 ? "" : ",", names[at]);
+        if (depth > 0 && draw_below(seed, 2) == 0) {
+            bool array = draw_below(seed, 2) == 0;
+            len += (size_t)sprintf(out + len, array ? "[" : "");
+            len += write_frame(out + len, seed, depth - 1);
+            len += (size_t)sprintf(out + len, array ? "]" : "");
+        } else {
+            len += (size_t)sprintf(out + len, "%d", (int)i);
+        }
+    }
+    return len + (size_t)sprintf(out + len, "}");
+}
+
+TEST(names_known_beforehand_change_nothing_but_the_time)
+{
+    uint64_t seed = 8;
+    char *json = malloc(1 << 20);
+    for (int i = 0; i < 5000; i++) {
+        size_t len = write_frame(json, &seed, 4);
+        convex_value *v = parse(json), *frame = NULL;
+        assert_int_equal(
+            convex_value_parse(json, len, CONVEX_ENCODED_JSON, 64 + 8, NULL, &frame, NULL),
+            CONVEX_OK);
+        assert_sorted(frame);
+        if (!convex_value_equal(v, frame) || convex_value_compare(v, frame) != 0)
+            fail_msg("%s", json);
+        convex_value_unref(v);
+        convex_value_unref(frame);
+    }
+    free(json);
+}
+
+/* ---- equality ---- */
+
+/* Twenty like objects in a list; the one at `odd` is another, if there is that many a way. */
+static convex_value *like_objects(int odd, size_t way)
+{
+    static const char *const others[] = {
+        "{\"a\":1,\"b\":\"text\",\"c\":{\"x\":true,\"y\":null},\"d\":[1]}",
+        "{\"a\":1,\"b\":\"texT\",\"c\":{\"x\":true,\"y\":null},\"d\":[1]}",
+        "{\"a\":2,\"b\":\"text\",\"c\":{\"x\":true,\"y\":null},\"d\":[1]}",
+        "{\"a\":1,\"b\":\"text\",\"c\":{\"x\":false,\"y\":null},\"d\":[1]}",
+        "{\"a\":1,\"b\":\"text\",\"c\":{\"x\":true,\"z\":null},\"d\":[1]}",
+        "{\"a\":1,\"b\":\"text\",\"c\":{\"x\":true},\"d\":[1]}",
+        "{\"B\":\"text\",\"a\":1,\"c\":{\"x\":true,\"y\":null},\"d\":[1]}",
+        "{\"a\":1,\"b\":\"text\",\"c\":{\"x\":true,\"y\":null},\"d\":[1,2]}",
+        "{\"a\":1,\"b\":\"text\",\"c\":[],\"d\":[1]}"};
+    char json[2000];
+    size_t len = (size_t)sprintf(json, "[");
+
+    if (way >= sizeof others / sizeof *others)
+        return NULL;
+    for (int i = 0; i < 20; i++)
+        len += (size_t)sprintf(json + len, "%s%s", i == 0 ? "" : ",", others[i == odd ? way : 0]);
+    sprintf(json + len, "]");
+    return parse(json);
+}
+
+TEST(one_difference_anywhere_makes_two_values_unequal)
+{
+    convex_value *plain = like_objects(0, 0), *other;
+    for (int odd = 0; odd < 20; odd++) {
+        for (size_t way = 0; (other = like_objects(odd, way)) != NULL; way++) {
+            assert_true(convex_value_equal(plain, other) == (way == 0));
+            assert_true(convex_value_equal(other, plain) == (way == 0));
+            assert_true((convex_value_compare(other, plain) == 0) == (way == 0));
+            convex_value_unref(other);
+        }
+    }
+    assert_false(convex_value_equal(plain, NULL));
+    assert_false(convex_value_equal(NULL, plain));
+    assert_true(convex_value_equal(NULL, NULL));
+    convex_value_unref(plain);
+}
+
 /* ---- numbers ---- */
 
 static double parse_number(const char *text)
@@ -389,6 +476,8 @@ int main(void)
         cmocka_unit_test(every_prefix_of_a_text_is_refused),
         cmocka_unit_test(names_come_out_sorted_in_whatever_order_they_were_written),
         cmocka_unit_test(a_name_in_the_place_of_another_is_not_taken_for_it),
+        cmocka_unit_test(names_known_beforehand_change_nothing_but_the_time),
+        cmocka_unit_test(one_difference_anywhere_makes_two_values_unequal),
         cmocka_unit_test(any_decimal_reads_as_the_nearest_double),
         cmocka_unit_test(a_decimal_halfway_between_two_doubles_reads_as_the_even_one),
         cmocka_unit_test(any_double_prints_as_text_that_reads_back_as_itself),
