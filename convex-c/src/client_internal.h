@@ -12,10 +12,7 @@
 
 /* Something the loop is asked to do. Lives in the object it is about, so asking cannot fail. */
 typedef enum cvx_op_kind {
-    CVX_OP_SUBSCRIBE,
-    CVX_OP_CHANGE,
-    CVX_OP_MORE,
-    CVX_OP_UNSUBSCRIBE,
+    CVX_OP_SUB,
     CVX_OP_REQUEST,
     CVX_OP_CANCEL,
     CVX_OP_PROBE,
@@ -28,6 +25,9 @@ typedef struct cvx_op {
     void *object;
     struct cvx_op *next;
 } cvx_op;
+
+/* What can be asked of a subscription; several things at once are done in this order. */
+enum { CVX_ASK_START = 1, CVX_ASK_CHANGE = 2, CVX_ASK_MORE = 4, CVX_ASK_STOP = 8 };
 
 /* What sets a subscription to several queries apart from one to a single query. */
 typedef struct cvx_sub_kind {
@@ -43,15 +43,15 @@ struct convex_sub {
     const cvx_sub_kind *kind; /* NULL: a single query */
     convex_client *client;    /* held */
     atomic_int users;         /* references of the program */
-    atomic_int holds;         /* 1 for all users, 1 until the end was told */
+    atomic_int holds;         /* 1 for all users, 1 until the end was told, 1 for the queue */
+    atomic_uint asked;        /* CVX_ASK_...; changed with the client's lock; 0: not in the queue */
     atomic_bool closed;
-    atomic_bool changing; /* `change` is in the queue */
-    cvx_op subscribe, change, more, unsubscribe;
+    bool live, ended; /* loop thread: in the client's list; on_end is through */
+    bool skipped;     /* loop thread: had a result before a change that was asked for */
+    cvx_op op;
     const char *path;      /* lies behind the object; NULL: not a single query */
     cvx_query *query;      /* until the loop has subscribed */
     cvx_query *next_query; /* what to change to; with the client's lock */
-    bool live, ended;      /* loop thread: in the client's list; on_end is through */
-    bool skipped;          /* loop thread: had a result while `changing` */
     convex_sub *next, *prev;
     convex_result_fn *on_result;
     convex_end_fn *on_end;

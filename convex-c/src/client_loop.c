@@ -137,7 +137,7 @@ static void show_result(const cvx_sync_event *event)
     convex_sub *sub = (convex_sub *)(void *)event->listener;
     const convex_result *result = cvx_sync_result(event->listener);
 
-    if (atomic_load(&sub->changing))
+    if (atomic_load(&sub->asked) & CVX_ASK_CHANGE)
         sub->skipped = true; /* it may be of the old arguments */
     else if (result && !atomic_load(&sub->closed))
         sub->on_result(result, sub->user);
@@ -205,12 +205,14 @@ static bool carry_out(convex_client *client, const cvx_sync_event *event)
 
 static void drain(convex_client *client)
 {
-    int64_t began = now_us();
+    int64_t began = 0;
     cvx_sync_event event;
     bool told = false;
 
-    while (cvx_sync_next(client->sync, &event) != CVX_SYNC_NONE)
+    while (cvx_sync_next(client->sync, &event) != CVX_SYNC_NONE) {
+        began = began ? began : now_us(); /* most often there is nothing to do */
         told |= carry_out(client, &event);
+    }
     if (told)
         client->slow = now_us() - began > SLOW_US;
 }
@@ -241,22 +243,20 @@ static void do_subscribe(convex_client *client, convex_sub *sub)
     client->subs = sub;
 }
 
-static cvx_query *take_change(convex_client *client, convex_sub *sub)
+static unsigned take_asked(convex_client *client, convex_sub *sub, cvx_query **ret_change)
 {
-    cvx_query *query;
+    unsigned asked;
 
     pthread_mutex_lock(&client->lock);
-    query = sub->next_query;
+    asked = atomic_exchange(&sub->asked, 0);
+    *ret_change = sub->next_query;
     sub->next_query = NULL;
-    atomic_store(&sub->changing, false);
     pthread_mutex_unlock(&client->lock);
-    return query;
+    return asked;
 }
 
-static void do_change(convex_client *client, convex_sub *sub)
+static void do_change(convex_client *client, convex_sub *sub, cvx_query *query)
 {
-    cvx_query *query = take_change(client, sub);
-
     if (!sub->live) {
         cvx_query_free(&client->mem, query);
         return;
@@ -265,6 +265,34 @@ static void do_change(convex_client *client, convex_sub *sub)
     if (sub->skipped)
         cvx_view_joined(client->sync, &sub->listener);
     sub->skipped = false;
+}
+
+static void do_sub(convex_client *client, convex_sub *sub)
+{
+    cvx_query *change;
+    unsigned asked = take_asked(client, sub, &change);
+
+    if (asked & CVX_ASK_START)
+        do_subscribe(client, sub);
+    if (asked & CVX_ASK_CHANGE)
+        do_change(client, sub, change);
+    if ((asked & CVX_ASK_MORE) && sub->live)
+        sub->kind->more(sub);
+    if (asked & CVX_ASK_STOP)
+        end_sub(client, sub, CONVEX_ECANCELED);
+    cvx_sub_drop(sub);
+}
+
+/* The same while closing. */
+static void refuse_sub(convex_client *client, convex_sub *sub)
+{
+    cvx_query *change;
+    unsigned asked = take_asked(client, sub, &change);
+
+    cvx_query_free(&client->mem, change);
+    if (asked & (CVX_ASK_START | CVX_ASK_STOP))
+        end_sub(client, sub, CONVEX_ECLOSED);
+    cvx_sub_drop(sub);
 }
 
 static void do_request(convex_client *client, cvx_call *call)
@@ -322,21 +350,8 @@ static void do_set_auth(convex_client *client, cvx_auth_op *op)
 static void do_op(convex_client *client, cvx_op *op)
 {
     switch (op->kind) {
-    case CVX_OP_SUBSCRIBE:
-        do_subscribe(client, op->object);
-        break;
-    case CVX_OP_CHANGE:
-        do_change(client, op->object);
-        cvx_sub_drop(op->object);
-        break;
-    case CVX_OP_MORE:
-        if (((convex_sub *)op->object)->live)
-            ((convex_sub *)op->object)->kind->more(op->object);
-        cvx_sub_drop(op->object);
-        break;
-    case CVX_OP_UNSUBSCRIBE:
-        end_sub(client, op->object, CONVEX_ECANCELED);
-        cvx_sub_drop(op->object);
+    case CVX_OP_SUB:
+        do_sub(client, op->object);
         break;
     case CVX_OP_REQUEST:
         do_request(client, op->object);
@@ -361,24 +376,10 @@ static void do_op(convex_client *client, cvx_op *op)
 static void refuse_op(convex_client *client, cvx_op *op)
 {
     cvx_call *call = op->object;
-    convex_sub *sub = op->object;
 
     switch (op->kind) {
-    case CVX_OP_SUBSCRIBE:
-        cvx_query_free(&client->mem, sub->query);
-        sub->query = NULL;
-        end_sub(client, sub, CONVEX_ECLOSED);
-        break;
-    case CVX_OP_CHANGE:
-        cvx_query_free(&client->mem, take_change(client, sub));
-        cvx_sub_drop(sub);
-        break;
-    case CVX_OP_MORE:
-        cvx_sub_drop(sub);
-        break;
-    case CVX_OP_UNSUBSCRIBE:
-        end_sub(client, sub, CONVEX_ECLOSED);
-        cvx_sub_drop(sub);
+    case CVX_OP_SUB:
+        refuse_sub(client, op->object);
         break;
     case CVX_OP_REQUEST:
         call->request.status = CONVEX_ECLOSED;

@@ -1,6 +1,6 @@
 /* client_subs.c - subscriptions, as any thread may make, change and end them.
  * Invariants: the loop is given all the memory it needs, so it cannot fail; a subscription is in
- * the queue at most once for each thing it can be asked. */
+ * the queue at most once, with everything that it is asked. */
 #include "client_internal.h"
 
 #include <string.h>
@@ -34,16 +34,22 @@ convex_sub *cvx_sub_new(convex_client *client, size_t size)
         return NULL;
     memset(sub, 0, size);
     sub->client = client;
-    sub->subscribe = (cvx_op){.kind = CVX_OP_SUBSCRIBE, .object = sub};
-    sub->change = (cvx_op){.kind = CVX_OP_CHANGE, .object = sub};
-    sub->more = (cvx_op){.kind = CVX_OP_MORE, .object = sub};
-    sub->unsubscribe = (cvx_op){.kind = CVX_OP_UNSUBSCRIBE, .object = sub};
+    sub->op = (cvx_op){.kind = CVX_OP_SUB, .object = sub};
     atomic_init(&sub->users, 1);
     atomic_init(&sub->holds, 2);
+    atomic_init(&sub->asked, 0);
     atomic_init(&sub->closed, false);
-    atomic_init(&sub->changing, false);
     cvx_client_hold(client);
     return sub;
+}
+
+/* With the client's lock held. */
+static void ask(convex_sub *sub, unsigned what)
+{
+    if (atomic_fetch_or(&sub->asked, what) != 0)
+        return;
+    atomic_fetch_add(&sub->holds, 1); /* the queue's */
+    cvx_client_append(sub->client, &sub->op);
 }
 
 convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
@@ -60,7 +66,7 @@ convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
         client->subscriptions++;
         if (ret)
             memcpy(ret, &sub, sizeof sub); /* before the first callback can run */
-        cvx_client_append(client, &sub->subscribe);
+        ask(sub, CVX_ASK_START);
     }
     pthread_mutex_unlock(&client->lock);
     if (status != CONVEX_OK)
@@ -73,14 +79,12 @@ convex_status cvx_sub_queue(convex_sub *sub, void *ret, convex_error *reterr)
 convex_status cvx_sub_ask_more(convex_sub *sub)
 {
     convex_client *client = sub->client;
-    convex_status status = CONVEX_OK;
+    convex_status status = CONVEX_ECLOSED;
 
     pthread_mutex_lock(&client->lock);
-    if (client->closing) {
-        status = CONVEX_ECLOSED;
-    } else {
-        atomic_fetch_add(&sub->holds, 1); /* the queue's */
-        cvx_client_append(client, &sub->more);
+    if (!client->closing) {
+        ask(sub, CVX_ASK_MORE);
+        status = CONVEX_OK;
     }
     pthread_mutex_unlock(&client->lock);
     return status;
@@ -148,10 +152,7 @@ convex_status convex_sub_set_args(convex_sub *sub, const convex_value *args, con
     } else {
         unused = sub->next_query; /* of a change that was not made yet */
         sub->next_query = query;
-        if (!atomic_exchange(&sub->changing, true)) {
-            atomic_fetch_add(&sub->holds, 1); /* the queue's */
-            cvx_client_append(client, &sub->change);
-        }
+        ask(sub, CVX_ASK_CHANGE);
     }
     pthread_mutex_unlock(&client->lock);
     cvx_query_free(&client->mem, unused);
@@ -173,10 +174,8 @@ void convex_sub_close(convex_sub *sub)
         return;
     client = sub->client;
     pthread_mutex_lock(&client->lock);
-    if (!client->finished) {
-        atomic_fetch_add(&sub->holds, 1); /* the queue's */
-        cvx_client_append(client, &sub->unsubscribe);
-    }
+    if (!client->finished)
+        ask(sub, CVX_ASK_STOP);
     pthread_mutex_unlock(&client->lock);
 }
 

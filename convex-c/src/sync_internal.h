@@ -27,15 +27,14 @@ typedef enum cvx_credential { CVX_ANONYMOUS, CVX_USER, CVX_ADMIN } cvx_credentia
 struct cvx_query {
     cvx_map_node by_token, by_id; /* by_token first: freed and found by this address */
     cvx_query *next, *prev;
-    uint32_t id;
-    bool sent;    /* this connection was told */
-    bool awaited; /* resubscribed and not answered since */
-    bool loaded;  /* has a result of this connection */
-    char *token;
-    size_t token_len;
+    uint32_t id, token_len;
+    bool sent;               /* this connection was told */
+    bool awaited;            /* resubscribed and not answered since */
+    bool loaded;             /* has a result of this connection */
+    bool lingers;            /* nobody wants it, until linger_until */
+    bool touched;            /* by optimistic updates: `shown` is to be settled */
     cvx_listener *listeners; /* NULL: none */
     cvx_request *readers;    /* NULL: none */
-    bool lingers;            /* nobody wants it, until linger_until */
     int64_t linger_until;
     cvx_query *linger_next, *linger_prev;
     const convex_value *journal;
@@ -45,8 +44,8 @@ struct cvx_query {
     cvx_local *local;         /* what optimistic updates make of it; NULL: nothing */
     const convex_value *args; /* parsed for an optimistic update that asked; or NULL */
     cvx_query *next_touched, *prev_touched;
-    bool touched;            /* by optimistic updates: `shown` is to be settled */
     convex_result *incoming; /* while a Transition is read */
+    char token[];            /* ends in NUL */
 };
 
 typedef struct cvx_queries {

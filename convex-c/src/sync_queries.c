@@ -16,16 +16,15 @@ enum { MAX_LINGERING = 256 };
 
 cvx_query *cvx_query_new(const convex_mem *mem, char *token, size_t token_len)
 {
-    cvx_query *query = cvx_alloc(mem, sizeof *query);
-    char *exact;
+    cvx_query *query = NULL;
 
-    if (!query) {
-        cvx_free(mem, token);
-        return NULL;
+    if (token_len <= UINT32_MAX / 2)
+        query = cvx_alloc(mem, sizeof *query + token_len + 1);
+    if (query) {
+        *query = (cvx_query){.token_len = (uint32_t)token_len};
+        memcpy(query->token, token, token_len + 1);
     }
-    exact = cvx_realloc(mem, token, token_len + 1); /* it grew by doubling, and is kept for long */
-    token = exact ? exact : token;
-    *query = (cvx_query){.token = token, .token_len = token_len};
+    cvx_free(mem, token);
     return query;
 }
 
@@ -38,7 +37,6 @@ void cvx_query_free(const convex_mem *mem, cvx_query *query)
     convex_result_unref(query->incoming);
     convex_value_unref(query->journal);
     convex_value_unref(query->args);
-    cvx_free(mem, query->token);
     cvx_free(mem, query);
 }
 

@@ -5,7 +5,7 @@
 
 /* The keys of a list of like objects are stored once, by the parser and so here: each is looked up
  * by its address in a small table, where a newer one takes the place of an older. */
-enum { KNOWN_KEYS = 64 };
+enum { KNOWN_KEYS = 32 };
 
 typedef struct known_key {
     cvx_key from, to;
@@ -108,32 +108,35 @@ static bool copy(copier *c, const convex_value *v, convex_value *ret)
     return true;
 }
 
-static bool copy_parts(copier *c, const convex_value *const *parts, size_t count, convex_value *ret)
+/* The only part is the tree itself; several are the items of an array. */
+static bool copy_parts(copier *c, const convex_value *const *parts, size_t count, size_t present,
+                       convex_value *ret)
 {
     for (size_t i = 0; i < count; i++) {
-        convex_value child = {.tag = CONVEX_NULL}; /* in the place of an absent part */
-        if ((parts[i] && !copy(c, parts[i], &child)) || !cvx_writer_push(&c->w, &child, NULL))
+        if (!parts[i])
+            continue;
+        if (!copy(c, parts[i], ret) || (present > 1 && !cvx_writer_push(&c->w, ret, NULL)))
             return false;
     }
-    return cvx_writer_close(&c->w, 0, false, true, ret);
+    return present == 1 || cvx_writer_close(&c->w, 0, false, true, ret);
 }
 
 /* The tree of copies; NULL when it would take `limit` bytes or more, or memory is short. */
-static convex_value *detach(const convex_value *const *parts, size_t count, size_t limit,
-                            const convex_mem *mem)
+static convex_value *detach(const convex_value *const *parts, size_t count, size_t present,
+                            size_t limit, const convex_mem *mem)
 {
     cvx_item items[32];
     convex_value root, *tree = NULL;
-    copier c = {.limit = limit, .room = CVX_TREE_HEAD + (count + 1) * sizeof root};
+    size_t nodes = present > 1 ? present + 1 : 1;
+    copier c = {.limit = limit, .room = CVX_TREE_HEAD + nodes * sizeof root};
 
     for (size_t i = 0; i < count; i++)
         if (parts[i] && c.room < limit)
             measure(&c, parts[i]);
     if (c.room >= limit)
         return NULL;
-    memset(c.keys, 0, sizeof c.keys);
     cvx_writer_init(&c.w, mem, c.room, items, sizeof items / sizeof *items);
-    if (copy_parts(&c, parts, count, &root))
+    if (copy_parts(&c, parts, count, present, &root))
         tree = cvx_writer_finish(&c.w, &root);
     cvx_writer_done(&c.w);
     return tree;
@@ -142,10 +145,17 @@ static convex_value *detach(const convex_value *const *parts, size_t count, size
 void cvx_values_keep(const convex_value *const *parts, size_t count, size_t limit,
                      const convex_mem *mem, convex_value **ret)
 {
-    convex_value *tree = limit > 0 ? detach(parts, count, limit, mem) : NULL;
+    size_t present = 0, next = 0;
+    convex_value *tree = NULL;
 
+    for (size_t i = 0; i < count; i++)
+        present += parts[i] != NULL;
+    if (limit > 0 && present > 0)
+        tree = detach(parts, count, present, limit, mem);
     for (size_t i = 0; i < count; i++) {
-        const convex_value *part = tree && parts[i] ? &tree->u.nodes[i] : parts[i];
+        const convex_value *part = parts[i];
+        if (tree && part)
+            part = present > 1 ? &tree->u.nodes[next++] : tree;
         ret[i] = convex_value_ref(part);
     }
     convex_value_unref(tree);

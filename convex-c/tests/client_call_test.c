@@ -187,6 +187,25 @@ static void a_result_that_came_during_a_change_is_not_lost(void **state)
     abandon(peer);
 }
 
+static void what_is_asked_of_a_subscription_in_one_turn_is_done_in_order(void **state)
+{
+    server *peer = server_start(script_echo, 0);
+    story s;
+    begin(&s, peer->url);
+    watch(&s);
+    change(&s, "{\"n\":1}"); /* before the loop has seen it at all */
+    run_until(&s, &s.results, 1);
+    assert_string_equal(s.last, "1");
+    change(&s, "{\"n\":2}");
+    convex_sub_close(s.sub);
+    run_until(&s, &s.ends, 1);
+    assert_int_equal(s.end_why, CONVEX_ECANCELED);
+    assert_int_equal(s.results, 1);
+    finish(&s);
+    assert_int_equal(s.ends, 1);
+    abandon(peer);
+}
+
 static void changing_what_has_ended_is_refused(void **state)
 {
     convex_error error = {0};
@@ -544,6 +563,7 @@ int main(void)
         T(a_single_query_is_answered_and_leaves_nothing_behind),
         T(only_the_last_of_several_changes_counts),
         T(a_result_that_came_during_a_change_is_not_lost),
+        T(what_is_asked_of_a_subscription_in_one_turn_is_done_in_order),
         T(changing_what_has_ended_is_refused),
         T(a_probe_is_answered_and_counted),
         T(probes_are_bounded_and_end_with_the_client),
