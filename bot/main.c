@@ -18,6 +18,10 @@ static const daemon_option options[] = {
     {"roles-look", "ROLES_LOOK", "10m", "TIME",
      "how often to look at the roles that members really have; 0s: at start only", DAEMON_DURATION,
      0, offsetof(bot_config, look_ms), 0, 86400000},
+    {"posts-look", "POSTS_LOOK", "15m", "TIME",
+     "how often to look whether somebody deleted posts unheard; 0s: only when a gateway session "
+     "begins",
+     DAEMON_DURATION, 0, offsetof(bot_config, posts_look_ms), 0, 86400000},
     DAEMON_OPTIONS_END};
 
 static const daemon_program program = {

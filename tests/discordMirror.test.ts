@@ -258,6 +258,37 @@ test("where the channel says so, a post that was deleted by hand is made again",
   await world.shows(pair, text);
 });
 
+test("posts that were deleted while no bot ran, or in a gap of its session, are noticed without a change of their signals", async () => {
+  const [pair, alone, plain] = [
+    await world.pair({ recreates: true }),
+    await world.pair({ recreates: true }),
+    await world.pair(),
+  ];
+  for (const text of ["a", "b", "c"]) await world.write(pair, text);
+  await world.write(alone, "the only one");
+  const kept = await world.write(plain, "not made again");
+  await world.write(plain, "stays");
+  await world.shows(pair, ["a", "b", "c"]);
+  await world.shows(alone, ["the only one"]);
+  await world.shows(plain, ["not made again", "stays"]);
+  await world.idle();
+  const [bot] = world.bots;
+  await bot!.stop();
+  await world.discard(pair, 1);
+  await world.discard(alone, 0);
+  await world.discard(plain, 0);
+  await world.bot();
+  await world.shows(pair, ["a", "c", "b"]);
+  await world.shows(alone, ["the only one"]);
+  await world.rowIs(kept, "the row to be dead", ({ dead }) => dead);
+  await world.idle();
+
+  await world.fault({ kind: "drop_dispatch", event: "MESSAGE_DELETE" });
+  await world.discard(pair, 0);
+  await world.fault({ kind: "invalidate_sessions" });
+  await world.shows(pair, ["c", "b", "a"]);
+});
+
 test("a missing permission stops its channel only, and the operator sees which, beside other trouble", async () => {
   const [closed, open] = [await world.pair(), await world.pair()];
   const other = await world.pair();

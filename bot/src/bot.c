@@ -23,7 +23,7 @@
 #include "inbox.h"
 #include "job.h"
 #include "listener.h"
-#include "lost.h"
+#include "post_watch.h"
 #include "posts.h"
 #include "role_watch.h"
 #include "roles.h"
@@ -86,7 +86,7 @@ struct bot {
     roles *roles; /* NULL: not asked for */
     role_watch *watch;
     listener *listener;
-    lost *lost;
+    post_watch *post_watch;
     char problem[300]; /* what a person has to change; "" */
     lane *lanes;
     size_t in_hand;
@@ -609,7 +609,7 @@ static void on_stop(void *user)
     flush_outcomes(self);
     checks_stop(self->checks);
     listener_stop(self->listener);
-    lost_stop(self->lost);
+    post_watch_stop(self->post_watch);
     if (self->roles) {
         roles_stop(self->roles);
         role_watch_stop(self->watch);
@@ -773,19 +773,30 @@ static void on_joined(const char *guild_id, const char *user_id, void *user)
 
 static void on_deleted(const char *channel_id, const char *message_id, void *user)
 {
-    lost_add(((bot *)user)->lost, channel_id, message_id);
+    post_watch_deleted(((bot *)user)->post_watch, channel_id, message_id);
+}
+
+static void on_session(void *user)
+{
+    post_watch_look(((bot *)user)->post_watch);
 }
 
 static int open_listener(bot *self)
 {
+    post_watch_options watch = {.loop = self->loop,
+                                .client = service_link_client(self->link),
+                                .rest = self->rest,
+                                .inbox = self->inbox,
+                                .every_ms = self->config->posts_look_ms};
     listener_options options = {.loop = self->loop,
                                 .rest = self->rest,
                                 .token = self->config->discord_token,
                                 .members = self->config->roles,
                                 .on_joined = on_joined,
                                 .on_deleted = on_deleted,
+                                .on_session = on_session,
                                 .user = self};
-    int r = lost_open(self->loop, service_link_client(self->link), &self->lost);
+    int r = post_watch_open(&watch, &self->post_watch);
     return r == 0 ? listener_open(&options, &self->listener) : r;
 }
 
@@ -850,7 +861,7 @@ void bot_close(bot *self)
     self->closing = true;
     if (self->watch)
         role_watch_stop(self->watch);
-    lost_stop(self->lost);
+    post_watch_stop(self->post_watch);
     listener_stop(self->listener); /* its gateway asks through REST */
     discord_rest_free(self->rest); /* its last callbacks go to desk, roles and watch */
     convex_sub_unref(self->queue);
@@ -859,7 +870,7 @@ void bot_close(bot *self)
     roles_close(self->roles);
     role_watch_close(self->watch);
     listener_close(self->listener);
-    lost_close(self->lost);
+    post_watch_close(self->post_watch);
     free_lanes(self);
     files_free(self->files);
     job_desk_free(self->desk);

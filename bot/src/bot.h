@@ -24,7 +24,7 @@ typedef struct bot_config {
     const char *discord_api_url;
     bool roles; /* gives and takes roles too */
     bool dry_run;
-    int64_t look_ms;
+    int64_t look_ms, posts_look_ms;
 } bot_config;
 
 typedef struct bot bot; /* opaque, one owner */

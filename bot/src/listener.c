@@ -27,6 +27,7 @@ struct listener {
     news *list;           /* NEWS_MAX of them, of which: */
     size_t count;
     bool refused; /* who joins is not for us to see */
+    bool session; /* one began */
 };
 
 /* ---- the gateway's thread ---- */
@@ -76,12 +77,14 @@ static void on_gateway(const discord_gateway_status *status, void *user)
     listener *self = user;
     if (status->state == DISCORD_GATEWAY_READY)
         daemon_log(DAEMON_INFO, "watching who joins and what is deleted", NULL);
-    if (status->state != DISCORD_GATEWAY_FATAL)
-        return;
     pthread_mutex_lock(&self->lock);
-    self->refused = status->close_code == DISALLOWED_INTENTS;
+    self->session = self->session || status->state == DISCORD_GATEWAY_READY;
+    if (status->state == DISCORD_GATEWAY_FATAL)
+        self->refused = status->close_code == DISALLOWED_INTENTS;
     pthread_mutex_unlock(&self->lock);
     daemon_waker_wake(self->waker);
+    if (status->state != DISCORD_GATEWAY_FATAL)
+        return;
     daemon_log(DAEMON_WARN, "the gateway refused us", "why=%s", status->reason);
 }
 
@@ -125,10 +128,14 @@ static void on_wake(void *user)
             memmove(self->list, self->list + 1, --self->count * sizeof *self->list);
         }
         bool refused = !any && self->refused;
+        bool session = !any && self->session;
         self->refused = self->refused && !refused;
+        self->session = self->session && !session;
         pthread_mutex_unlock(&self->lock);
         if (refused && self->gateway && self->options.members)
             go_on_without_members(self);
+        if (session)
+            self->options.on_session(self->options.user);
         if (!any)
             return;
         if (taken.joined)

@@ -19,6 +19,7 @@ typedef struct listener_options {
     bool members; /* who joins, too: needs the Server Members Intent; goes on without it */
     void (*on_joined)(const char *guild_id, const char *user_id, void *user);
     void (*on_deleted)(const char *channel_id, const char *message_id, void *user);
+    void (*on_session)(void *user); /* a session begins: what was before it was not told of */
     void *user;
 } listener_options;
 

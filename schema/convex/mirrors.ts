@@ -77,6 +77,19 @@ export const lost = mutation({
   },
 });
 
+/** The newest posts of the next mirror channel: the bot looks whether they are still there. */
+export const posts = query({
+  args: { after: v.union(v.string(), v.null()) },
+  returns: v.object({
+    channelId: v.union(v.string(), v.null()),
+    messageIds: v.array(v.string()),
+  }),
+  handler: async (ctx, { after }) => {
+    await requireService(ctx, "bot");
+    return await Mirrors.posts(ctx, after);
+  },
+});
+
 /** Gives up the leases of an earlier life of `instance`. */
 export const release = mutation({
   args: { instance: v.string() },

@@ -19,6 +19,7 @@ export const LEASE_MS = 15_000;
 const MAX_LANES = 200; // of one community, as many as channels
 const MAX_PER_LANE = 64; // looked at, at once
 const MAX_OURS = 200; // rows of a mirror channel told of at once
+const MAX_LOOKED_AT = 100; // rows of a mirror channel whose posts are looked for
 const MAX_NEAR = 16; // rows among which that of a deleted post is looked for
 const MAX_ERROR_LENGTH = 500;
 export const MAX_LOST = 100; // as many as Discord deletes at once
@@ -535,6 +536,62 @@ export async function ours(
       if (until === null || orderOf(last) < orderOf(until)) until = last;
   }
   return { channelId, messageIds, until };
+}
+
+export type Posts = { channelId: string | null; messageIds: string[] };
+
+/**
+ * The newest posts of the mirror channel after another one, null for the
+ * first; `channelId` null: there is none. Rows that want work are left out,
+ * for it will tell what became of their posts, and so are those given up.
+ */
+export async function posts(
+  ctx: QueryCtx,
+  after: string | null,
+): Promise<Posts> {
+  const communities = await Communities.all(ctx);
+  const next = await Promise.all(
+    communities.map(({ _id }) => laneAfter(ctx, _id, after ?? "")),
+  );
+  const channelId = next.filter((lane) => lane !== null).sort()[0] ?? null;
+  if (channelId === null) return { channelId, messageIds: [] };
+  const messageIds: string[] = [];
+  for (const { _id } of communities)
+    for (const row of await newestPosts(ctx, _id, channelId))
+      if (!row.wants && !row.dead)
+        messageIds.push(...(row.actual?.messageIds ?? []));
+  return { channelId, messageIds };
+}
+
+async function laneAfter(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  after: string,
+): Promise<string | null> {
+  const row = await ctx.db
+    .query("mirrors")
+    .withIndex("by_communityId_and_mirrorChannelId_and_lastPost", (q) =>
+      q.eq("communityId", communityId).gt("mirrorChannelId", after),
+    )
+    .first();
+  return row?.mirrorChannelId ?? null;
+}
+
+async function newestPosts(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  mirrorChannelId: string,
+): Promise<Mirror[]> {
+  return await ctx.db
+    .query("mirrors")
+    .withIndex("by_communityId_and_mirrorChannelId_and_lastPost", (q) =>
+      q
+        .eq("communityId", communityId)
+        .eq("mirrorChannelId", mirrorChannelId)
+        .gt("lastPost", ""),
+    )
+    .order("desc")
+    .take(MAX_LOOKED_AT);
 }
 
 /** Gives up every lease that an earlier life of `instance` left. */

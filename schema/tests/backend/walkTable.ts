@@ -187,6 +187,7 @@ export const ROWS: Record<string, Row> = {
     for: "bot",
     args: () => ({ channelId: "1", messageIds: [] }),
   },
+  "mirrors:posts": { for: "bot", args: () => ({ after: null }) },
   "mirrors:queue": { for: "bot", args: none },
   "mirrors:release": { for: "bot", args: () => ({ instance }) },
   "mirrors:report": { for: "bot", args: () => ({ instance, results: [] }) },
