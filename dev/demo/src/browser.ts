@@ -11,6 +11,9 @@ const CANDIDATES = [
   "/snap/bin/chromium",
 ];
 
+/** A guard against hanging only. */
+const PATIENCE_MS = 300_000;
+
 export function browserPath(): string {
   const path =
     process.env.CHROMIUM ??
@@ -25,6 +28,7 @@ export function browserPath(): string {
 export async function launch(): Promise<Browser> {
   return await chromium.launch({
     executablePath: browserPath(),
+    timeout: PATIENCE_MS,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -45,6 +49,7 @@ export class Dashboard {
   /** Opens the page, signs in through its form and waits for the feed. */
   static async open(browser: Browser, stack: Stack): Promise<Dashboard> {
     const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
     const self = new Dashboard(page);
     page.on("console", (message) => {
       if (message.type() === "error") self.problems.push(message.text());
@@ -55,7 +60,7 @@ export class Dashboard {
     await page.locator('input[type="email"]').fill(LOGIN.email);
     await page.locator('input[type="password"]').fill(LOGIN.password);
     await page.locator("form button.primary").click();
-    await page.locator(".feed, .empty").waitFor({ timeout: 30000 });
+    await page.locator(".feed, .empty").waitFor();
     return self;
   }
 

@@ -14,7 +14,7 @@ import {
   type Stack,
 } from "./stack";
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 300_000;
 const BUYER = { email: "buyer@example.com", password: "buyer-signals" };
 const DISCORD_ID = "1400000000000000011"; // a member of the customers' guild
 

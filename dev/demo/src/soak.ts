@@ -11,7 +11,7 @@ import { playLoad, random } from "./load";
 import { CHANNELS, type Stack } from "./stack";
 
 const VICTIMS = ["bot", "collector", "backend", "bot", "collector"];
-const SETTLE_MS = 120_000;
+const SETTLE_MS = 600_000;
 const PLANNED = 1000; // things of a kind, of which the plan says what is struck
 const CREATE = "POST /channels/:channel/messages";
 
@@ -224,6 +224,7 @@ export async function runSoak(
   });
   await control(stack, "/faults", { kind: "reset" });
   const began = Date.now();
+  await stack.children.get("backend")?.ready(); // the last kill may have been its
   const problems = await settleUnordered(stack, discord, SETTLE_MS);
   const settledMs = Date.now() - began;
   const count = (kind: string) =>

@@ -124,7 +124,7 @@ export class Child {
   }
 
   /** Waits until it serves; throws with the end of its log when it gives up. */
-  async ready(timeoutMs = 30000): Promise<void> {
+  async ready(timeoutMs = 300_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (Date.now() < deadline) {
       if (this.state === "failed") break;
