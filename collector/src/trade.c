@@ -250,8 +250,8 @@ static void check_levels(verdict *self)
         }
         if (all[i]->mended)
             doubt(self->out, TOLD_IN_PART);
-        if (i == 2 && all[i]->implied)
-            doubt(self->out, INFERRED);
+        if (i > 0 && all[i]->implied) /* by where they stand */
+            doubt(self->out, i == 2 ? INFERRED : TOLD_IN_PART);
     }
     drop_outlier(self);
     if (!is_coherent(&f->entry, 4) || (f->entry.implied && !is_ordered(&f->entry)))

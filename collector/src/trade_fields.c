@@ -180,6 +180,16 @@ static bool is_either(const scan *self)
 }
 
 /* "Buy 0.012, sell 0.015 / 0.018": the later word is no side but where to sell. */
+/* "市價多": long at the market, in one word. */
+static bool is_at_market(const item *side)
+{
+    static const char *const heads[] = {"市价", "市價", "现价", "現價"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (strncmp(side->first->text, heads[i], strlen(heads[i])) == 0)
+            return true;
+    return false;
+}
+
 static void on_side(scan *self, const item *side)
 {
     trade_fields *out = self->out;
@@ -195,6 +205,10 @@ static void on_side(scan *self, const item *side)
     }
     bool buys = side->sense == SENSE_LONG || side->sense == SENSE_BUY;
     note_side(self, side, buys, weight_of(self, side));
+    if (!out->order && is_at_market(side)) {
+        out->order = side;
+        out->kind = TRADE_MARKET;
+    }
     if (is_either(self)) {
         int weight = out->long_weight > out->short_weight ? out->long_weight : out->short_weight;
         out->long_weight = out->short_weight = weight;
@@ -284,6 +298,8 @@ static bool is_index(const scan *self, const item *number)
     /* "Target 4 - open", after three with prices */
     if (is_mark(next, ":=-") && after && after->kind == ITEM_WORD && labelled && self->nth > 0)
         return value > self->nth;
+    if (labelled && has_text(next, "at") && after && item_is_price(after))
+        return true; /* "Take profit 1 at 89500" */
     if (item_is_price(next) && (labelled || begins_line(self)))
         return value == self->nth + 1 && !small_integer(next);
     if (is_mark(next, "$") && labelled)
@@ -374,9 +390,11 @@ static void note_bare(scan *self, const item *number)
     field_values *bare = &self->bare_levels;
     const item *before = self->at > 0 ? number - 1 : NULL;
     bool heads = begins_line(self) || is_mark(before, "ETSX>*|") ||
-                 (bare->count > 0 && before == bare->items[bare->count - 1]) ||
+                 (bare->count > 0 &&
+                  (before == bare->items[bare->count - 1] ||
+                   (is_mark(before, "/,-|") && before - 1 == bare->items[bare->count - 1]))) ||
                  (before && before == self->last_value);
-    if (heads && number->readable && self->out->entry.count > 0 && !self->out->has_levels &&
+    if (heads && number->readable && self->out->entry.count > 0 && self->out->target.count == 0 &&
         bare->count < FIELD_VALUES_MAX)
         bare->items[bare->count++] = number;
 }
@@ -726,8 +744,10 @@ static void settle_bare(scan *self)
     trade_fields *out = self->out;
     field_values *bare = &self->bare_levels;
     bool tail = out->entry.count == 2 && out->entry.implied && out->entry.links[1] == ' ';
-    if (out->has_levels || bare->count + tail < 2 || out->entry.count == 0 || out->entry.unread ||
-        !out->long_side == !out->short_side)
+    bool stopped = out->stop.count > 0; /* then they are but targets */
+    tail = tail && !stopped;
+    if (out->target.count > 0 || bare->count + tail < 2 || out->entry.count == 0 ||
+        out->entry.unread || out->target.unread || !out->long_side == !out->short_side)
         return;
     field_values stop = {.implied = true}, target = {.implied = true};
     double entry = out->entry.items[0]->size,
@@ -742,9 +762,10 @@ static void settle_bare(scan *self)
         to->links[to->count] = ',';
         to->items[to->count++] = one;
     }
-    if (stop.count != 1)
+    if (stop.count + stopped != 1)
         return;
-    out->stop = stop;
+    if (!stopped)
+        out->stop = stop;
     out->target = target;
     out->entry.count -= tail;
 }

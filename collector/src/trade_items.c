@@ -550,6 +550,14 @@ static void add_thousands(item *self, double least)
     self->guessed = true;
 }
 
+/* Does a range from 4198 to ..02 go into the next hundred? */
+static bool is_carried(const char *head, const char *digits, size_t n)
+{
+    size_t len = strlen(head);
+    int from = atoi(head + len - n), to = atoi(digits), whole = n == 2 ? 100 : 1000;
+    return n < 4 && from - to > whole / 2 && head[len - n - 1] < '9';
+}
+
 /* "134.30/35", "0.00002150 - 2180", "4338-34": the second has but the digits that differ. */
 static void complete(const item *head, item *tail)
 {
@@ -563,6 +571,8 @@ static void complete(const item *head, item *tail)
         return;
     memcpy(value, head->value, sizeof value);
     memcpy(value + len - n, digits, n);
+    if (!point && is_carried(head->value, digits, n))
+        value[len - n - 1]++; /* "4198-02" */
     double size = strtod(value, NULL), most = head->size * (point ? 0.5 : 0.02);
     if (size - head->size > most || head->size - size > most)
         return;

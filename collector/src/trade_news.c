@@ -554,7 +554,8 @@ static void on_even(seek *self)
 {
     const item *next = item_at(self->list, self->at + 1);
     bool after = next && item_is(next, SENSE_MOVE);
-    if (self->told[TRADE_STOP_MOVED] || (!after && !moved_before(self->list, self->at)))
+    bool all = is_all(self->list, &self->list->items[self->at]); /* "Risk free" */
+    if (self->told[TRADE_STOP_MOVED] || (!after && !all && !moved_before(self->list, self->at)))
         return;
     tell(self, TRADE_STOP_MOVED, self->at, self->at + after);
     if (self->out->type == TRADE_STOP_MOVED)

@@ -427,6 +427,13 @@ static symbol_rank best_rank(const item_list *list)
     return best;
 }
 
+static bool is_unknown(const trade_symbol *symbol)
+{
+    char base[TRADE_BASE_SIZE];
+    fold(symbol->base, base);
+    return known(base) == UNKNOWN;
+}
+
 int trade_symbol_choose(const item_list *list, bool *several)
 {
     symbol_rank best = best_rank(list);
@@ -455,7 +462,9 @@ int trade_symbol_choose(const item_list *list, bool *several)
     }
     /* "THETA short ... #OurRoom", "#SOL long ... ETH/BTC is weak": what stands beside nothing is no
      * match for what stands before it beside its side */
-    for (int i = 0; best > RANK_BARE && !chosen_beside && i < chosen; i++) {
+    int end =
+        best == RANK_TAG && is_unknown(symbol_at(list, (size_t)chosen)) ? (int)list->count : chosen;
+    for (int i = 0; best > RANK_BARE && !chosen_beside && i < end; i++) {
         const trade_symbol *s = symbol_at(list, (size_t)i);
         if (s && s->rank >= RANK_BARE && beside_side(list, (size_t)i) &&
             !trade_symbol_same(s, symbol_at(list, (size_t)chosen))) {
