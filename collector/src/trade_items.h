@@ -61,6 +61,10 @@ void trade_items_value(item_list *self, trade_range range);
 /* The symbol that a name at tokens[*at] stands for, and *at behind it; rank RANK_NONE if none. */
 trade_symbol trade_symbol_read(const token *tokens, size_t n_tokens, size_t *at);
 
+/* Known names; those with a capital are words, too. */
+extern const char *const trade_coins[];
+extern const size_t trade_coin_count;
+
 /* The symbol that a word in the place of a name stands for; rank RANK_NONE if it cannot be one. */
 trade_symbol trade_symbol_named(const char *word);
 

@@ -1,5 +1,7 @@
-/* trade_symbol.c - names of what is traded. Owns nothing; the tables are in strcmp order. */
+/* trade_symbol.c - names of what is traded. Owns nothing; the coins are in strcmp order, a capital
+ * as its small letter. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "trade_items.h"
@@ -25,39 +27,45 @@ static const char *const stable[] = {"aeusd", "busd",  "crvusd", "fdusd", "gusd"
 static const char *const dollars[] = {"busd", "fdusd", "usdc", "usdt"};
 
 /* Known names. A capital first letter: also a word, so it needs a side beside it. */
-static const char *const coins[] = {
-    "1000bonk", "1000floki", "1000pepe", "1000sats", "1000shib", "1inch",  "aave",  "Ach",
-    "ada",      "agix",      "Agld",     "Ai",       "Akt",      "algo",   "Alice", "Alpha",
-    "Alt",      "Ankr",      "Ape",      "api3",     "Apt",      "Ar",     "arb",   "Ark",
-    "arkm",     "Astr",      "atom",     "Auction",  "Audio",    "avax",   "axs",   "Badger",
-    "Bake",     "Bal",       "Banana",   "Band",     "Bat",      "bch",    "Beam",  "bera",
-    "bgb",      "bico",      "Blur",     "bnb",      "Bome",     "bonk",   "brett", "bsv",
-    "btc",      "Cake",      "Celo",     "cfx",      "Chr",      "chz",    "ckb",   "Comp",
-    "Core",     "coti",      "cro",      "crv",      "ctsi",     "cvx",    "Dash",  "dexe",
-    "dgb",      "dodo",      "doge",     "Dot",      "dydx",     "dym",    "egld",  "eigen",
-    "ena",      "ens",       "enj",      "eos",      "Etc",      "eth",    "ethfi", "ethw",
-    "fartcoin", "fet",       "fida",     "fil",      "floki",    "Flow",   "Flux",  "ftm",
-    "ftt",      "Fun",       "fxs",      "gala",     "Gas",      "glm",    "glmr",  "gmt",
-    "gmx",      "grt",       "hbar",     "Hfi",      "High",     "hnt",    "Hook",  "Hot",
-    "Hype",     "icp",       "icx",      "Id",       "imx",      "inj",    "Io",    "iost",
-    "iota",     "iotx",      "Jasmy",    "Joe",      "jto",      "jup",    "kas",   "kava",
-    "kda",      "klay",      "knc",      "ksm",      "Layer",    "ldo",    "Link",  "Lit",
-    "lpt",      "lqty",      "lrc",      "ltc",      "luna",     "lunc",   "Magic", "mana",
-    "manta",    "Mask",      "matic",    "Me",       "Meme",     "mina",   "mkr",   "Move",
-    "Met",      "mtl",       "Near",     "neiro",    "neo",      "nfp",    "Not",   "Ocean",
-    "Om",       "Omg",       "ondo",     "One",      "ong",      "ont",    "Op",    "ordi",
-    "Orca",     "paxg",      "pendle",   "pengu",    "People",   "pepe",   "Perp",  "Pixel",
-    "pnut",     "Pol",       "polyx",    "Portal",   "Prime",    "Pump",   "pyth",  "qnt",
-    "qtum",     "Rad",       "Rare",     "Ray",      "rdnt",     "Render", "rez",   "rlc",
-    "rndr",     "Ron",       "Rose",     "rsr",      "rune",     "rvn",    "Safe",  "Sand",
-    "Sats",     "sei",       "shib",     "skl",      "slp",      "snt",    "snx",   "sol",
-    "Spell",    "Ssv",       "stg",      "storj",    "strk",     "stx",    "sui",   "Sun",
-    "Super",    "sushi",     "sxp",      "syn",      "tao",      "theta",  "tia",   "tlm",
-    "Ton",      "trb",       "Trump",    "trx",      "Turbo",    "twt",    "uma",   "uni",
-    "Usual",    "vet",       "Virtual",  "W",        "wbtc",     "Waves",  "waxp",  "wif",
-    "Win",      "wld",       "Woo",      "xai",      "xag",      "xau",    "xbt",   "xem",
-    "xlm",      "xmr",       "xpl",      "xrp",      "xtz",      "xvg",    "yfi",   "yfii",
-    "ygg",      "zec",       "Zen",      "zil",      "zk",       "zro",    "zrx"};
+const char *const trade_coins[] = {
+    "1000bonk",  "1000floki", "1000pepe", "1000sats", "1000shib", "1inch", "aave",    "Ach",
+    "Act",       "ada",       "aero",     "agix",     "Agld",     "Ai",    "ai16z",   "aixbt",
+    "Akt",       "algo",      "Alice",    "Alpha",    "Alt",      "Ankr",  "Ape",     "api3",
+    "Apt",       "Ar",        "arb",      "Ark",      "arkm",     "aster", "Astr",    "atom",
+    "Auction",   "Audio",     "avax",     "axs",      "Badger",   "Bake",  "Bal",     "Banana",
+    "Band",      "Bat",       "bch",      "Beam",     "bera",     "bgb",   "bico",    "bio",
+    "Blur",      "blz",       "bnb",      "Bome",     "bonk",     "brett", "brev",    "bsv",
+    "btc",       "Cake",      "cati",     "Celo",     "cfx",      "Chr",   "chz",     "ckb",
+    "Comp",      "Core",      "coti",     "cro",      "crv",      "ctsi",  "cvx",     "cyber",
+    "Dash",      "dexe",      "dgb",      "dodo",     "doge",     "dogs",  "Dot",     "drift",
+    "dydx",      "dym",       "egld",     "eigen",    "ena",      "enj",   "ens",     "eos",
+    "Etc",       "eth",       "ethfi",    "ethw",     "fartcoin", "fet",   "fida",    "fil",
+    "floki",     "Flow",      "Flux",     "ftm",      "ftt",      "Fun",   "fxs",     "gala",
+    "Gas",       "glm",       "glmr",     "gmt",      "gmx",      "Goat",  "grass",   "griffain",
+    "grt",       "hbar",      "Hfi",      "hifi",     "High",     "hmstr", "hnt",     "Hook",
+    "Hot",       "Hype",      "icp",      "icx",      "Id",       "imx",   "inj",     "Io",
+    "iost",      "iota",      "iotx",     "Jasmy",    "Joe",      "jto",   "jup",     "kaito",
+    "kas",       "kava",      "kda",      "klay",     "knc",      "ksm",   "Layer",   "ldo",
+    "lever",     "Link",      "lista",    "Lit",      "lpt",      "lqty",  "lrc",     "ltc",
+    "luna",      "lunc",      "Magic",    "mana",     "manta",    "Mask",  "matic",   "mavia",
+    "Me",        "Meme",      "Met",      "mina",     "mkr",      "Mog",   "moodeng", "morpho",
+    "Move",      "mtl",       "Near",     "neiro",    "neo",      "nfp",   "Not",     "Ocean",
+    "Om",        "Omg",       "ondo",     "One",      "ong",      "ont",   "Op",      "Orca",
+    "ordi",      "paxg",      "pendle",   "pengu",    "People",   "pepe",  "Perp",    "Pixel",
+    "pnut",      "Pol",       "polyx",    "popcat",   "Portal",   "Prime", "Pump",    "pyth",
+    "qnt",       "qtum",      "Rad",      "Rare",     "rats",     "Ray",   "rdnt",    "Render",
+    "rez",       "rlc",       "rndr",     "Ron",      "Rose",     "rsr",   "rune",    "rvn",
+    "Safe",      "Sand",      "Sats",     "scr",      "scrt",     "sei",   "shib",    "skl",
+    "slp",       "snt",       "snx",      "sol",      "sonic",    "Spell", "Ssv",     "stg",
+    "storj",     "strk",      "stx",      "sui",      "Sun",      "Super", "sushi",   "sxp",
+    "syn",       "tao",       "theta",    "tia",      "tlm",      "tnsr",  "Ton",     "trb",
+    "Trump",     "trx",       "Turbo",    "twt",      "uma",      "uni",   "Usual",   "vana",
+    "velodrome", "vet",       "Virtual",  "W",        "Waves",    "waxp",  "wbtc",    "wif",
+    "Win",       "wld",       "wlfi",     "Woo",      "xag",      "xai",   "xau",     "xbt",
+    "xem",       "xlm",       "xmr",      "xpl",      "xrp",      "xtz",   "xvg",     "yfi",
+    "yfii",      "ygg",       "zec",      "Zen",      "zil",      "zk",    "zora",    "zro",
+    "zrx"};
+const size_t trade_coin_count = sizeof trade_coins / sizeof *trade_coins;
 
 static const struct {
     const char *word, *base, *quote;
@@ -124,10 +132,8 @@ static int by_letters(const void *key, const void *element)
 
 static knowledge known(const char *word)
 {
-    const char *const *coin = NULL;
-    for (size_t i = 0; !coin && i < sizeof coins / sizeof *coins; i++)
-        if (by_letters(word, &coins[i]) == 0)
-            coin = &coins[i];
+    const char *const *coin =
+        bsearch(word, trade_coins, trade_coin_count, sizeof *trade_coins, by_letters);
     return !coin ? UNKNOWN : (*coin)[0] >= 'A' && (*coin)[0] <= 'Z' ? WORD_TOO : KNOWN;
 }
 

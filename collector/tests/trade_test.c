@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "trade_case.h"
+#include "trade_items.h"
 #include "trade_words.h"
 
 static void compare(const trade_case *c, void *user)
@@ -119,6 +120,23 @@ static void the_words_are_in_order_and_folded(void **state)
     assert_null(trade_phrase_find("no such word"));
 }
 
+static void each_coin_is_found(void **state)
+{
+    for (size_t i = 0; i < trade_coin_count; i++) {
+        char text[64], want[64] = "";
+        for (size_t n = 0; trade_coins[i][n]; n++)
+            want[n] = trade_coins[i][n] >= 'a' && trade_coins[i][n] <= 'z'
+                          ? (char)(trade_coins[i][n] - 32)
+                          : trade_coins[i][n];
+        snprintf(text, sizeof text, "$%s long 5.25 sl 5.01 tp 5.95", trade_coins[i]);
+        trade_part part = {"content", text, strlen(text), false};
+        trade found;
+        assert_int_equal(trade_parse(&part, 1, &found), 0);
+        assert_string_equal(found.base, strcmp(want, "XBT") == 0 ? "BTC" : want);
+        assert_true(i == 0 || (trade_coins[i - 1][0] | 32) <= (trade_coins[i][0] | 32));
+    }
+}
+
 static void a_slip_of_the_keyboard_is_mended_a_different_word_is_not(void **state)
 {
     static const char *const slips[] = {"enrty",  "entyr",   "tragets",
@@ -187,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_message_of_several_trades_has_no_single_one),
         cmocka_unit_test(more_trades_than_fit_are_none),
         cmocka_unit_test(the_words_are_in_order_and_folded),
+        cmocka_unit_test(each_coin_is_found),
         cmocka_unit_test(a_slip_of_the_keyboard_is_mended_a_different_word_is_not),
         cmocka_unit_test(spans_are_slices_as_javascript_makes_them),
         cmocka_unit_test(spans_of_an_embed_name_its_parts),
