@@ -466,8 +466,20 @@ test("a share link shows signals to anybody, live, until it is withdrawn or its 
   await guest.page.getByText("BTC long").waitFor();
   await brief.page.getByText("not for guests").waitFor();
   assert.doesNotMatch(await guest.page.content(), /not for guests/);
-  await community.write("ETH short", "calls");
+  const call = { kind: "entry" as const, spans: [], confidence: 1 };
+  await community.write(
+    {
+      content: "ETH short",
+      contentTrades: [
+        { ...call, symbol: "ETH/USDT", side: "short" },
+        { ...call, symbol: "SOL/USDT" },
+      ],
+    },
+    "calls",
+  );
   await guest.page.getByText("ETH short").waitFor();
+  for (const badge of ["ETH/USDT · short", "SOL/USDT"])
+    await guest.page.getByText(badge, { exact: true }).waitFor();
   assert.equal(await guest.overflow(), 0);
   for (const { page } of [guest, desk]) await assertAccessible(page);
 

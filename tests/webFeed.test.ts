@@ -310,18 +310,39 @@ test("a signal's page shows its trade, what became of it, and where each value w
     contentTrades: [ENTRY, { ...ENTRY, ...eth }],
   });
   const out = { ...HIT, ...eth, update: { type: "closed" } } as const;
-  await community.write({
+  const over = await community.write({
     content: "out of ETH",
     replyToId: both,
     contentTrade: out,
   });
-  await page.goto(`${community.url}#/signal/${both}`);
-  await eventually(async () => {
-    const symbols = page.locator(".signal-page .trade-card .trade-symbol");
-    assert.deepEqual(await symbols.allInnerTexts(), ["BTC/USDT", "ETH/USDT"]);
-    assert.match(await page.title(), /^BTC\/USDT long, ETH\/USDT short ·/);
+  await community.write({
+    content: "BTC stopped",
+    contentTrade: {
+      ...{ ...HIT, symbol: "BTC", base: "BTC" },
+      update: { type: "stop_hit" },
+    },
   });
+  await page.goto(`${community.url}#/signal/${both}`);
+  const panel = (name: string) => page.getByRole("region", { name });
+  await panel("BTC/USDT").getByText("Long").waitFor();
+  await panel("ETH/USDT").getByText("Short").waitFor();
+  // Each trade has its own prices, and what was said of it alone.
+  await panel("BTC/USDT")
+    .getByRole("row", { name: "Stop" })
+    .getByText("Hit")
+    .waitFor();
+  assert.equal(await panel("ETH/USDT").getByText("Hit").count(), 0);
+  assert.match(await page.title(), /^BTC\/USDT long, ETH\/USDT short ·/);
+  await updates.getByText("ETH/USDT: Closed").waitFor();
   await updates.getByRole("link", { name: "out of ETH" }).waitFor();
+  await updates.getByRole("link", { name: "BTC stopped" }).click();
+  await page
+    .locator(".entry-link")
+    .getByRole("link", { name: "BTC/USDT, ETH/USDT" })
+    .waitFor();
+  await panel("The trade it is about").getByText("64,200").first().waitFor();
+  await page.goto(`${community.url}#/?pair=ETH`);
+  await reader.shows([over, both]);
 
   await page.goto(`${community.url}#/signal/12345`);
   await page

@@ -1,4 +1,4 @@
-// crons.ts - what is counted and forgotten, and when. Every batch is bounded and asks for the next.
+// crons.ts - what is counted, forgotten and made up for, and when. Every batch is bounded and asks for the next.
 
 import { cronJobs } from "convex/server";
 import { internal } from "./_generated/api";
@@ -31,6 +31,13 @@ crons.hourly(
   "delete uploads that nobody reported",
   { minuteUTC: 23 },
   internal.attachments.sweep,
+);
+
+// Runs at once when it is deployed, and is done for good when it comes to the end.
+crons.interval(
+  "index what older signals trade",
+  { hours: 24 },
+  internal.signals.sweepSymbols,
 );
 
 export default crons;

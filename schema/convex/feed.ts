@@ -9,7 +9,7 @@ import { requireMember, requirePerson } from "./model/caller";
 import { failure } from "./model/failure";
 import * as Feed from "./model/feed";
 import * as Reading from "./model/reading";
-import * as Trades from "./model/trades";
+import * as Symbols from "./model/symbols";
 
 const filter = {
   channelId: v.optional(v.id("channels")),
@@ -79,7 +79,7 @@ export const symbols = query({
   returns: v.array(v.string()),
   handler: async (ctx, { community }) => {
     const { _id } = await requireMember(ctx, community, Date.now());
-    return await Trades.symbolsOf(ctx, _id);
+    return await Symbols.all(ctx, _id);
   },
 });
 

@@ -71,7 +71,7 @@ const signals = defineTable({
   layers: v.optional(v.array(layer)), // only while partial events matter
   // What follows from the body, for the indexes; see model/trades.ts.
   trade: v.optional(trade), // the better of the text's and the embeds'
-  symbol: v.optional(v.string()), // what it trades, without the quote: "BTC"
+  symbol: v.optional(v.string()), // what that one trades, without the quote: "BTC"
   repliesTo: v.optional(v.string()), // source message id
   text: v.optional(v.string()), // all its words, to be searched; absent when deleted
   sourceAt: v.number(), // ms: when Discord says this version was made
@@ -108,6 +108,26 @@ const signals = defineTable({
     "state",
     "committedAt",
   ])
+  .index("by_communityId_and_repliesTo_and_order", [
+    "communityId",
+    "repliesTo",
+    "order",
+  ])
+  .searchIndex("by_text", {
+    searchField: "text",
+    filterFields: ["communityId", "channelId", "symbol"],
+  });
+
+// What the live signals trade: a row for each signal and symbol, for a message may tell of several
+// trades. Written with its signal; read by the feed's pair filter and where trades are linked.
+const signalSymbols = defineTable({
+  communityId: v.id("communities"),
+  channelId: v.id("channels"),
+  symbol: v.string(), // without the quote: "BTC"
+  order: v.string(), // of the signal
+  signalId: v.id("signals"),
+  text: v.optional(v.string()), // of a message with several: all its words, to be searched
+})
   .index("by_communityId_and_symbol_and_order", [
     "communityId",
     "symbol",
@@ -119,15 +139,13 @@ const signals = defineTable({
     "symbol",
     "order",
   ])
-  .index("by_communityId_and_repliesTo_and_order", [
-    "communityId",
-    "repliesTo",
-    "order",
-  ])
   .searchIndex("by_text", {
     searchField: "text",
     filterFields: ["communityId", "channelId", "symbol"],
   });
+
+// Up to which creation time older signals have their rows in signalSymbols; one row.
+const symbolSweeps = defineTable({ until: v.number(), done: v.boolean() });
 
 // Partial events of a message that no whole event told of yet. Written by
 // signals:record; the collector sees them in signals:held and fetches the message.
@@ -603,6 +621,8 @@ export default defineSchema({
   communities,
   channels,
   signals,
+  signalSymbols,
+  symbolSweeps,
   heldUpdates,
   goneChannels,
   attachments,

@@ -7,6 +7,7 @@ import * as Drift from "./model/drift";
 import * as Gone from "./model/gone";
 import * as Held from "./model/held";
 import * as Signals from "./model/signals";
+import * as Symbols from "./model/symbols";
 
 const MAX_EVENTS = 64;
 const MAX_PAGE = 100; // of Discord's
@@ -81,4 +82,11 @@ export const buryBatch = internalMutation({
     await Gone.buryBatch(ctx, goneId, Date.now());
     return null;
   },
+});
+
+/** Gives signals that were recorded before pairs had rows of their own theirs. */
+export const sweepSymbols = internalMutation({
+  args: {},
+  returns: v.object({ added: v.number() }),
+  handler: async (ctx) => await Symbols.sweep(ctx),
 });

@@ -3,32 +3,30 @@ import { internalQuery } from "./_generated/server";
 import * as Communities from "./model/communities";
 import { failure } from "./model/failure";
 import * as Signals from "./model/signals";
-import { entryOf, updatesOf } from "./model/trades";
+import { Book, type Link } from "./model/tradeLinks";
 
 const link = v.object({
   messageId: v.string(),
   found: v.union(v.literal("reply"), v.literal("symbol")),
 });
 
-/** For the command line: which entry an update is about, and an entry's updates. */
+/** For the command line: which entries an update is about, and an entry's updates. */
 export const links = internalQuery({
   args: { community: v.string(), messageId: v.string() },
   returns: v.object({
-    entry: v.union(link, v.null()),
+    entries: v.array(link),
     updates: v.array(link),
   }),
   handler: async (ctx, { community, messageId }) => {
     const { _id } = await Communities.requireBySlug(ctx, community);
     const signal = await Signals.byMessage(ctx, _id, messageId);
     if (signal === null) throw failure("not_found", "No such message");
-    const entry = await entryOf(ctx, signal);
-    const updates = await updatesOf(ctx, signal);
+    const book = new Book(ctx, _id);
+    const links = (found: Link[]) =>
+      found.map(({ signal: { messageId }, found }) => ({ messageId, found }));
     return {
-      entry: entry && { messageId: entry.signal.messageId, found: entry.found },
-      updates: updates.map((one) => ({
-        messageId: one.signal.messageId,
-        found: one.found,
-      })),
+      entries: links(await book.entriesOf(signal)),
+      updates: links(await book.updatesOf(signal)),
     };
   },
 });

@@ -39,6 +39,25 @@ test("a target that was hit implies those before it", () => {
   assert.deepEqual(hits([], edited), [99]);
 });
 
+test("what is said of one trade of a message is not said of the others", () => {
+  const news = (base: string): Trade => ({
+    ...{ ...entry, kind: "update", base },
+    update: { type: base === "BTC" ? "stop_hit" : "entered" },
+  });
+  const signal = { trades: [news("BTC"), news("ETH")] };
+  const said = [{ signal, found: "reply" }] as unknown as Detail["updates"];
+  const hit = (base: string) => {
+    const { isHit } = hitsOf({ ...entry, base }, said);
+    return (["entry", "stop"] as const).filter((kind) =>
+      isHit({ kind, index: 1 }),
+    );
+  };
+  assert.deepEqual(
+    [hit("BTC"), hit("ETH"), hit("SOL")],
+    [["stop"], ["entry"], []],
+  );
+});
+
 test("a text is cut at its spans and is whole again when joined", () => {
   const text = "LONG 🚀 BTC 64,000";
   const cut = pieces(text, [

@@ -12,7 +12,7 @@ import * as Channels from "./channels";
 import type { Body } from "./fields";
 import * as Links from "./links";
 import { bounded } from "./pages";
-import { severalOf } from "./trades";
+import { tradesOf } from "./trades";
 
 export const signalPage = paginationResultValidator(
   v.object({
@@ -24,7 +24,7 @@ export const signalPage = paginationResultValidator(
     sentAt: v.number(),
     editedAt: v.union(v.number(), v.null()),
     symbol: v.union(v.string(), v.null()), // of the trade in it; several: "BTC, ETH"
-    side: v.union(v.string(), v.null()),
+    side: v.union(v.string(), v.null()), // of several: for each of them, "long, short"
   }),
 );
 
@@ -44,7 +44,7 @@ export async function signals(
     .paginate(bounded(options));
   return {
     ...found,
-    page: found.page.flatMap(({ messageId, channelId, body, trade }) =>
+    page: found.page.flatMap(({ messageId, channelId, body }) =>
       body === null
         ? []
         : {
@@ -63,16 +63,22 @@ export async function signals(
             attachments: body.attachments.length,
             sentAt: body.sentAt,
             editedAt: body.editedAt,
-            symbol: trade?.symbol ?? symbolsOf(body),
-            side: trade?.side ?? null,
+            ...tradedIn(body),
           },
     ),
   };
 }
 
-function symbolsOf(body: Body): string | null {
-  const symbols = severalOf(body).flatMap(({ symbol }) => symbol ?? []);
-  return symbols.length > 0 ? symbols.join(", ") : null;
+function tradedIn(body: Body) {
+  const trades = tradesOf(body);
+  const listed = (values: (string | undefined)[]) =>
+    values.some(Boolean)
+      ? values.map((value) => value ?? "unknown").join(", ")
+      : null;
+  return {
+    symbol: listed(trades.map(({ symbol }) => symbol)),
+    side: listed(trades.map(({ side }) => side)),
+  };
 }
 
 export const peoplePage = paginationResultValidator(

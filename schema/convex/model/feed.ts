@@ -10,6 +10,8 @@ import { author, poll, trade } from "./fields";
 import * as Latency from "./latency";
 import * as Search from "./search";
 import * as Signals from "./signals";
+import * as Symbols from "./symbols";
+import { Book } from "./tradeLinks";
 import * as Trades from "./trades";
 import { snowflakeTime } from "./versions";
 
@@ -55,8 +57,8 @@ type Link = Infer<typeof link>;
 
 export const detail = v.object({
   signal: item,
-  entry: v.union(link, v.null()), // of an update, if it is known
-  updates: v.array(link), // of the trade, oldest first; of an update: its siblings too
+  entries: v.array(link), // of an update, as far as they are known: one, or one for each of its trades
+  updates: v.array(link), // of the trade, oldest first; of an update of one entry: its siblings too
   postedAt: v.union(v.number(), v.null()), // in the customer guild
   seenAt: v.union(v.number(), v.null()), // by the first viewer
 });
@@ -66,7 +68,7 @@ type Signal = Doc<"signals">;
 
 export type Filter = {
   channelId?: Id<"channels">;
-  symbol?: string; // as symbols() names it
+  symbol?: string; // as Symbols.all() names it
   hideDeleted?: boolean; // false: tombstones in their places, where no symbol is asked for
 };
 
@@ -81,33 +83,27 @@ export async function list(
     ...options,
     numItems: Math.min(Math.max(1, options.numItems), MAX_PAGE),
   };
-  const page = await range(ctx, communityId, filter)
+  const { symbol, channelId } = filter;
+  if (symbol === undefined) {
+    const page = await range(ctx, communityId, filter)
+      .order("desc")
+      .paginate(bounded);
+    return { ...page, page: await items(ctx, communityId, page.page) };
+  }
+  const page = await Symbols.range(ctx, communityId, { symbol, channelId })
     .order("desc")
     .paginate(bounded);
-  return { ...page, page: await items(ctx, communityId, page.page) };
+  const signals = await Symbols.signalsOf(ctx, page.page);
+  return { ...page, page: await items(ctx, communityId, signals) };
 }
 
 // One index for each way to look at it: nothing is read to be left out.
 function range(
   ctx: QueryCtx,
   communityId: Id<"communities">,
-  { channelId, symbol, hideDeleted = true }: Filter,
+  { channelId, hideDeleted = true }: Filter,
 ) {
   const rows = ctx.db.query("signals");
-  // A tombstone keeps no symbol.
-  if (symbol !== undefined && channelId !== undefined)
-    return rows.withIndex(
-      "by_communityId_and_channelId_and_symbol_and_order",
-      (q) =>
-        q
-          .eq("communityId", communityId)
-          .eq("channelId", channelId)
-          .eq("symbol", symbol),
-    );
-  if (symbol !== undefined)
-    return rows.withIndex("by_communityId_and_symbol_and_order", (q) =>
-      q.eq("communityId", communityId).eq("symbol", symbol),
-    );
   if (channelId === undefined)
     return hideDeleted
       ? rows.withIndex("by_communityId_and_state_and_order", (q) =>
@@ -149,20 +145,23 @@ export async function get(
 ): Promise<Detail | null> {
   const signal = await Signals.byMessage(ctx, communityId, messageId);
   if (signal === null) return null;
-  const entry = await Trades.entryOf(ctx, signal);
-  const updates = await Trades.updatesOf(ctx, entry?.signal ?? signal);
-  const shown = [signal, ...updates.map((one) => one.signal)];
-  if (entry !== null) shown.push(entry.signal);
-  const [item, ...others] = await items(ctx, communityId, shown);
-  const linked = (found: Link["found"], at: number): Link => ({
-    found,
-    signal: others[at]!,
+  const book = new Book(ctx, communityId);
+  const entries = await book.entriesOf(signal);
+  const only = entries.length === 1 ? entries[0]!.signal : signal;
+  const updates = await book.updatesOf(only);
+  const linked = [...entries, ...updates];
+  const [item, ...others] = await items(ctx, communityId, [
+    signal,
+    ...linked.map((one) => one.signal),
+  ]);
+  const links = linked.map(({ found }, i): Link => {
+    return { found, signal: others[i]! };
   });
   const { postedAt, seenAt } = await Latency.hopsOf(ctx, signal);
   return {
     signal: item!,
-    entry: entry && linked(entry.found, updates.length),
-    updates: updates.map(({ found }, i) => linked(found, i)),
+    entries: links.slice(0, entries.length),
+    updates: links.slice(entries.length),
     postedAt: postedAt ?? null,
     seenAt: seenAt ?? null,
   };
@@ -191,7 +190,7 @@ export async function items(
         name: names.get(signal.channelId) ?? "",
       },
       trade: signal.trade,
-      trades: several(signal),
+      trades: Trades.several(signal.body),
       replyTo: replyToId
         ? quoted(
             replyToId,
@@ -206,11 +205,6 @@ export async function items(
     });
   }
   return found;
-}
-
-function several({ body }: Signal) {
-  const trades = Trades.severalOf(body);
-  return trades.length > 0 ? [...trades] : undefined;
 }
 
 // A tombstone says nothing but when it was written.

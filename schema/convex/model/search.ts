@@ -7,11 +7,12 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import { failure } from "./failure";
 import type { Body } from "./fields";
-import { columnsOf as tradeOf, severalOf } from "./trades";
+import { signalsOf } from "./symbols";
+import { tradesOf } from "./trades";
 
 const MAX_TEXT = 16_000; // more than a message with its embeds can have
 const MAX_QUERY = 200;
-const MAX_FOUND = 50;
+const MAX_FOUND = 50; // with a symbol: of messages with one trade, and of those with several
 
 /** What a signal's row says beside its body, for the search index. */
 export function columnsOf(body: Body | null) {
@@ -20,8 +21,6 @@ export function columnsOf(body: Body | null) {
 
 /** Everything in it that is written in words. */
 export function textOf(body: Body): string {
-  const { trade } = tradeOf(body);
-  const trades = trade === undefined ? severalOf(body) : [trade];
   const parts = [
     body.content,
     ...body.embeds.flatMap((embed) => [
@@ -37,7 +36,7 @@ export function textOf(body: Body): string {
     ...(body.stickers ?? []).map(({ name }) => name),
     body.author.name,
     // Found by either spelling: "BTC/USDT" is two words, "BTCUSDT" is one.
-    ...trades.map(
+    ...tradesOf(body).map(
       ({ base, quote }) => base && quote && `${base} ${base}${quote}`,
     ),
   ];
@@ -63,5 +62,28 @@ export async function find(
       return found;
     })
     .take(MAX_FOUND);
+  if (symbol !== undefined)
+    rows.push(...(await ofSeveral(ctx, communityId, text, symbol, channelId)));
   return rows.sort((a, b) => (a.order < b.order ? 1 : -1));
+}
+
+// A message of several trades has no symbol of its own.
+async function ofSeveral(
+  ctx: QueryCtx,
+  communityId: Id<"communities">,
+  text: string,
+  symbol: string,
+  channelId: Id<"channels"> | undefined,
+): Promise<Doc<"signals">[]> {
+  const rows = await ctx.db
+    .query("signalSymbols")
+    .withSearchIndex("by_text", (q) => {
+      const found = q
+        .search("text", text)
+        .eq("communityId", communityId)
+        .eq("symbol", symbol);
+      return channelId === undefined ? found : found.eq("channelId", channelId);
+    })
+    .take(MAX_FOUND);
+  return await signalsOf(ctx, rows);
 }

@@ -16,6 +16,7 @@ import { failure } from "./failure";
 import { trade } from "./fields";
 import { digestOf } from "./secrets";
 import * as Signals from "./signals";
+import { several } from "./trades";
 
 const MAX_PAGE = 50;
 const MAX_LISTED = 200;
@@ -47,6 +48,7 @@ export const sharedItem = v.object({
   ),
   files: v.number(), // how many there are; they are not shared
   trade: v.optional(trade),
+  trades: v.optional(v.array(trade)), // several: two or more, and then no single one
   sentAt: v.number(),
   editedAt: v.union(v.number(), v.null()),
 });
@@ -276,6 +278,7 @@ async function items(
       })),
       files: body.attachments.length,
       trade,
+      trades: several(body),
       sentAt: body.sentAt,
       editedAt: body.editedAt,
     });

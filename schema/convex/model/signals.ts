@@ -2,8 +2,8 @@
 //
 // Invariant: a row depends only on the set of events recorded for its
 // message and its channel, never on their order or number (the times of
-// arrival excepted). The mirror row and the attachments change in the same
-// transaction.
+// arrival excepted). The mirror row, the attachments and the rows of its
+// symbols change in the same transaction.
 
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
@@ -21,6 +21,7 @@ import * as Gone from "./gone";
 import * as Held from "./held";
 import * as Mirrors from "./mirrors";
 import * as Search from "./search";
+import * as Symbols from "./symbols";
 import * as Trades from "./trades";
 import {
   bodyOf,
@@ -118,8 +119,10 @@ export async function bury(
     capturedAt,
     committedAt: now,
   };
-  if (known !== null) await ctx.db.patch(known._id, tombstone);
-  else
+  if (known !== null) {
+    await ctx.db.patch(known._id, tombstone);
+    await Symbols.follow(ctx, known._id, known, known, tombstone);
+  } else
     await ctx.db.insert("signals", { ...keyOf(channel, place), ...tombstone });
   await Held.release(ctx, channel.communityId, messageId);
   await Mirrors.desire(ctx, channel, messageId, null, now);
@@ -159,12 +162,14 @@ async function upsert(
     capturedAt: event.capturedAt,
     committedAt: now,
   };
-  if (known === null)
-    await ctx.db.insert("signals", { ...row, ...times, state: "live" });
-  else if (known.version === version)
+  const id =
+    known?._id ??
+    (await ctx.db.insert("signals", { ...row, ...times, state: "live" }));
+  if (known?.version === version)
     // Seen again later: remember that, but nobody sees anything new.
-    await ctx.db.patch(known._id, row);
-  else await ctx.db.patch(known._id, { ...row, ...times });
+    await ctx.db.patch(id, row);
+  else if (known !== null) await ctx.db.patch(id, { ...row, ...times });
+  await Symbols.follow(ctx, id, row, known, row);
   await Attachments.follow(ctx, row, known?.body ?? null, body, now);
   if (known?.version !== version)
     await Mirrors.desire(ctx, channel, event.messageId, version, now);

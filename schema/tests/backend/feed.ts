@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FunctionReturnType } from "convex/server";
 import { ConvexError } from "convex/values";
 import { api, internal } from "../../convex/_generated/api";
 import type { Deployment } from "./deployment";
@@ -108,6 +109,84 @@ export function feed(start: () => Promise<Deployment>): void {
     await world.bot.drain();
   });
 
+  test("a message of several trades is found by each of its pairs, once, page by page and by its words", async () => {
+    const world = await World.make(await start(), "pairs", 2);
+    const { source, member } = world;
+    const community = "pairs";
+    const both = [entry("BTC"), entry("ETH"), entry("BTC", { side: "short" })];
+    const ids = Array.from({ length: 12 }, newId);
+    await world.record(
+      ids.map((id, i) => {
+        const from = world.at(i % 2);
+        if (i % 3 === 0) return from.create(id, { contentTrades: both });
+        return from.create(id, { contentTrade: entry(["BTC", "SOL"][i % 2]!) });
+      }),
+    );
+    const args = async (channel?: number) => {
+      if (channel === undefined) return { community };
+      const all = await member.query(api.feed.channels, { community });
+      return { community, channelId: all[channel]!.id };
+    };
+    const idsOf = async (symbol: string, channel?: number) => {
+      const found: string[] = [];
+      for (let cursor: string | null = null, done = false; !done;) {
+        const page: FunctionReturnType<typeof api.feed.list> =
+          await member.query(api.feed.list, {
+            ...(await args(channel)),
+            symbol,
+            paginationOpts: { numItems: 2, cursor },
+          });
+        found.push(...page.page.map(({ messageId }) => messageId));
+        [cursor, done] = [page.continueCursor, page.isDone];
+      }
+      return found;
+    };
+    const find = async (text: string, symbol: string) =>
+      (await member.query(api.feed.search, { community, text, symbol })).map(
+        ({ messageId }) => messageId,
+      );
+    const wanted = (which: (i: number) => boolean) =>
+      ids.filter((_, i) => which(i)).reverse();
+    const symbols = async () =>
+      await member.query(api.feed.symbols, { community });
+    assert.deepEqual(await symbols(), ["BTC", "ETH", "SOL"]);
+    const btc = (i: number) => i % 3 === 0 || i % 2 === 0;
+    assert.deepEqual(await idsOf("BTC"), wanted(btc));
+    assert.deepEqual(
+      await idsOf("BTC", 1),
+      wanted((i) => btc(i) && i % 2 === 1),
+    );
+    assert.deepEqual(
+      await idsOf("ETH"),
+      wanted((i) => i % 3 === 0),
+    );
+    assert.deepEqual(await find("signal", "BTC"), wanted(btc));
+    assert.deepEqual(await find(ids[3]!, "ETH"), [ids[3]]);
+    assert.deepEqual(await find(ids[3]!, "SOL"), []);
+    // Edits take one away, leave a single one, say it in other words; a delete takes all.
+    await world.record([
+      world.at(0).edit(ids[0]!, 1, { contentTrades: [both[1]!, entry("SOL")] }),
+      world.at(1).edit(ids[3]!, 1, { contentTrade: entry("ETH") }),
+      world.at(0).edit(ids[6]!, 1, { content: "rumour", contentTrades: both }),
+      world.at(1).remove(ids[9]!),
+    ]);
+    assert.deepEqual(await idsOf("BTC"), [
+      ids[10],
+      ids[8],
+      ids[6],
+      ids[4],
+      ids[2],
+    ]);
+    assert.deepEqual(await idsOf("ETH"), [ids[6], ids[3], ids[0]]);
+    assert.deepEqual((await idsOf("SOL")).at(-1), ids[0]);
+    assert.deepEqual(await find("rumour", "ETH"), [ids[6]]);
+    assert.deepEqual(await find(ids[6]!, "ETH"), []); // it no longer says that
+    assert.deepEqual(await find(`edit`, "ETH"), [ids[3], ids[0]]);
+    await world.record([source.remove(ids[0]!), world.at(1).remove(ids[3]!)]);
+    assert.deepEqual(await idsOf("ETH"), [ids[6]]);
+    await world.bot.drain();
+  });
+
   test("a signal comes with its entry or updates, and when each hop had it", async () => {
     const world = await World.make(await start(), "detail");
     const { source, member } = world;
@@ -131,11 +210,14 @@ export function feed(start: () => Promise<Deployment>): void {
     ];
     const links = (detail: typeof one) =>
       detail!.updates.map(({ signal, found }) => [signal.messageId, found]);
-    assert.equal(one!.entry, null);
+    assert.deepEqual(one!.entries, []);
     assert.deepEqual(links(one), [[hit, "reply"]]);
-    assert.equal(two!.entry!.signal.messageId, first);
+    assert.deepEqual(
+      two!.entries.map(({ signal }) => signal.messageId),
+      [first],
+    );
     assert.deepEqual(links(two), [[hit, "reply"]]);
-    assert.deepEqual([none!.entry, none!.updates], [null, []]);
+    assert.deepEqual([none!.entries, none!.updates], [[], []]);
     assert.ok(one!.postedAt! >= one!.signal.committedAt);
     assert.equal(one!.seenAt, null);
     assert.equal(await get("1"), null);

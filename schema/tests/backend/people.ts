@@ -9,6 +9,7 @@ import type { Id } from "../../convex/_generated/dataModel";
 import type { Community, Deployment } from "./deployment";
 import { refuses, theOperator, until } from "./operator";
 import { newId } from "./source";
+import { entry } from "./trades";
 import { World } from "./world";
 
 const DAY = 24 * 3600 * 1000;
@@ -508,14 +509,24 @@ export function people(start: () => Promise<Deployment>): void {
     const world = await World.make(deployment, "op-exports");
     const community = world.community.slug;
     const ids = Array.from({ length: 5 }, newId);
-    await world.record(ids.map((id) => world.source.create(id)));
+    const contentTrades = [entry("BTC"), entry("ETH", { side: "short" })];
+    await world.record(
+      ids.map((id, i) =>
+        world.source.create(id, i === 1 ? { contentTrades } : {}),
+      ),
+    );
     await world.record([world.source.remove(ids[2]!)]);
     await world.bot.drain();
     const found: string[] = [];
+    const traded: (string | null)[][] = [];
     let cursor: string | null = null;
     for (;;) {
       const got: {
-        page: { messageId: string }[];
+        page: {
+          messageId: string;
+          symbol: string | null;
+          side: string | null;
+        }[];
         isDone: boolean;
         continueCursor: string;
       } = await operator.query(api.exports.signals, {
@@ -523,6 +534,7 @@ export function people(start: () => Promise<Deployment>): void {
         paginationOpts: { numItems: 2, cursor },
       });
       found.push(...got.page.map(({ messageId }) => messageId));
+      traded.push(...got.page.map(({ symbol, side }) => [symbol, side]));
       if (got.isDone) break;
       cursor = got.continueCursor;
     }
@@ -530,6 +542,10 @@ export function people(start: () => Promise<Deployment>): void {
       found,
       ids.filter((_, i) => i !== 2),
     );
+    assert.deepEqual(traded.slice(0, 2), [
+      [null, null],
+      ["BTC/USDT, ETH/USDT", "long, short"],
+    ]);
     const { page: members } = await operator.query(api.exports.people, {
       community,
       paginationOpts: page(),

@@ -7,6 +7,7 @@ import { api, refusalOf } from "../app/api";
 import type { PageProps } from "../app/routes";
 import { Waiting } from "../app/Waiting";
 import { InlineMarkup, Markup } from "../feed/Markup";
+import { tradesOf } from "../feed/trade";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
@@ -81,7 +82,7 @@ function Shared({ token, about }: { token: string; about: About }) {
 }
 
 function SharedSignal({ item }: { item: Item }) {
-  const { author, channel, content, embeds, files, trade } = item;
+  const { author, channel, content, embeds, files } = item;
   return (
     <article className="panel share-signal" data-shared={item.messageId}>
       <header>
@@ -91,10 +92,13 @@ function SharedSignal({ item }: { item: Item }) {
         </span>
         <Time at={item.sentAt} className="share-soft" />
         {item.editedAt !== null && <Badge>Edited</Badge>}
-        {trade?.symbol && (
-          <Badge tone="accent">
-            {[trade.symbol, trade.side].filter(Boolean).join(" · ")}
-          </Badge>
+        {tradesOf(item).map(
+          ({ symbol, side }, i) =>
+            symbol && (
+              <Badge key={i} tone="accent">
+                {[symbol, side].filter(Boolean).join(" · ")}
+              </Badge>
+            ),
         )}
       </header>
       {content !== "" && (

@@ -31,6 +31,8 @@ import { LadderPicture, LadderTable } from "./Ladder";
 import { Reading } from "./Reading";
 import "./signal.css";
 
+type Linked = Detail["entries"][number];
+
 export function SignalPage({ params }: PageProps) {
   const { slug } = useCommunity();
   const detail = useQuery(api.feed.get, {
@@ -66,7 +68,7 @@ function titleOf(signal: Signal): string {
 }
 
 // Of an entry that tells of several trades: the one that an update is about.
-function tradeOf(entry: Detail["entry"], update: Trade | undefined) {
+function tradeOf(entry: Linked | undefined, update: Trade | undefined) {
   const trades = entry ? tradesOf(entry.signal) : [];
   return trades.length === 1
     ? trades[0]
@@ -77,9 +79,10 @@ function tradeOf(entry: Detail["entry"], update: Trade | undefined) {
 }
 
 function Shown({ detail }: { detail: Detail }) {
-  const { signal, entry, updates } = detail;
-  const trade = signal.trade;
-  const of = tradeOf(entry, trade) ?? trade;
+  const { signal, entries, updates } = detail;
+  const { trade } = signal;
+  const of = tradeOf(entries[0], trade) ?? trade;
+  const calls = (signal.trades ?? (of ? [of] : [])).filter(isEntry);
   return (
     <div className="page signal-page">
       <Head signal={signal} />
@@ -91,19 +94,31 @@ function Shown({ detail }: { detail: Detail }) {
         </p>
       ) : (
         <>
-          {entry && <EntryLink entry={entry} />}
-          {signal.trades && (
-            <Panel title="Trades">
-              {signal.trades.map((trade, i) => (
-                <TradeCard key={i} trade={trade} />
-              ))}
-            </Panel>
-          )}
-          {of?.kind === "entry" && (
-            <TradePanel trade={of} updates={updates} own={of === trade} />
-          )}
-          {(updates.length > 0 || of?.kind === "entry") && (
-            <Updates updates={updates} current={signal.messageId} />
+          {entries.map((entry) => (
+            <EntryLink key={entry.signal._id} entry={entry} />
+          ))}
+          {signal.trades && <News trades={signal.trades} />}
+          {calls.map((call, i) => (
+            <TradePanel
+              key={i}
+              trade={call}
+              updates={updates}
+              title={
+                signal.trades
+                  ? (call.symbol ?? `Trade ${i + 1}`)
+                  : call === trade
+                    ? "Trade"
+                    : "The trade it is about"
+              }
+              side={signal.trades !== undefined}
+            />
+          ))}
+          {(updates.length > 0 || calls.length > 0) && (
+            <Updates
+              updates={updates}
+              current={signal.messageId}
+              named={calls.length > 1}
+            />
           )}
           <TextPanel signal={signal} />
         </>
@@ -112,6 +127,21 @@ function Shown({ detail }: { detail: Detail }) {
         <Hops detail={detail} />
       </Panel>
     </div>
+  );
+}
+
+const isEntry = ({ kind }: Trade) => kind === "entry";
+
+// What a message says of several trades; those that it calls have panels of their own.
+function News({ trades }: { trades: Trade[] }) {
+  const news = trades.filter((trade) => !isEntry(trade));
+  if (news.length === 0) return null;
+  return (
+    <Panel title="What it says">
+      {news.map((trade, i) => (
+        <TradeCard key={i} trade={trade} />
+      ))}
+    </Panel>
   );
 }
 
@@ -155,7 +185,7 @@ function Head({ signal }: { signal: Signal }) {
   );
 }
 
-function EntryLink({ entry }: { entry: NonNullable<Detail["entry"]> }) {
+function EntryLink({ entry }: { entry: Linked }) {
   const { messageId, author } = entry.signal;
   const symbols = tradesOf(entry.signal).flatMap(({ symbol }) => symbol ?? []);
   return (
@@ -178,15 +208,21 @@ function foundText(found: "reply" | "symbol"): string {
 function TradePanel(props: {
   trade: Trade;
   updates: Detail["updates"];
-  own: boolean; // not of the entry that this is an update of
+  title: string;
+  side: boolean; // is it told here
 }) {
-  const { trade, updates, own } = props;
+  const { trade, updates, title, side } = props;
   const said = updateText(trade);
   return (
     <Panel
-      title={own ? "Trade" : "The trade it is about"}
+      title={title}
       lead={confidenceText(trade.confidence)}
-      actions={said && <Badge tone={updateTone(trade)}>{said}</Badge>}
+      actions={
+        <>
+          {side && <Side trade={trade} />}
+          {said && <Badge tone={updateTone(trade)}>{said}</Badge>}
+        </>
+      }
     >
       <div className="ladder">
         <LadderPicture trade={trade} updates={updates} />
@@ -196,8 +232,12 @@ function TradePanel(props: {
   );
 }
 
-function Updates(props: { updates: Detail["updates"]; current: string }) {
-  const { updates, current } = props;
+function Updates(props: {
+  updates: Detail["updates"];
+  current: string;
+  named: boolean; // say which trade each is about: there are several
+}) {
+  const { updates, current, named } = props;
   return (
     <Panel title="What became of it">
       {updates.length === 0 ? (
@@ -211,7 +251,7 @@ function Updates(props: { updates: Detail["updates"]; current: string }) {
             >
               <Time at={signal.sentAt} words={whenElsewhere} />
               <div>
-                <UpdateWords signal={signal} />
+                <UpdateWords signal={signal} named={named} />
                 <p className="hint">
                   {found === "reply"
                     ? "Answers the signal"
@@ -226,7 +266,7 @@ function Updates(props: { updates: Detail["updates"]; current: string }) {
   );
 }
 
-function UpdateWords({ signal }: { signal: Signal }) {
+function UpdateWords({ signal, named }: { signal: Signal; named: boolean }) {
   const { messageId, content, embeds } = signal;
   const words = plain(content) || embeds[0]?.title || "a picture or a file";
   return (
@@ -236,7 +276,9 @@ function UpdateWords({ signal }: { signal: Signal }) {
         return (
           said && (
             <Badge key={i} tone={updateTone(trade)}>
-              {signal.trades ? `${trade.symbol}: ${said}` : said}
+              {(named || signal.trades) && trade.symbol
+                ? `${trade.symbol}: ${said}`
+                : said}
             </Badge>
           )
         );

@@ -1,7 +1,7 @@
 // levels.ts - where a ladder's labels go, and which of its levels were reached. Pure.
 
 import type { Detail, Trade } from "../app/api";
-import type { Level } from "../feed/trade";
+import { tradesOf, type Level } from "../feed/trade";
 
 /**
  * Positions as near to `wanted` as `apart` lets them be, within `from` and `to`. Both
@@ -24,6 +24,14 @@ export function spread(
   return out;
 }
 
+// An update may tell of other trades, too.
+function isAbout(news: Trade, { base }: Trade): boolean {
+  return (
+    news.kind === "update" &&
+    (news.base === undefined || base === undefined || news.base === base)
+  );
+}
+
 /** What the entry's own edits and its updates say was reached. */
 export function hitsOf(
   trade: Trade,
@@ -31,7 +39,11 @@ export function hitsOf(
 ): { isHit: (level: Pick<Level, "kind" | "index">) => boolean } {
   const said = [
     trade.update,
-    ...updates.map(({ signal }) => signal.trade?.update),
+    ...updates.flatMap(({ signal }) =>
+      tradesOf(signal)
+        .filter((news) => isAbout(news, trade))
+        .map(({ update }) => update),
+    ),
   ];
   const targets = new Set<number>();
   let [all, stop, entered] = [false, false, false];
