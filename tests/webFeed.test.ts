@@ -344,6 +344,25 @@ test("a signal's page shows its trade, what became of it, and where each value w
   await page.goto(`${community.url}#/?pair=ETH`);
   await reader.shows([over, both]);
 
+  // What an edit changed: in words, and in the trade.
+  await page.goto(`${community.url}#/signal/${entry}`);
+  await page.getByRole("heading", { name: "Original text" }).waitFor();
+  await community.edit(entry, {
+    content: TEXT.replace("63100", "62800 ⚠️"),
+    contentTrade: { ...ENTRY, stop: "62800" },
+  });
+  const edits = panel("Edits");
+  await edits.getByText("Stop").waitFor();
+  await eventually(async () => {
+    assert.deepEqual(await edits.locator("del").allInnerTexts(), [
+      ...["63,100", "63100"],
+    ]);
+    assert.deepEqual(await edits.locator("ins").allInnerTexts(), [
+      ...["62,800", "62800 ⚠️"],
+    ]);
+  });
+  await assertAccessible(page);
+
   await page.goto(`${community.url}#/signal/12345`);
   await page
     .getByRole("heading", { name: "There is no such signal" })

@@ -8,7 +8,10 @@ import { isOperator, standings } from "./model/access";
 import { requireMember, requirePerson } from "./model/caller";
 import { failure } from "./model/failure";
 import * as Feed from "./model/feed";
+import { revision } from "./model/fields";
 import * as Reading from "./model/reading";
+import * as Revisions from "./model/revisions";
+import * as Signals from "./model/signals";
 import * as Symbols from "./model/symbols";
 
 const filter = {
@@ -48,6 +51,17 @@ export const get = query({
   handler: async (ctx, { community, messageId }) => {
     const { _id } = await requireMember(ctx, community, Date.now());
     return await Feed.get(ctx, _id, messageId);
+  },
+});
+
+/** What a live signal said before each edit of its author, and what it says, oldest first. */
+export const versions = query({
+  args: { community: v.string(), messageId: v.string() },
+  returns: v.array(revision),
+  handler: async (ctx, { community, messageId }) => {
+    const { _id } = await requireMember(ctx, community, Date.now());
+    const signal = await Signals.byMessage(ctx, _id, messageId);
+    return await Revisions.upTo(ctx, signal);
   },
 });
 

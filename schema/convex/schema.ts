@@ -21,6 +21,7 @@ import {
   checkFinding,
   findingKind,
   postIdentity,
+  revision,
 } from "./model/fields";
 import { histogram } from "./model/histogram";
 import { fileKind, fileState } from "./model/files";
@@ -143,6 +144,14 @@ const signalSymbols = defineTable({
     searchField: "text",
     filterFields: ["communityId", "channelId", "symbol"],
   });
+
+// What a live signal said before its author edited it: its words and trades. Written with the
+// edit, gone with the signal. See model/revisions.ts.
+const revisions = defineTable({
+  communityId: v.id("communities"),
+  messageId: v.string(),
+  ...revision.fields,
+}).index("by_communityId_and_messageId", ["communityId", "messageId"]);
 
 // Up to which creation time older signals have their rows in signalSymbols; one row.
 const symbolSweeps = defineTable({ until: v.number(), done: v.boolean() });
@@ -623,6 +632,7 @@ export default defineSchema({
   signals,
   signalSymbols,
   symbolSweeps,
+  revisions,
   heldUpdates,
   goneChannels,
   attachments,

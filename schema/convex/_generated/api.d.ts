@@ -73,6 +73,7 @@ import type * as model_plans from "../model/plans.js";
 import type * as model_preferences from "../model/preferences.js";
 import type * as model_queues from "../model/queues.js";
 import type * as model_reading from "../model/reading.js";
+import type * as model_revisions from "../model/revisions.js";
 import type * as model_roles from "../model/roles.js";
 import type * as model_search from "../model/search.js";
 import type * as model_secrets from "../model/secrets.js";
@@ -173,6 +174,7 @@ declare const fullApi: ApiFromModules<{
   "model/preferences": typeof model_preferences;
   "model/queues": typeof model_queues;
   "model/reading": typeof model_reading;
+  "model/revisions": typeof model_revisions;
   "model/roles": typeof model_roles;
   "model/search": typeof model_search;
   "model/secrets": typeof model_secrets;

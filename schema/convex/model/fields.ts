@@ -164,6 +164,13 @@ export const body = v.object({
   embedsTrades: v.optional(v.array(trade)),
 });
 
+// What a version of a message says in words, and since when.
+export const revision = v.object({
+  at: v.number(), // ms, Discord's clock
+  text: v.string(), // of the message, its embeds and its poll
+  trades: v.array(trade), // without spans
+});
+
 // The same keys, any of them absent: what a partial event carries.
 export const bodyPatch = v.object({
   author: v.optional(author),
@@ -245,6 +252,7 @@ export type Embed = Infer<typeof embed>;
 export type Attachment = Infer<typeof attachment>;
 export type Trade = Infer<typeof trade>;
 export type Body = Infer<typeof body>;
+export type Revision = Infer<typeof revision>;
 export type BodyPatch = Infer<typeof bodyPatch>;
 export type Stamp = Infer<typeof stamp>;
 export type Layer = Infer<typeof layer>;

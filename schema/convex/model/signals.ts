@@ -2,8 +2,8 @@
 //
 // Invariant: a row depends only on the set of events recorded for its
 // message and its channel, never on their order or number (the times of
-// arrival excepted). The mirror row, the attachments and the rows of its
-// symbols change in the same transaction.
+// arrival excepted). The mirror row, the attachments, the rows of its symbols
+// and what it said before change in the same transaction.
 
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
@@ -20,6 +20,7 @@ import type {
 import * as Gone from "./gone";
 import * as Held from "./held";
 import * as Mirrors from "./mirrors";
+import * as Revisions from "./revisions";
 import * as Search from "./search";
 import * as Symbols from "./symbols";
 import * as Trades from "./trades";
@@ -122,6 +123,7 @@ export async function bury(
   if (known !== null) {
     await ctx.db.patch(known._id, tombstone);
     await Symbols.follow(ctx, known._id, known, known, tombstone);
+    await Revisions.forget(ctx, known);
   } else
     await ctx.db.insert("signals", { ...keyOf(channel, place), ...tombstone });
   await Held.release(ctx, channel.communityId, messageId);
@@ -168,7 +170,10 @@ async function upsert(
   if (known?.version === version)
     // Seen again later: remember that, but nobody sees anything new.
     await ctx.db.patch(id, row);
-  else if (known !== null) await ctx.db.patch(id, { ...row, ...times });
+  else if (known !== null) {
+    await ctx.db.patch(id, { ...row, ...times });
+    await Revisions.keep(ctx, known, body);
+  }
   await Symbols.follow(ctx, id, row, known, row);
   await Attachments.follow(ctx, row, known?.body ?? null, body, now);
   if (known?.version !== version)

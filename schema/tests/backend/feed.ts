@@ -223,6 +223,55 @@ export function feed(start: () => Promise<Deployment>): void {
     assert.equal(await get("1"), null);
   });
 
+  test("what a signal said before its author's edits is kept, not without bound, and goes with it", async () => {
+    const world = await World.make(await start(), "edits");
+    const { source, member } = world;
+    const messageId = newId();
+    const versions = async () =>
+      (
+        await member.query(api.feed.versions, { community: "edits", messageId })
+      ).map(({ at, text, trades }) => [
+        at - SENT_AT,
+        text,
+        ...trades.map(({ stop }) => stop),
+      ]);
+    const call = (stop: string) => ({
+      contentTrade: entry("BTC", {
+        stop,
+        spans: [{ field: "stop", part: "content", start: 0, end: 1 }],
+      }),
+    });
+    const embeds = [{ title: "Chart", fields: [] }];
+    const first = source.create(messageId, { content: "one", ...call("9") });
+    // A link's preview is no edit.
+    await world.record([first, { ...first, capturedAt: SENT_AT + 20, embeds }]);
+    assert.deepEqual(await versions(), [[0, "one\nChart", "9"]]);
+    const edit = (at: number, content: string, stop = "9") =>
+      source.edit(messageId, at, { content, embeds, ...call(stop) });
+    await world.record([
+      edit(1000, "two"),
+      edit(500, "late"), // never shown
+      edit(2000, "two", "8"),
+      edit(3000, "two", "8"), // says the same
+    ]);
+    const shown = [
+      [0, "one\nChart", "9"],
+      [1000, "two\nChart", "9"],
+      [3000, "two\nChart", "8"],
+    ];
+    assert.deepEqual(await versions(), shown);
+    for (let i = 4; i < 20; i++)
+      await world.record([edit(i * 1000, `edit ${i}`)]);
+    const kept = (await versions()).map(([, text]) => text);
+    assert.deepEqual(kept, [
+      "one\nChart",
+      ...Array.from({ length: 10 }, (_, i) => `edit ${i + 10}\nChart`),
+    ]);
+    await world.record([source.remove(messageId)]);
+    assert.deepEqual(await versions(), []);
+    await world.bot.drain();
+  });
+
   test("what came after the mark is unread, and a mark never moves back", async () => {
     const deployment = await start();
     const world = await World.make(deployment, "unread");

@@ -169,6 +169,10 @@ export const ROWS: Record<string, Row> = {
     for: "member",
     args: ({ community }) => ({ community }),
   },
+  "feed:versions": {
+    for: "member",
+    args: ({ community, messageId }) => ({ community, messageId }),
+  },
 
   "latency:recent": {
     for: "staff",

@@ -2,7 +2,7 @@
 // text with what was read where, and when each hop had it.
 
 import { useQuery } from "convex/react";
-import { useState } from "react";
+import { lazy, useState } from "react";
 import { api, type Detail, type Signal, type Trade } from "../app/api";
 import { href, Link } from "../app/router";
 import type { PageProps } from "../app/routes";
@@ -30,6 +30,8 @@ import { Hops } from "./Hops";
 import { LadderPicture, LadderTable } from "./Ladder";
 import { Reading } from "./Reading";
 import "./signal.css";
+
+const Edits = lazy(() => import("./Edits"));
 
 type Linked = Detail["entries"][number];
 
@@ -121,6 +123,11 @@ function Shown({ detail }: { detail: Detail }) {
             />
           )}
           <TextPanel signal={signal} />
+          {signal.editedAt !== null && (
+            <Panel title="Edits">
+              <Edits messageId={signal.messageId} />
+            </Panel>
+          )}
         </>
       )}
       <Panel title="On its way">
