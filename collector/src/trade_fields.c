@@ -290,7 +290,9 @@ static bool is_index(const scan *self, const item *number)
     if (is_mark(next, ")") && (labelled || begins_line(self) || value == self->nth + 1) &&
         !is_mark(before, "("))
         return true;
-    if (is_mark(next, "):=*>") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$-:(")))
+    if (is_mark(next, "):=*>") && after &&
+        (after->kind == ITEM_NUMBER || is_mark(after, "$-:(") ||
+         (after->kind == ITEM_SYMBOL && labelled)))
         return labelled || value == self->nth + 1 || begins_line(self);
     if (is_mark(next, ".-|") && after && (after->kind == ITEM_NUMBER || is_mark(after, "$")) &&
         (labelled || begins_line(self) || value == self->nth + 1) && after->first->spaced)
@@ -328,6 +330,9 @@ static void push(scan *self, const item *number)
         }
         field->count = 0;
     }
+    if (self->scope != SCOPE_TARGET && !number->first->struck && field->count > 0 &&
+        field->items[field->count - 1]->first->struck)
+        field->count = 0; /* "~~Entry: 101~~ Entry: 99.5" */
     if (!number->readable || field->count == FIELD_VALUES_MAX) {
         field->unread = true;
         return;
@@ -399,9 +404,20 @@ static void note_bare(scan *self, const item *number)
         bare->items[bare->count++] = number;
 }
 
+static bool is_number_sign(const scan *self, const item *number)
+{
+    const char *text = number->first->text;
+    return self->at > 0 && is_mark(number - 1, "#") && number[-1].first->spaced &&
+           !number->first->spaced && strspn(text, "0123456789") == strlen(text);
+}
+
 static void on_number(scan *self, const item *number)
 {
     trade_fields *out = self->out;
+    bool volume = self->scope == SCOPE_OTHER && self->label &&
+                  (has_text(self->label, "volume") || has_text(self->label, "vol"));
+    if ((number->unit == UNIT_TIMES && volume) || is_number_sign(self, number))
+        return; /* "Volume: 2.3x", "signal #2882703" */
     if (number->unit == UNIT_TIMES || (self->scope == SCOPE_LEVERAGE && item_is_price(number))) {
         bool labelled = self->scope == SCOPE_LEVERAGE;
         bool slash = self->at > 1 && is_mark(number - 1, "/") && number - 2 == out->leverage[0];

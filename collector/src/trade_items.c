@@ -330,6 +330,43 @@ static void mark_questions(item_list *self)
     }
 }
 
+static bool is_two_digits(const item *i, bool spaced)
+{
+    return i->kind == ITEM_NUMBER && i->unit == UNIT_NONE && i->first->spaced == spaced &&
+           strlen(i->first->text) == 2 && strspn(i->first->text, "0123456789") == 2;
+}
+
+static bool is_month(const item *i)
+{
+    static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun",
+                                         "jul", "aug", "sep", "oct", "nov", "dec"};
+    for (size_t k = 0; i->kind == ITEM_WORD && k < sizeof months / sizeof *months; k++)
+        if (strncmp(i->first->text, months[k], 3) == 0)
+            return true;
+    return false;
+}
+
+/* "09:03:46", "30-Sep-2025": no prices. */
+static void mark_times(item_list *self)
+{
+    for (size_t i = 0; i + 2 < self->count; i++) {
+        item *one = &self->items[i];
+        bool dash = one[1].kind == ITEM_MARK && one[1].mark == '-';
+        bool colon = one[1].kind == ITEM_MARK && one[1].mark == ':';
+        bool labelled = i > 0 && (item_is(one - 1, SENSE_TARGET) || item_is(one - 1, SENSE_STOP) ||
+                                  item_is(one - 1, SENSE_ENTRY));
+        bool begun = one->kind == ITEM_NUMBER && one->unit == UNIT_OTHER; /* "09:03" of it */
+        if (colon && !labelled && (begun || is_two_digits(one, true)) &&
+            is_two_digits(one + 2, false))
+            one->unit = one[2].unit = UNIT_OTHER;
+        if (dash && is_two_digits(one, true) && is_month(one + 2)) {
+            one->unit = UNIT_OTHER;
+            if (i + 4 < self->count && one[4].kind == ITEM_NUMBER)
+                one[4].unit = UNIT_OTHER;
+        }
+    }
+}
+
 void trade_items_read(item_list *self, const token *tokens, size_t n, bool quoted)
 {
     self->count = self->n_symbols = 0;
@@ -340,6 +377,7 @@ void trade_items_read(item_list *self, const token *tokens, size_t n, bool quote
         else
             add_one(self, tokens, n, &at);
     }
+    mark_times(self);
     settle_symbols(self);
     mark_questions(self);
 }

@@ -348,9 +348,19 @@ static size_t digits_from(const reader *self, size_t at)
     return count;
 }
 
+/* A small digit below the line: so many zeros stand there. 0: it is none. */
+static size_t zeros_at(const reader *self)
+{
+    const char *text = self->part->text + self->at;
+    bool small = starts(self, "\xE2\x82") && self->part->size - self->at > 2 &&
+                 (unsigned char)text[2] >= 0x81 && (unsigned char)text[2] <= 0x89;
+    return small ? (size_t)((unsigned char)text[2] - 0x80) : 0;
+}
+
 /* Digits, and separators between digits. */
 static uint32_t read_digits(reader *self)
 {
+    const char *begin = self->pool;
     uint32_t end = self->offset;
     for (trade_char c = here(self);; c = here(self)) {
         size_t next = self->at + c.size;
@@ -362,6 +372,10 @@ static uint32_t read_digits(reader *self)
             *self->pool++ = c.mark;
         else if (c.type == CHAR_MARK && (c.mark == '.' || c.mark == ',') && digits_from(self, next))
             *self->pool++ = c.mark;
+        else if (zeros_at(self) > 0 && self->pool - begin == 3 && strncmp(begin, "0.0", 3) == 0 &&
+                 digits_from(self, next))
+            for (size_t n = zeros_at(self); n > 1; n--)
+                *self->pool++ = '0'; /* "0.0" and a small 4: 0.0000 */
         else if (((c.type == CHAR_MARK && c.mark == '\'') || c.type == CHAR_THIN) &&
                  digits_from(self, next) == 3)
             *self->pool++ = ' ';
