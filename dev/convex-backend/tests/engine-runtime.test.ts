@@ -77,6 +77,14 @@ test("an error shows its message and its place in the source", async () => {
   assert.match(logLines[0]!, /^\[LOG\] 'before' \{/);
 });
 
+test("a table that does not exist is empty and has no index", async () => {
+  assert.deepEqual(await b.query("messages:nowhere", { whole: true }), []);
+  assert.match(
+    await b.failure("messages:nowhere"),
+    /Uncaught Error: Index nowhere.by_x not found\.\n {4}at async <anonymous> \(.*messages\.ts:\d+:\d+\)\n$/,
+  );
+});
+
 test("a ConvexError carries its data", async () => {
   const { outcome } = await b.engine.runQuery({
     path: "messages:convexError",

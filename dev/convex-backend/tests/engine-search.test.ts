@@ -257,7 +257,7 @@ test("a new search index finds older documents; a staged one waits until it is e
   );
   await assert.rejects(
     app.query("notes:find", { text: "older" }),
-    /notes.by_text is currently staged/,
+    /Index notes.by_text is currently staged and not available to query until it is enabled\./,
   );
   await app.mutate("notes:add", { texts: ["older and staged"] });
   schema.source = named(false);

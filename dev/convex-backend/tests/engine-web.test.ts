@@ -74,7 +74,10 @@ test("an HTTP action that throws is a 500 with its trace, no route a 404", async
   const thrown = await fetch(`${url}/throws`);
   assert.equal(thrown.status, 500);
   const { code, trace } = (await thrown.json()) as Record<string, string>;
-  assert.match(code!, /^\[Request ID: site\] Server Error$/);
+  assert.match(
+    code!,
+    /^\[Request ID: site\] Server Error: Uncaught Error: on purpose$/,
+  );
   assert.match(trace!, /^Uncaught Error: on purpose\n {4}at .*http\.ts/);
   assert.equal((await fetch(`${url}/number`)).status, 500);
   const missing = await fetch(`${url}/nowhere`);

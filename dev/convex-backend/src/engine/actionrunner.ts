@@ -365,9 +365,10 @@ function plain(status: number, text: string): HttpResponseOut {
 }
 
 function httpFailure(outcome: Outcome & { success: false }): HttpResponseOut {
+  const [headline = "", message = ""] = outcome.errorMessage.split("\n");
   const json: JSONObject = {
-    code: outcome.errorMessage.split("\n")[0]!,
-    trace: innerMessage(outcome.errorMessage).trimEnd(),
+    code: `${headline}: ${message}`,
+    trace: innerMessage(outcome.errorMessage),
   };
   if (outcome.errorData !== undefined) json["data"] = outcome.errorData;
   const body = new PassThrough();

@@ -181,10 +181,10 @@ function checkCustomTimes(claims: Claims, now: number): void {
     throw fail(`Token expired ${Math.floor(now - exp)} seconds ago`);
   }
   if (typeof nbf === "number" && now + CUSTOM_SKEW_SECONDS < nbf) {
-    throw fail(`Token not valid for another ${Math.ceil(nbf - now)} seconds`);
+    throw fail(`Token will be valid in ${Math.floor(nbf - now)} seconds`);
   }
   if (typeof iat === "number" && now + CUSTOM_SKEW_SECONDS < iat) {
-    throw fail(`Token is issued ${Math.ceil(iat - now)} seconds in the future`);
+    throw fail(`Token will be valid in ${Math.floor(iat - now)} seconds`);
   }
 }
 

@@ -53,10 +53,7 @@ export class ErrorFormatter {
   private frame(found: RegExpExecArray): string {
     const [, async, name, module, line, column] = found;
     const place = this.position(module!, Number(line), Number(column));
-    const prefix = async ?? "";
-    return name === undefined
-      ? `${prefix}${place}`
-      : `${prefix}${name} (${place})`;
+    return `${async ?? ""}${name ?? "<anonymous>"} (${place})`;
   }
 
   private position(module: string, line: number, column: number): string {

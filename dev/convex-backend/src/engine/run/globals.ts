@@ -8,6 +8,7 @@ import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import * as timers from "node:timers";
 import { makeConsole, type LogLines } from "./console.js";
 import { MODULE_SCHEME } from "./errors.js";
+import { installFetch } from "./fetch.js";
 import type { Random } from "./random.js";
 
 export type Ambient = {
@@ -33,6 +34,7 @@ export type Frozen = {
  * whenever they run, so they stay, and only code of functions is told that there are none.
  */
 const HIDDEN = [
+  "global",
   "Buffer",
   "setImmediate",
   "clearImmediate",
@@ -62,13 +64,18 @@ export function installGlobals(ambient: Ambient): void {
   define("AsyncResource", AsyncResource);
   define("console", makeConsole(ambient.logs));
   define("process", { env: environmentProxy(ambient) });
+  installFetch();
   for (const name of HIDDEN) hide(name);
 }
 
 function hide(name: string): void {
+  if (name in globalThis) defineForFunctions(name, undefined);
+}
+
+/** For deployed code only: Node's own goes on with what it knows. */
+function defineForFunctions(name: string, shown: unknown): void {
   const real = (globalThis as Record<string, unknown>)[name];
-  if (real === undefined) return;
-  let theirs: unknown;
+  let theirs = shown;
   Object.defineProperty(globalThis, name, {
     get: () => (isAskedByFunction() ? theirs : real),
     set: (value: unknown) => (theirs = value),
@@ -129,22 +136,26 @@ export class Timers {
   private nextId = 1;
 
   install(): void {
-    define("setTimeout", (run: Callback, ms?: number, ...args: unknown[]) => {
-      const id = this.nextId++;
-      const fire = () => {
-        this.running.delete(id);
-        run(...args);
-      };
-      this.running.set(id, timers.setTimeout(fire, ms));
-      return id;
-    });
-    define("setInterval", (run: Callback, ms?: number, ...args: unknown[]) => {
-      const id = this.nextId++;
-      this.running.set(id, timers.setInterval(run, ms, ...args));
-      return id;
-    });
+    defineForFunctions("setTimeout", (...call: TimerCall) => this.once(call));
+    defineForFunctions("setInterval", (...call: TimerCall) => this.often(call));
     for (const name of ["clearTimeout", "clearInterval"])
-      define(name, (id: number) => this.end(id));
+      defineForFunctions(name, (id: number) => this.end(id));
+  }
+
+  private once([run, ms, ...args]: TimerCall): number {
+    const id = this.nextId++;
+    const fire = () => {
+      this.running.delete(id);
+      run(...args);
+    };
+    this.running.set(id, timers.setTimeout(fire, ms));
+    return id;
+  }
+
+  private often([run, ms, ...args]: TimerCall): number {
+    const id = this.nextId++;
+    this.running.set(id, timers.setInterval(run, ms, ...args));
+    return id;
   }
 
   private end(id: number): void {
@@ -157,7 +168,11 @@ export class Timers {
   }
 }
 
-type Callback = (...args: unknown[]) => void;
+type TimerCall = [
+  run: (...args: unknown[]) => void,
+  ms?: number,
+  ...args: unknown[],
+];
 
 function forbidden(what: string): (...args: unknown[]) => never {
   return () => {
@@ -210,7 +225,18 @@ function dateOf(now: () => number): unknown {
   return Shown;
 }
 
-const RANDOMISED = new Set(["generateKey", "encrypt", "wrapKey"]);
+/** What asks for chance that is not seeded: keys, and what these algorithms make of them. */
+const RANDOMISED: Record<string, RegExp> = {
+  generateKey: /^/,
+  wrapKey: /^/,
+  encrypt: /^RSA-OAEP$/i,
+  sign: /^(ECDSA|RSA-PSS)$/i,
+};
+
+function algorithmName(algorithm: unknown): string {
+  if (typeof algorithm === "string") return algorithm;
+  return String((algorithm as { name?: unknown } | null)?.name);
+}
 
 function frozenCrypto(frozen: Frozen): object {
   const real = globalThis.crypto;
@@ -218,15 +244,16 @@ function frozenCrypto(frozen: Frozen): object {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== "function") return value;
-      if (RANDOMISED.has(String(name)))
-        return forbidden(`crypto.subtle.${String(name)}()`);
-      return (...args: unknown[]) =>
-        frozen.track(
+      return (...args: unknown[]) => {
+        if (RANDOMISED[String(name)]?.test(algorithmName(args[0])))
+          forbidden(`crypto.subtle.${String(name)}()`)();
+        return frozen.track(
           (value as (...args: unknown[]) => Promise<unknown>).apply(
             target,
             args,
           ),
         );
+      };
     },
   });
   const fake = Object.create(Object.getPrototypeOf(real) as object) as object;

@@ -9,6 +9,7 @@
 import { posix } from "node:path";
 import vm from "node:vm";
 import { MODULE_SCHEME } from "./errors.js";
+import { DYNAMIC_IMPORT } from "./scripts.js";
 
 export type Source = { path: string; source: string };
 
@@ -90,10 +91,7 @@ export class ModuleLoader {
   }
 
   private async imported(specifier: string, from: string): Promise<vm.Module> {
-    if (!this.dynamicImport)
-      throw new Error(
-        "Can't use dynamic import in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.",
-      );
+    if (!this.dynamicImport) throw new TypeError(DYNAMIC_IMPORT);
     const path = this.resolve(specifier, MODULE_SCHEME + from);
     await this.load(path);
     return this.module(path);

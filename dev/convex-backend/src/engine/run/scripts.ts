@@ -20,8 +20,7 @@ type Factory = (
   module: { exports: Namespace },
 ) => void;
 
-const DYNAMIC_IMPORT =
-  "Can't use dynamic import in queries and mutations. Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
+export const DYNAMIC_IMPORT = "dynamic module import unsupported";
 
 export class Scripts {
   private readonly scripts = new Map<string, NamedScript>();
@@ -118,7 +117,7 @@ export class Instance {
   private required(specifier: string, from: string, module: Loaded): Namespace {
     // Once a module is evaluated, only its `import()` calls come here.
     if (module.isReady && !this.scripts.dynamicImport)
-      throw new Error(DYNAMIC_IMPORT);
+      throw new TypeError(DYNAMIC_IMPORT);
     if (!specifier.startsWith("."))
       throw new Error(
         `Relative import path "${specifier}" not prefixed with / or ./ or ../ (imported by ${from})`,

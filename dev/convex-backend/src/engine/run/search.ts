@@ -122,13 +122,20 @@ function indexNamed(table: Table, indexName: string): SearchIndex {
       "IndexNotASearchIndexError",
       `Index ${indexName} is not a search index`,
     );
-  throw new SyscallError("IndexNotFoundError", `Index ${indexName} not found.`);
+  throw indexNotFound(indexName);
+}
+
+export function indexNotFound(indexName: string): SyscallError {
+  return new SyscallError(
+    "IndexNotFoundError",
+    `Index ${indexName} not found.`,
+  );
 }
 
 export function stagedIndex(indexName: string): SyscallError {
   return new SyscallError(
     "IndexStagedError",
-    `Index ${indexName} is currently staged and not available to query until the \`staged\` option is removed.`,
+    `Index ${indexName} is currently staged and not available to query until it is enabled.`,
   );
 }
 
@@ -247,15 +254,14 @@ export class SearchStream implements Documents {
     private readonly ownWrites: boolean,
   ) {}
 
-  /** Null when the table does not exist. */
   static open(
     transaction: Transaction,
     source: SearchSource,
     range: { lower: string; upper: string },
     ownWrites = true,
-  ): SearchStream | null {
+  ): SearchStream {
     const table = transaction.table(source.indexName.split(".")[0]!);
-    if (table === undefined) return null;
+    if (table === undefined) throw indexNotFound(source.indexName);
     const query = compile(indexNamed(table, source.indexName), source);
     return new SearchStream(transaction, table, query, range, ownWrites);
   }

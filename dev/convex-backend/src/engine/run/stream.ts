@@ -10,7 +10,12 @@ import { KEY_END, prefixEnd, sortKey } from "../values/sortkey.js";
 import type { Index, Table } from "./catalog.js";
 import { SyscallError } from "./failure.js";
 import { type Expression, isTrue } from "./filter.js";
-import { type SearchSource, SearchStream, stagedIndex } from "./search.js";
+import {
+  indexNotFound,
+  type SearchSource,
+  SearchStream,
+  stagedIndex,
+} from "./search.js";
 import { position, type Transaction } from "./transaction.js";
 
 export type RangeBound = {
@@ -55,13 +60,14 @@ export type Range = {
 function indexNamed(table: Table, indexName: string): Index {
   const name = indexName.slice(table.name.length + 1);
   const index = table.indexes.find((candidate) => candidate.name === name);
-  if (index === undefined)
-    throw new SyscallError(
-      "IndexNotFoundError",
-      `Index ${indexName} not found.`,
-    );
+  if (index === undefined) throw indexNotFound(indexName);
   if (index.staged) throw stagedIndex(indexName);
   return index;
+}
+
+/** Every table has these, one that does not exist yet, too. */
+function isBuiltIn(indexName: string): boolean {
+  return /\.by_(id|creation_time)$/.test(indexName);
 }
 
 /** Finds the range of a query's source. */
@@ -74,7 +80,11 @@ export function resolveRange(
       ? source.tableName
       : source.indexName.split(".")[0]!;
   const table = transaction.table(tableName);
-  if (table === undefined) return null;
+  if (table === undefined) {
+    if (source.type === "FullTableScan" || isBuiltIn(source.indexName))
+      return null;
+    throw indexNotFound(source.indexName);
+  }
   const order = source.order ?? "asc";
   if (source.type === "FullTableScan")
     return {

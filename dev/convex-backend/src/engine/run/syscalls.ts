@@ -151,7 +151,7 @@ function queryStreamNext(run: Execution, args: Args): string {
 }
 
 function queryPage(run: Execution, args: Args): string {
-  const request = args as unknown as PageRequest;
+  const request = { cursor: null, ...args } as unknown as PageRequest;
   checkReadable(request.query);
   const { result, journal } = runPage(run.transaction, request, run.journal);
   if (run.nextJournal !== null)
