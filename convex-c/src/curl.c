@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char library[] = "libcurl.so.4";
+#define LIBRARY "libcurl.so.4"
+#define PACKAGE "libcurl4" /* Debian's and Ubuntu's; others call it libcurl */
 
 cvx_curl_calls cvx_curl;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -24,13 +25,14 @@ static bool find(void *handle, const char *name, void *ret)
 
 static void load(void)
 {
-    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     bool whole = handle != NULL;
 
 #define FIND(name) whole = whole && find(handle, "curl_" #name, &cvx_curl.name);
     CVX_CURL_CALLS(FIND)
     if (!whole)
-        snprintf(fault, sizeof fault, "cannot load libcurl: %s", dlerror());
+        snprintf(fault, sizeof fault, "cannot load " LIBRARY " (package " PACKAGE "): %s",
+                 dlerror());
     else if (cvx_curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         snprintf(fault, sizeof fault, "cannot start libcurl");
 }

@@ -61,8 +61,10 @@ static convex_status fill(convex_http *http, const convex_http_options *options,
 convex_status convex_http_new(const convex_http_options *options, convex_http **ret,
                               convex_error *reterr)
 {
-    if (options == NULL || ret == NULL)
-        return cvx_fail(reterr, CONVEX_EINVAL, "no options, or no place for the client");
+    if (options == NULL || ret == NULL || options->size < sizeof *options)
+        return cvx_fail(reterr, CONVEX_EINVAL,
+                        "no options, options without CONVEX_HTTP_OPTIONS_INIT, or no place for "
+                        "the client");
     const char *fault = fault_of(options);
     if (fault != NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);

@@ -146,8 +146,10 @@ static convex_status fill(convex_identity *identity, const convex_identity_optio
 convex_status convex_identity_new(const convex_identity_options *options, convex_identity **ret,
                                   convex_error *reterr)
 {
-    if (options == NULL || ret == NULL)
-        return cvx_fail(reterr, CONVEX_EINVAL, "no options, or no place for the identity");
+    if (options == NULL || ret == NULL || options->size < sizeof *options)
+        return cvx_fail(reterr, CONVEX_EINVAL,
+                        "no options, options without CONVEX_IDENTITY_OPTIONS_INIT, or no place "
+                        "for the identity");
     const char *fault = fault_of(options);
     if (fault != NULL)
         return cvx_fail(reterr, CONVEX_EINVAL, "%s", fault);

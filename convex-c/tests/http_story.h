@@ -19,6 +19,7 @@ static inline convex_http *connect_to(const peer *p, const char *suffix, const c
     convex_http *http = NULL;
     convex_error error = {0};
     snprintf(url, sizeof url, "http://127.0.0.1:%u%s", p->port, suffix);
+    options.size = sizeof options;
     options.url = url;
     options.auth = auth;
     options.network.proxy = "";

@@ -225,10 +225,17 @@ TEST(a_bad_option_is_named)
         convex_http_options options = cases[i].options;
         convex_http *http = NULL;
         convex_error error = {0};
+        options.size = sizeof options;
         assert_int_equal(convex_http_new(&options, &http, &error), CONVEX_EINVAL);
         assert_null(http);
         assert_has(error.message, cases[i].word);
     }
+    convex_http_options without_size = {.url = "https://host"};
+    convex_http *http = NULL;
+    convex_error error = {0};
+    assert_int_equal(convex_http_new(&without_size, &http, &error), CONVEX_EINVAL);
+    assert_null(http);
+    assert_has(error.message, "CONVEX_HTTP_OPTIONS_INIT");
     convex_http_free(NULL);
 }
 

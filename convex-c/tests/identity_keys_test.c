@@ -50,7 +50,10 @@ TEST(a_key_is_made_for_its_owner_only_and_can_sign)
             key_file(i == 0 ? "es" : "rs", i == 0 ? CONVEX_KEY_ES256 : CONVEX_KEY_RS256, kid);
         assert_int_equal(stat(file, &stat_of), 0);
         assert_int_equal(stat_of.st_mode & 07777, 0600);
-        convex_identity_options options = {.key_file = file, .issuer = "i", .subject = "s"};
+        convex_identity_options options = CONVEX_IDENTITY_OPTIONS_INIT;
+        options.key_file = file;
+        options.issuer = "i";
+        options.subject = "s";
         convex_identity *identity = NULL;
         char *jwks = NULL, *same = NULL, *token = NULL;
         assert_int_equal(convex_identity_new(&options, &identity, NULL), CONVEX_OK);

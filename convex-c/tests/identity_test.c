@@ -49,6 +49,7 @@ static int free_keys(void **state)
 static convex_identity_options options_with(const char *pem)
 {
     return (convex_identity_options){
+        .size = sizeof(convex_identity_options),
         .key_pem = pem,
         .kid = "service-1",
         .issuer = "https://services.signals.invalid",

@@ -48,8 +48,9 @@ typedef enum convex_http_version {
                              not tell apart those that the server refused unread */
 } convex_http_version;
 
-/* How a client is made. */
+/* How a client is made; begin with CONVEX_HTTP_OPTIONS_INIT. Zero is the default of the others. */
 typedef struct convex_http_options {
+    size_t size;             /* set by CONVEX_HTTP_OPTIONS_INIT */
     const char *url;         /* copied; "https://happy-animal-1.convex.cloud", a path prefix and a
                                 trailing slash are fine; not the .convex.site address */
     const convex_auth *auth; /* copied; NULL: anonymous */
@@ -68,16 +69,18 @@ typedef struct convex_http_options {
     convex_http_version version;
 } convex_http_options;
 
-/* Zero is the default of every option. */
 #ifdef __cplusplus
-#define CONVEX_HTTP_OPTIONS_INIT                                                                   \
-    {                                                                                              \
-    }
+static inline convex_http_options convex_http_options_init(void)
+{
+    convex_http_options options = {};
+    options.size = sizeof options;
+    return options;
+}
+#define CONVEX_HTTP_OPTIONS_INIT convex_http_options_init()
 #else
-#define CONVEX_HTTP_OPTIONS_INIT                                                                   \
-    {                                                                                              \
-        0                                                                                          \
-    }
+/* clang-format off */
+#define CONVEX_HTTP_OPTIONS_INIT {.size = sizeof(convex_http_options)}
+/* clang-format on */
 #endif
 
 /* Makes a client; nothing is sent yet.

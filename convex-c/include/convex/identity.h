@@ -84,8 +84,11 @@ typedef struct convex_claim {
     const char *value;
 } convex_claim;
 
-/* Whom tokens speak for, and the key that signs them. */
+/* Whom tokens speak for, and the key that signs them; begin with CONVEX_IDENTITY_OPTIONS_INIT. Zero
+ * is the default of the others. */
 typedef struct convex_identity_options {
+    size_t size; /* set by CONVEX_IDENTITY_OPTIONS_INIT */
+
     /* One of both: a private key in PEM, without a passphrase. EC P-256 signs ES256,
      * RSA of 2048 bits and more RS256. A file must be closed to others and not writable by
      * its group (mode 0640 at most), and is read again when it has changed. */
@@ -107,16 +110,18 @@ typedef struct convex_identity_options {
     convex_mem mem;      /* give the clients that use this identity the same one */
 } convex_identity_options;
 
-/* Zero is the default of every option. */
 #ifdef __cplusplus
-#define CONVEX_IDENTITY_OPTIONS_INIT                                                               \
-    {                                                                                              \
-    }
+static inline convex_identity_options convex_identity_options_init(void)
+{
+    convex_identity_options options = {};
+    options.size = sizeof options;
+    return options;
+}
+#define CONVEX_IDENTITY_OPTIONS_INIT convex_identity_options_init()
 #else
-#define CONVEX_IDENTITY_OPTIONS_INIT                                                               \
-    {                                                                                              \
-        0                                                                                          \
-    }
+/* clang-format off */
+#define CONVEX_IDENTITY_OPTIONS_INIT {.size = sizeof(convex_identity_options)}
+/* clang-format on */
 #endif
 
 /* Reads and checks the key.
