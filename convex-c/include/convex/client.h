@@ -94,7 +94,7 @@ typedef void convex_state_fn(const convex_state *state, void *user);
 
 /* How a client is made; begin with CONVEX_OPTIONS_INIT. */
 typedef struct convex_options {
-    size_t size;               /* set by CONVEX_OPTIONS_INIT */
+    size_t size;               /* set by CONVEX_OPTIONS_INIT: which options the program knows */
     const char *url;           /* copied; the deployment: "https://happy-animal-1.convex.cloud" */
     const convex_auth *auth;   /* copied; NULL: anonymous. Nothing is sent before the first token
                                   was fetched */
@@ -275,7 +275,8 @@ CONVEX_API convex_status convex_client_mutation(convex_client *client, const cha
                                                 const convex_call_options *options,
                                                 convex_done_fn *on_done, void *user,
                                                 uint32_t *ret_id, convex_error *reterr);
-/* Runs the action `path`, at most once: it is not sent again after its connection was lost. */
+/* Runs the action `path`, at most once: it is not sent again after its connection was lost, and
+ * ends in CONVEX_EUNKNOWN then. Actions run side by side. The rest as convex_client_mutation(). */
 CONVEX_API convex_status convex_client_action(convex_client *client, const char *path,
                                               const convex_value *args,
                                               const convex_call_options *options,
