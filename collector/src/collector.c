@@ -145,7 +145,7 @@ static void on_event(const discord_event *event, void *user)
                           event_list_add, &self->handover.events);
     places_learn(self->places, event->name, event->data);
     places_learn_guilds(self->places, event->name, event->data);
-    sources_news(self->sources, event->name);
+    sources_news(self->sources, event->name, event->data);
     if (r == 0)
         return;
     daemon_log(DAEMON_ERROR, "cannot read an event", "event=%s seq=%llu why=%s", event->name,
@@ -332,7 +332,7 @@ static int keep_batch(collector *self, const handover *h)
     self->place_at_ms = now;
     if (h->new_session) {
         repair_gap(self->repair);
-        sources_news(self->sources, "READY"); /* who we are is known from here on */
+        sources_news(self->sources, "READY", NULL); /* who we are is known from here on */
     }
     for (size_t i = 0; i < h->events.count; i++)
         if (!h->events.items[i].json)

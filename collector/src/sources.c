@@ -1,8 +1,9 @@
 /* sources.c - says of each captured channel whether the bot may read it.
- * Owns the list of channels and the one request under way. Loop thread only; answers come from the
- * REST thread and news from the gateway's, both through `lock`.
+ * Owns the list of channels with what is known of each, and the one request under way. Loop thread
+ * only; answers come from the REST thread and news from the gateway's, both through `lock`.
  * Invariants: one request or call is under way at most; what a guild answered serves only the
- * channels that are looked at in the same sweep. */
+ * channels that are looked at in the same sweep; a channel is asked for only where what it permits
+ * is not known from an answer or an event. */
 #include "sources.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ enum {
     EVERY_MS = 15 * 60 * 1000,
     AGAIN_MIN_MS = 5000,
     AGAIN_MAX_MS = 5 * 60 * 1000,
+    NEWS_MAX = 256, /* more at once: all is asked for again */
     MISSING_ACCESS = 50001
 };
 
@@ -29,9 +31,20 @@ static const uint64_t VIEW_CHANNEL = UINT64_C(1) << 10, READ_HISTORY = UINT64_C(
 typedef struct source {
     char guild_id[24], channel_id[24];
     int64_t due_at_ms; /* monotonic */
+    bool soon;         /* for an event: what is known of it holds */
     int64_t again_ms;  /* after this, as long as it cannot be read */
     char told[32];     /* the code of what was told last; "": nothing */
+    cJSON *facts;      /* see facts_of(); owned; NULL: to be asked for */
 } source;
+
+typedef enum news_kind { NEWS_ALL, NEWS_GUILD, NEWS_ROLES, NEWS_CHANNEL } news_kind;
+
+/* What an event may have changed. */
+typedef struct news {
+    news_kind kind;
+    char id[24];  /* of the guild, or the channel */
+    cJSON *facts; /* of the channel; owned */
+} news;
 
 /* In words for the operator; code "ok": it can be read. */
 typedef struct verdict {
@@ -48,6 +61,7 @@ struct sources {
     source *list;
     size_t count, at;
     bool backend_ready, stopped, telling;
+    bool outdated; /* what is asked of a guild is older than news */
     step asking;
     char guild_id[24];                    /* of member and roles; "": none */
     const discord_result *member, *roles; /* owned */
@@ -56,7 +70,8 @@ struct sources {
 
     pthread_mutex_t lock;
     const discord_result *answer; /* owned, under lock */
-    bool news;                    /* under lock */
+    news list_of_news[NEWS_MAX];  /* under lock */
+    size_t n_news;
 };
 
 static void go_on(sources *self);
@@ -67,6 +82,29 @@ static void forget_guild(sources *self)
     discord_result_unref(self->roles);
     self->member = self->roles = NULL;
     self->guild_id[0] = '\0';
+}
+
+/* What decides on a channel's permissions, of a channel as Discord writes it; NULL: no memory. */
+static cJSON *facts_of(const cJSON *channel)
+{
+    static const char *const names[] = {"guild_id", "type", "parent_id", "permission_overwrites"};
+    cJSON *facts = cJSON_CreateObject();
+    for (size_t i = 0; facts && i < sizeof names / sizeof *names; i++) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(channel, names[i]);
+        cJSON *copy = value ? cJSON_Duplicate(value, 1) : NULL;
+        if ((value && !copy) || (copy && !cJSON_AddItemToObject(facts, names[i], copy))) {
+            cJSON_Delete(copy);
+            cJSON_Delete(facts);
+            facts = NULL;
+        }
+    }
+    return facts;
+}
+
+static void forget_facts(source *s)
+{
+    cJSON_Delete(s->facts);
+    s->facts = NULL;
 }
 
 /* ---- what is found ---- */
@@ -153,6 +191,7 @@ static void later(source *s, bool readable)
                   : s->again_ms * 2 < AGAIN_MAX_MS ? s->again_ms * 2
                                                    : AGAIN_MAX_MS;
     s->due_at_ms = daemon_monotonic_ms() + (readable ? EVERY_MS : s->again_ms);
+    s->soon = false;
 }
 
 static void on_told(const api_checks_source_result *value, const convex_failure *failure,
@@ -214,6 +253,12 @@ static void on_answer(const discord_result *result, void *user)
     daemon_waker_wake(self->waker);
 }
 
+static void judge(sources *self, source *s)
+{
+    verdict v = of_permissions(self, s, s->facts);
+    found(self, s, &v);
+}
+
 static void ask(sources *self, source *s)
 {
     discord_rest *rest = self->options.rest;
@@ -221,6 +266,10 @@ static void ask(sources *self, source *s)
     if (strcmp(self->guild_id, s->guild_id) != 0)
         forget_guild(self);
     self->asking = !self->member ? STEP_MEMBER : !self->roles ? STEP_ROLES : STEP_CHANNEL;
+    if (self->asking == STEP_CHANNEL && s->facts) {
+        self->asking = STEP_NONE;
+        return judge(self, s);
+    }
     if (self->asking == STEP_MEMBER)
         status = discord_rest_get_member(rest, s->guild_id, self->options.own_id, on_answer, self);
     else if (self->asking == STEP_ROLES)
@@ -244,8 +293,10 @@ static void go_on(sources *self)
         source *s = &self->list[i];
         if (s->due_at_ms <= now) {
             self->at = i;
+            if (!s->soon)
+                forget_facts(s);
             ask(self, s);
-            if (self->asking != STEP_NONE)
+            if (self->asking != STEP_NONE || self->telling)
                 return;
         }
         next = s->due_at_ms < next ? s->due_at_ms : next;
@@ -259,11 +310,22 @@ static void take(sources *self, step what, const discord_result *result)
 {
     source *s = &self->list[self->at];
     verdict v;
+    bool outdated = self->outdated;
+    self->outdated = false;
+    if (outdated && what != STEP_CHANNEL)
+        return; /* it is asked for again */
     if (is_transient(result->error.status)) {
         later(s, false);
+    } else if (what == STEP_CHANNEL && result->error.status == DISCORD_OK) {
+        if (!s->facts) /* an event may have told meanwhile, and is the newer */
+            s->facts = facts_of(result->json);
+        s->soon = true;
+        if (!s->facts)
+            later(s, false);
+        else if (self->member && self->roles)
+            judge(self, s);
     } else if (what == STEP_CHANNEL) {
-        v = result->error.status == DISCORD_OK ? of_permissions(self, s, result->json)
-                                               : of_error(s, &result->error);
+        v = of_error(s, &result->error);
         found(self, s, &v);
     } else if (result->error.status != DISCORD_OK) {
         v = of_guild(s);
@@ -274,26 +336,51 @@ static void take(sources *self, step what, const discord_result *result)
     }
 }
 
-static void look_at_all(sources *self, int64_t in_ms)
+/* Soon, together with what else changes; never later than it was due. */
+static void look_soon(source *s)
 {
-    int64_t due = daemon_monotonic_ms() + in_ms;
-    for (size_t i = 0; i < self->count; i++) {
-        self->list[i].due_at_ms = due;
-        self->list[i].again_ms = 0;
+    int64_t due = daemon_monotonic_ms() + SETTLE_MS;
+    s->due_at_ms = s->due_at_ms < due ? s->due_at_ms : due;
+    s->again_ms = 0;
+    s->soon = true;
+}
+
+static void take_news(sources *self, news *one)
+{
+    if (one->kind != NEWS_CHANNEL) {
+        forget_guild(self);
+        self->outdated = self->asking == STEP_MEMBER || self->asking == STEP_ROLES;
     }
+    for (size_t i = 0; i < self->count; i++) {
+        source *s = &self->list[i];
+        bool is_it = one->kind == NEWS_ALL ||
+                     strcmp(one->kind == NEWS_CHANNEL ? s->channel_id : s->guild_id, one->id) == 0;
+        if (!is_it || (one->kind == NEWS_CHANNEL && cJSON_Compare(s->facts, one->facts, 1)))
+            continue;
+        if (one->kind != NEWS_ROLES)
+            forget_facts(s);
+        if (one->kind == NEWS_CHANNEL) {
+            s->facts = one->facts;
+            one->facts = NULL;
+        }
+        look_soon(s);
+    }
+    cJSON_Delete(one->facts);
 }
 
 static void on_wake(void *user)
 {
     sources *self = user;
+    news all[NEWS_MAX];
     pthread_mutex_lock(&self->lock);
     const discord_result *answer = self->answer;
-    bool news = self->news;
+    size_t count = self->n_news;
+    memcpy(all, self->list_of_news, count * sizeof *all);
     self->answer = NULL;
-    self->news = false;
+    self->n_news = 0;
     pthread_mutex_unlock(&self->lock);
-    if (news)
-        look_at_all(self, SETTLE_MS);
+    for (size_t i = 0; i < count; i++)
+        take_news(self, &all[i]);
     if (answer) {
         step what = self->asking;
         self->asking = STEP_NONE;
@@ -309,7 +396,20 @@ static void on_due(void *user)
     go_on(user);
 }
 
+static void free_list(sources *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        forget_facts(&self->list[i]);
+    free(self->list);
+}
+
 /* ---- what others call ---- */
+
+static void take_over(source *s, source *known)
+{
+    *s = *known;
+    known->facts = NULL;
+}
 
 void sources_set_channels(sources *self, const api_captured_channel_list *channels)
 {
@@ -320,11 +420,11 @@ void sources_set_channels(sources *self, const api_captured_channel_list *channe
         const api_captured_channel *wanted = &channels->items[i];
         source *known = by_id(self, wanted->channel_id.data), *s = &list[i];
         if (known && strcmp(known->guild_id, wanted->guild_id.data) == 0)
-            *s = *known;
+            take_over(s, known);
         snprintf(s->guild_id, sizeof s->guild_id, "%s", wanted->guild_id.data);
         snprintf(s->channel_id, sizeof s->channel_id, "%s", wanted->channel_id.data);
     }
-    free(self->list);
+    free_list(self);
     self->list = list;
     self->count = channels->count;
     self->at = self->count; /* the answer under way is nobody's */
@@ -337,26 +437,54 @@ void sources_backend_ready(sources *self)
     go_on(self);
 }
 
-void sources_news(sources *self, const char *event_name)
+/* Takes `facts`. Where there are too many, all is asked for again. */
+static void put_news(sources *self, news_kind kind, const char *id, cJSON *facts)
 {
-    static const char *const names[] = {"READY",
-                                        "RESUMED",
-                                        "GUILD_CREATE",
-                                        "GUILD_DELETE",
-                                        "GUILD_ROLE_CREATE",
-                                        "GUILD_ROLE_UPDATE",
-                                        "GUILD_ROLE_DELETE",
-                                        "GUILD_MEMBER_UPDATE",
-                                        "CHANNEL_UPDATE"};
-    bool is_news = false;
-    for (size_t i = 0; self && i < sizeof names / sizeof *names; i++)
-        is_news = is_news || strcmp(names[i], event_name) == 0;
-    if (!is_news)
-        return;
     pthread_mutex_lock(&self->lock);
-    self->news = true;
+    bool fits = self->n_news < NEWS_MAX;
+    news *to = &self->list_of_news[fits ? self->n_news++ : NEWS_MAX - 1];
+    if (!fits) {
+        cJSON_Delete(to->facts);
+        cJSON_Delete(facts);
+        facts = NULL;
+    }
+    *to = (news){.kind = fits ? kind : NEWS_ALL, .facts = facts};
+    snprintf(to->id, sizeof to->id, "%s", id);
     pthread_mutex_unlock(&self->lock);
     daemon_waker_wake(self->waker);
+}
+
+static const char *text_in(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+    return text ? text : "";
+}
+
+/* Not every event of a channel says its guild: then it is asked for. */
+static void channel_news(sources *self, const cJSON *channel)
+{
+    bool whole = *text_in(channel, "guild_id") != '\0';
+    put_news(self, NEWS_CHANNEL, text_in(channel, "id"), whole ? facts_of(channel) : NULL);
+}
+
+void sources_news(sources *self, const char *event_name, const cJSON *data)
+{
+    static const struct {
+        const char *name;
+        news_kind kind;
+        const char *id;
+    } kinds[] = {{"READY", NEWS_ALL, ""},
+                 {"GUILD_CREATE", NEWS_GUILD, "id"},
+                 {"GUILD_DELETE", NEWS_GUILD, "id"},
+                 {"GUILD_ROLE_CREATE", NEWS_ROLES, "guild_id"},
+                 {"GUILD_ROLE_UPDATE", NEWS_ROLES, "guild_id"},
+                 {"GUILD_ROLE_DELETE", NEWS_ROLES, "guild_id"},
+                 {"GUILD_MEMBER_UPDATE", NEWS_ROLES, "guild_id"}};
+    if (self && strcmp(event_name, "CHANNEL_UPDATE") == 0)
+        return channel_news(self, data);
+    for (size_t i = 0; self && i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, event_name) == 0)
+            put_news(self, kinds[i].kind, text_in(data, kinds[i].id), NULL);
 }
 
 /* ---- lifetime ---- */
@@ -389,7 +517,9 @@ void sources_free(sources *self)
     if (!self)
         return;
     forget_guild(self);
-    free(self->list);
+    free_list(self);
+    for (size_t i = 0; i < self->n_news; i++)
+        cJSON_Delete(self->list_of_news[i].facts);
     discord_result_unref(self->answer);
     daemon_timer_free(self->timer);
     daemon_waker_free(self->waker);

@@ -258,14 +258,131 @@ static void nothing_is_asked_before_it_is_known_who_we_are_and_news_look_again(v
     sources_backend_ready(b->sources);
     assert_true(is_quiet());
     strcpy(b->own_id, "77");
-    sources_news(b->sources, "MESSAGE_CREATE");
+    sources_news(b->sources, "MESSAGE_CREATE", NULL);
     assert_true(is_quiet());
-    sources_news(b->sources, "READY");
+    sources_news(b->sources, "READY", NULL);
     while (!script.line[0]) /* it settles first */
         assert_int_equal(daemon_loop_turn(b->loop, 1000), 0);
     answer_guild(b);
     answer(b, "channel 45", DISCORD_OK, CHANNEL("0"));
     backend_takes("45 ok: The bot may see the channel and read its history.");
+}
+
+static void news(bench *b, const char *event, const char *json)
+{
+    cJSON *data = cJSON_Parse(json);
+    sources_news(b->sources, event, data);
+    cJSON_Delete(data);
+}
+
+/* Until it asks for something, or tells. */
+static void wait_for_it(bench *b)
+{
+    while (is_quiet())
+        assert_int_equal(daemon_loop_turn(b->loop, 1000), 0);
+}
+
+#define EVENT(deny)                                                                                \
+    "{\"id\":\"45\",\"name\":\"new\",\"guild_id\":\"6\",\"permission_overwrites\":[{\"id\":\"9\"," \
+    "\"type\":0,\"allow\":\"0\",\"deny\":\"" deny "\"}]}"
+
+/* Two channels that may be read. */
+static void know_two(bench *b)
+{
+    sources_backend_ready(b->sources);
+    set_channels(b, TWO);
+    answer_guild(b);
+    answer(b, "channel 45", DISCORD_OK, CHANNEL("0"));
+    backend_takes("45 ok: The bot may see the channel and read its history.");
+    answer(b, "channel 46", DISCORD_OK, CHANNEL("0"));
+    backend_takes("46 ok: The bot may see the channel and read its history.");
+}
+
+static void
+a_channels_event_asks_for_no_channel_and_one_that_permits_the_same_for_nothing(void **state)
+{
+    bench *b = *state;
+    know_two(b);
+    news(b, "CHANNEL_UPDATE", EVENT("0")); /* its name */
+    news(b, "CHANNEL_UPDATE", "{\"id\":\"47\",\"guild_id\":\"6\"}");
+    news(b, "RESUMED", "{}");
+    news(b, "CHANNEL_UPDATE", EVENT("65536"));
+    wait_for_it(b);
+    answer_guild(b); /* the first that was asked for */
+    backend_takes("45 missing_history: The bot lacks \"Read Message History\": what is written "
+                  "while it is away is missed.");
+    assert_true(is_quiet());
+}
+
+static void a_role_is_looked_at_once_for_all_channels_of_its_guild(void **state)
+{
+    bench *b = *state;
+    know_two(b);
+    news(b, "GUILD_ROLE_UPDATE", "{\"guild_id\":\"5\",\"role\":{\"id\":\"9\"}}");
+    for (int i = 0; i < 3; i++)
+        news(b, "GUILD_ROLE_UPDATE", "{\"guild_id\":\"6\",\"role\":{\"id\":\"9\"}}");
+    news(b, "GUILD_MEMBER_UPDATE", "{\"guild_id\":\"6\",\"user\":{\"id\":\"77\"}}");
+    wait_for_it(b);
+    answer(b, "member 6/77", DISCORD_OK, MEMBER);
+    answer(b, "roles 6", DISCORD_OK,
+           "[{\"id\":\"6\",\"permissions\":\"0\"},{\"id\":\"9\",\"permissions\":\"1024\"}]");
+    backend_takes("45 missing_history: The bot lacks \"Read Message History\": what is written "
+                  "while it is away is missed.");
+    backend_takes("46 missing_history: The bot lacks \"Read Message History\": what is written "
+                  "while it is away is missed.");
+    assert_true(is_quiet());
+}
+
+static void news_during_a_look_have_the_guild_asked_for_again(void **state)
+{
+    bench *b = *state;
+    sources_backend_ready(b->sources);
+    set_channels(b, ONE);
+    news(b, "GUILD_ROLE_UPDATE", "{\"guild_id\":\"6\"}");
+    answer(b, "member 6/77", DISCORD_OK, MEMBER); /* as it was before, perhaps */
+    answer_guild(b);
+    news(b, "GUILD_ROLE_UPDATE", "{\"guild_id\":\"6\"}");
+    answer(b, "channel 45", DISCORD_OK, CHANNEL("0"));
+    answer_guild(b);
+    backend_takes("45 ok: The bot may see the channel and read its history.");
+    assert_true(is_quiet());
+}
+
+static void an_event_that_comes_while_its_channel_is_asked_for_is_believed(void **state)
+{
+    bench *b = *state;
+    sources_backend_ready(b->sources);
+    set_channels(b, ONE);
+    answer_guild(b);
+    news(b, "CHANNEL_UPDATE", EVENT("65536"));
+    answer(b, "channel 45", DISCORD_OK, CHANNEL("0"));
+    backend_takes("45 missing_history: The bot lacks \"Read Message History\": what is written "
+                  "while it is away is missed.");
+    assert_true(is_quiet());
+}
+
+static void an_event_without_its_guild_has_the_channel_asked_for(void **state)
+{
+    bench *b = *state;
+    know_two(b);
+    news(b, "CHANNEL_UPDATE", "{\"id\":\"46\"}");
+    wait_for_it(b);
+    answer_guild(b);
+    answer(b, "channel 46", DISCORD_OK, CHANNEL("0"));
+    assert_true(is_quiet());
+}
+
+static void more_news_than_are_kept_have_everything_asked_for(void **state)
+{
+    bench *b = *state;
+    know_two(b);
+    for (int i = 0; i < 300; i++)
+        news(b, "CHANNEL_UPDATE", EVENT("0"));
+    wait_for_it(b);
+    answer_guild(b);
+    answer(b, "channel 45", DISCORD_OK, CHANNEL("0"));
+    answer(b, "channel 46", DISCORD_OK, CHANNEL("0"));
+    assert_true(is_quiet());
 }
 
 int main(void)
@@ -277,6 +394,12 @@ int main(void)
         BENCH(where_the_bot_is_no_member_nothing_else_is_asked),
         BENCH(an_outage_of_discord_tells_nothing),
         BENCH(nothing_is_asked_before_it_is_known_who_we_are_and_news_look_again),
+        BENCH(a_channels_event_asks_for_no_channel_and_one_that_permits_the_same_for_nothing),
+        BENCH(a_role_is_looked_at_once_for_all_channels_of_its_guild),
+        BENCH(news_during_a_look_have_the_guild_asked_for_again),
+        BENCH(an_event_that_comes_while_its_channel_is_asked_for_is_believed),
+        BENCH(an_event_without_its_guild_has_the_channel_asked_for),
+        BENCH(more_news_than_are_kept_have_everything_asked_for),
     };
     daemon_log_set_level(DAEMON_ERROR + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
