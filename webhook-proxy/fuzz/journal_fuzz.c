@@ -1,6 +1,6 @@
-/* journal_fuzz.c - a segment that was written whole, and then damaged anywhere: what is read is a
- * beginning of what was written, but for what its marks say is done with, and what is committed
- * afterwards is read too. */
+/* journal_fuzz.c - a segment that was written whole, and then damaged anywhere: what is read is
+ * what was written, but for what its marks say is done with; what was not touched is read, unless
+ * the file's head is damaged; and what is committed afterwards is read too. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -61,6 +61,7 @@ static void commit_entry(journal *self, int i, uint8_t size)
 typedef struct expected {
     const uint8_t *sizes;
     int next;
+    bool whole[ENTRIES + 1]; /* not touched, not done with: must be read */
 } expected;
 
 static bool check(const journal_entry *entry, journal_place next, void *user)
@@ -71,6 +72,9 @@ static bool check(const journal_entry *entry, journal_place next, void *user)
     (void)next;
     if (entry->now_ms < e->next || entry->id != entry->now_ms + 1)
         abort();
+    for (int i = e->next; i < entry->now_ms; i++)
+        if (e->whole[i])
+            abort();
     e->next = (int)entry->now_ms; /* a mark, or the end, may have taken those between */
     if (e->next < ENTRIES && entry->size != e->sizes[e->next])
         abort();
@@ -104,8 +108,24 @@ static void mark_some(journal *self, uint8_t which)
         abort();
 }
 
+/* What is changed there is not whole any more; before the entries is the file's head. */
+static void touch(expected *e, off_t at)
+{
+    off_t end = 32;
+
+    if (at < end)
+        memset(e->whole, 0, ENTRIES);
+    for (int i = 0; i < ENTRIES; i++) {
+        off_t begin = end;
+
+        end += (32 + (off_t)strlen("key-0") + e->sizes[i] + 7) / 8 * 8;
+        if (at >= begin && at < end)
+            e->whole[i] = false;
+    }
+}
+
 /* Triples: where, two bytes, and what to change there. */
-static void damage(const uint8_t *data, size_t size)
+static void damage(const uint8_t *data, size_t size, expected *e)
 {
     char path[400];
     int fd;
@@ -121,6 +141,7 @@ static void damage(const uint8_t *data, size_t size)
         byte ^= data[2];
         if (pwrite(fd, &byte, 1, at) != 1)
             abort();
+        touch(e, at);
     }
     close(fd);
 }
@@ -144,7 +165,7 @@ static void remove_directory(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    expected e = {data, 0};
+    expected e = {.sizes = data};
     journal *self;
 
     if (size < ENTRIES)
@@ -160,7 +181,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         commit_entry(self, i, data[i]);
     mark_some(self, data[0]);
     journal_close(self);
-    damage(data + ENTRIES, size - ENTRIES);
+    for (int i = 0; i <= ENTRIES; i++)
+        e.whole[i] = i == ENTRIES || !(data[0] >> i & 1);
+    damage(data + ENTRIES, size - ENTRIES, &e);
     self = open_journal();
     commit_entry(self, ENTRIES, 9);
     if (journal_read(self, (journal_place){0, 0}, 100, check, &e) < 0 || e.next != ENTRIES + 1)

@@ -137,6 +137,18 @@ static int read_journal(const proxy_config *config, walk *w, char *reason, size_
     return r < 0 ? r : w->no_memory ? -ENOMEM : (int)n;
 }
 
+static void tell_damage(const journal *self)
+{
+    size_t parts, bytes;
+
+    journal_damage(self, &parts, &bytes);
+    if (parts > 0)
+        fprintf(stderr,
+                "webhook-proxy: the journal cannot be read in %zu place%s (%zu bytes): what was "
+                "acknowledged there is lost\n",
+                parts, parts == 1 ? "" : "s", bytes);
+}
+
 /* Every entry after an id; those of the box in pages, so that the proxy's log is not held back.
  * Returns an exit status. */
 static int each_entry(const proxy_config *config, int64_t after, outbox_entry_fn *fn, void *user)
@@ -157,6 +169,8 @@ static int each_entry(const proxy_config *config, int64_t after, outbox_entry_fn
     } while (r == 0 && w.more && w.last != before);
     if (r == 0)
         step_to(&w, INT64_MAX);
+    if (w.journal)
+        tell_damage(w.journal);
     journal_close(w.journal);
     free(w.list);
     if (r < 0)

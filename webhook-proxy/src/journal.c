@@ -5,14 +5,11 @@
  * entry covers its segment's number and its offset, so what a file held under an earlier number is
  * never read; a segment is given up only when each of its entries is marked. That a crash in the
  * middle of a batch leaves some of its entries readable is harmless: they were received, and their
- * sender, who got no answer, sends them again under the same keys.
+ * sender, who got no answer, sends them again under the same keys. Where an entry is damaged, the
+ * next one that is whole is looked for: an entry that is read has the checksum of its very place.
  *
- * A file: a head of 32 bytes, then entries, each at a multiple of 8: checksum (4 bytes), mark (4),
- * size of the key (2), zero (2), size of the payload (4), id (8), time (8), key, payload. The mark
- * is the checksum, and its complement once the entry is done with: no accident looks like that. It
- * is four aligned bytes, so it is written whole or not at all. Numbers are in the machine's order:
- * the files stay on it. */
-#include "journal.h"
+ * A file: a head of 32 bytes, then entries (journal_format.h). */
+#include "journal_format.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,9 +29,6 @@ enum {
     SEGMENT_BYTES = 16 << 20,
     SEGMENTS = 16, /* as many bytes, if nothing else was said */
     HEAD_BYTES = 32,
-    ENTRY_BYTES = 32,
-    UNSUMMED_BYTES = 8, /* of an entry: checksum and mark */
-    KEY_MAX = 511,
     ZEROS_BYTES = 256 << 10,
     READ_BYTES = 256 << 10, /* at once; a larger entry is read whole */
     NAME_BYTES = 64
@@ -49,6 +43,10 @@ struct segment {
     size_t committed; /* under the lock */
     size_t live;      /* entries that are not done with; under the lock */
     int fd;
+
+    /* The reader's. */
+    bool damaged;   /* something between its entries is none */
+    size_t counted; /* what is damaged before here was counted */
 };
 
 typedef struct batch {
@@ -64,6 +62,7 @@ struct journal {
     journal_io io;
     int64_t last_id;
     atomic_bool untidy;
+    atomic_size_t damaged_parts, damaged_bytes;
 
     pthread_mutex_t lock; /* of the next three */
     segment *first, *last;
@@ -81,27 +80,6 @@ struct journal {
     char *buffer;
     size_t buffer_capacity;
 };
-
-typedef struct entry_head {
-    uint32_t checksum, mark;
-    uint16_t key_size, zero;
-    uint32_t size;
-    int64_t id, now_ms;
-} entry_head;
-_Static_assert(sizeof(entry_head) == ENTRY_BYTES, "an entry's head has no holes");
-
-static size_t padded(size_t size)
-{
-    return (size + 7) & ~(size_t)7;
-}
-
-/* Of everything behind checksum and mark. */
-static uint32_t checksum_of(const char *entry, size_t size, journal_place place)
-{
-    uLong sum = crc32(0, (const Bytef *)&place, sizeof(place));
-
-    return (uint32_t)crc32_z(sum, (const Bytef *)entry + UNSUMMED_BYTES, size - UNSUMMED_BYTES);
-}
 
 /* ---- files ---- */
 
@@ -129,6 +107,34 @@ static int write_zeros(journal *self, int fd, size_t size)
     }
     free(zeros);
     return r;
+}
+
+static int set_aside(journal *self, const char *name)
+{
+    char aside[NAME_BYTES];
+
+    snprintf(aside, sizeof(aside), "damaged-%.40s", name);
+    daemon_log(DAEMON_ERROR, "a file of the journal is damaged and was set aside", "file=%s",
+               aside);
+    return renameat(self->directory_fd, name, self->directory_fd, aside) == 0 ? 0 : -errno;
+}
+
+/* Whether entries of this number were ever written to the file. -EUCLEAN: it cannot be said. */
+static int check_head(int fd, uint64_t number)
+{
+    char head[HEAD_BYTES], zeros[HEAD_BYTES] = {0};
+    uint64_t found;
+    uint32_t sum;
+
+    if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head, zeros, sizeof(head)) == 0)
+        return 0;
+    memcpy(&found, head + 8, sizeof(found));
+    memcpy(&sum, head + 16, sizeof(sum));
+    if (memcmp(head, magic, sizeof(magic)) != 0 ||
+        sum != (uint32_t)crc32(0, (const Bytef *)head, 16))
+        return -EUCLEAN;
+    return found == number;
 }
 
 /* A file full of zeros. */
@@ -253,22 +259,13 @@ int journal_append(journal *self, const journal_entry *entry)
     size_t key_size = strlen(entry->key);
     size_t size = ENTRY_BYTES + key_size + entry->size;
     batch *to = &self->open;
-    char *at;
 
-    if (key_size > KEY_MAX || entry->size > UINT32_MAX / 2)
+    if (key_size > ENTRY_KEY_MAX || entry->size > UINT32_MAX / 2)
         return -EINVAL;
-    if (!room_in_batch(to, padded(size)))
+    if (!room_in_batch(to, entry_padded(size)))
         return -ENOMEM;
-    at = to->bytes + to->size;
-    memset(at + size, 0, padded(size) - size);
-    memcpy(
-        at,
-        &(entry_head){0, 0, (uint16_t)key_size, 0, (uint32_t)entry->size, entry->id, entry->now_ms},
-        ENTRY_BYTES);
-    memcpy(at + ENTRY_BYTES, entry->key, key_size);
-    if (entry->size)
-        memcpy(at + ENTRY_BYTES + key_size, entry->payload, entry->size);
-    to->size += padded(size);
+    entry_write(to->bytes + to->size, entry, key_size);
+    to->size += entry_padded(size);
     to->count++;
     return 0;
 }
@@ -286,24 +283,14 @@ void journal_discard(journal *self)
     self->open.size = self->open.count = 0;
 }
 
-static size_t size_in(const char *entry)
-{
-    entry_head head;
-
-    memcpy(&head, entry, ENTRY_BYTES);
-    return ENTRY_BYTES + head.key_size + head.size;
-}
-
 /* Where entries lie is known only now. */
 static void sign_batch(journal *self, uint64_t number, size_t offset)
 {
     for (size_t at = 0; at < self->sealed.size;) {
         char *entry = self->sealed.bytes + at;
-        size_t size = size_in(entry);
-        uint32_t sum = checksum_of(entry, size, (journal_place){number, offset + at});
 
-        memcpy(entry, (uint32_t[]){sum, sum}, UNSUMMED_BYTES);
-        at += padded(size);
+        entry_sign(entry, (journal_place){number, offset + at});
+        at += entry_padded(entry_size(entry));
     }
 }
 
@@ -382,28 +369,6 @@ bool journal_is_untidy(const journal *self)
 
 /* ---- reading ---- */
 
-/* The entry at the beginning of the bytes; 0: none that counts. Else its size, unpadded. */
-static size_t parse(const char *bytes, size_t size, journal_place place, journal_entry *ret,
-                    char *key, bool *ret_marked)
-{
-    entry_head head;
-    size_t whole;
-
-    if (size < ENTRY_BYTES)
-        return 0;
-    memcpy(&head, bytes, ENTRY_BYTES);
-    whole = ENTRY_BYTES + (size_t)head.key_size + head.size;
-    if (head.key_size > KEY_MAX || head.zero || whole > size ||
-        checksum_of(bytes, whole, place) != head.checksum)
-        return 0;
-    memcpy(key, bytes + ENTRY_BYTES, head.key_size);
-    key[head.key_size] = '\0';
-    *ret = (journal_entry){head.id,   key,         bytes + ENTRY_BYTES + head.key_size,
-                           head.size, head.now_ms, place};
-    *ret_marked = head.mark == ~head.checksum;
-    return whole;
-}
-
 /* Reads [offset, offset + size) of the file into the buffer; less only at its end. */
 static ssize_t fill(journal *self, int fd, size_t offset, size_t size)
 {
@@ -431,10 +396,106 @@ static ssize_t fill(journal *self, int fd, size_t offset, size_t size)
     return (ssize_t)got;
 }
 
+/* ---- damage ---- */
+
+/* 1: an entry stands at `offset`, before `limit`. */
+static int stands_at(journal *self, const segment *s, size_t offset, size_t limit)
+{
+    char key[ENTRY_KEY_MAX + 1];
+    journal_entry entry;
+    bool marked;
+    ssize_t n = limit - offset < ENTRY_BYTES ? 0 : fill(self, s->fd, offset, ENTRY_BYTES);
+
+    if (n < ENTRY_BYTES || !entry_may_begin(self->buffer, limit - offset))
+        return n < 0 ? (int)n : 0;
+    n = fill(self, s->fd, offset, entry_size(self->buffer));
+    return n < 0 ? (int)n
+                 : entry_parse(self->buffer, (size_t)n, (journal_place){s->number, offset}, &entry,
+                               key, &marked) > 0;
+}
+
+/* 1: the first entry behind `from` stands at `ret`. 0: there is none before `limit`. */
+static int find_entry(journal *self, const segment *s, size_t from, size_t limit, size_t *ret)
+{
+    char key[ENTRY_KEY_MAX + 1];
+    journal_entry entry;
+    bool marked;
+
+    for (size_t at = from + 8, i; at + ENTRY_BYTES <= limit; at += i) {
+        ssize_t n = fill(self, s->fd, at, limit - at < READ_BYTES ? limit - at : READ_BYTES);
+        int r = n < 0 ? (int)n : 0;
+
+        if (n < ENTRY_BYTES)
+            return r;
+        for (i = 0; r == 0 && i + ENTRY_BYTES <= (size_t)n; i += 8) {
+            const char *here = self->buffer + i;
+
+            if (!entry_may_begin(here, limit - at - i))
+                continue;
+            if (i + entry_size(here) > (size_t)n)
+                break; /* to be read from its beginning */
+            *ret = at + i;
+            r = entry_parse(here, (size_t)n - i, (journal_place){s->number, *ret}, &entry, key,
+                            &marked) > 0;
+        }
+        if (r == 0 && i == 0) { /* larger than what is read at once */
+            *ret = at;
+            r = stands_at(self, s, at, limit);
+            i = 8;
+        }
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+static void count_damage(journal *self, segment *s, size_t from, size_t to)
+{
+    if (to <= s->counted)
+        return;
+    s->counted = to;
+    s->damaged = true;
+    atomic_fetch_add(&self->damaged_parts, 1);
+    atomic_fetch_add(&self->damaged_bytes, to - from);
+    if (!self->read_only)
+        daemon_log(DAEMON_ERROR,
+                   "a part of the journal cannot be read, what was acknowledged in it is lost",
+                   "segment=%llu offset=%zu bytes=%zu", (unsigned long long)s->number, from,
+                   to - from);
+}
+
+/* Moves `at`, where no entry is, to the next one. 0: there is none. */
+static int skip_damage(journal *self, segment *s, size_t limit, size_t *at)
+{
+    size_t next = 0;
+    int r = find_entry(self, s, *at, limit, &next);
+
+    if (r > 0 && self->read_only) { /* the owner may just have written it, or use the file again */
+        if (check_head(s->fd, s->number) != 1)
+            return 0;
+        int stands = stands_at(self, s, *at, limit);
+        if (stands != 0)
+            return stands;
+    }
+    if (r > 0) {
+        count_damage(self, s, *at, next);
+        *at = next;
+    }
+    return r;
+}
+
+void journal_damage(const journal *self, size_t *ret_parts, size_t *ret_bytes)
+{
+    *ret_parts = atomic_load(&self->damaged_parts);
+    *ret_bytes = atomic_load(&self->damaged_bytes);
+}
+
+/* ---- walking ---- */
+
 /* The whole size of the entry that begins the buffer, as its head claims. */
 static size_t claimed(const char *bytes, size_t size)
 {
-    return size < ENTRY_BYTES ? 0 : padded(size_in(bytes));
+    return size < ENTRY_BYTES ? 0 : entry_padded(entry_size(bytes));
 }
 
 /* What walk() hands on, and how it ended. */
@@ -443,6 +504,7 @@ typedef struct walk {
     void *user;
     size_t left; /* at most so many */
     bool marked; /* those that are done with, too */
+    bool skips;  /* what is damaged */
     size_t taken;
     size_t end; /* offset behind the last one */
     int64_t last_id;
@@ -452,7 +514,7 @@ typedef struct walk {
 /* The entries of the buffer; `size` of it lie at `place`. */
 static void walk_buffer(journal *self, journal_place place, size_t size, walk *w)
 {
-    char key[KEY_MAX + 1];
+    char key[ENTRY_KEY_MAX + 1];
     size_t at = 0, whole;
     journal_entry entry;
     bool marked;
@@ -460,16 +522,16 @@ static void walk_buffer(journal *self, journal_place place, size_t size, walk *w
     while (!w->stopped && w->left > 0) {
         journal_place here = {place.segment, place.offset + at};
 
-        whole = parse(self->buffer + at, size - at, here, &entry, key, &marked);
+        whole = entry_parse(self->buffer + at, size - at, here, &entry, key, &marked);
         if (whole == 0)
             return;
-        here.offset += padded(whole);
+        here.offset += entry_padded(whole);
         marked = marked && !w->marked;
         if (w->fn && !marked && !w->fn(&entry, here, w->user)) {
             w->stopped = true;
             return;
         }
-        at += padded(whole);
+        at += entry_padded(whole);
         w->end = here.offset;
         w->last_id = entry.id;
         w->taken += !marked;
@@ -480,26 +542,25 @@ static void walk_buffer(journal *self, journal_place place, size_t size, walk *w
 }
 
 /* The entries of one file in [offset, limit). */
-static int walk_file(journal *self, int fd, uint64_t number, size_t offset, size_t limit, walk *w)
+static int walk_file(journal *self, segment *s, size_t offset, size_t limit, walk *w)
 {
     w->end = offset;
     while (!w->stopped && w->left > 0 && w->end < limit) {
         size_t begin = w->end, want = limit - begin < READ_BYTES ? limit - begin : READ_BYTES;
-        ssize_t n = fill(self, fd, begin, want);
+        ssize_t n = fill(self, s->fd, begin, want);
+        int r;
 
+        if (n >= 0 && claimed(self->buffer, (size_t)n) > (size_t)n && (size_t)n == want &&
+            claimed(self->buffer, (size_t)n) <= limit - begin)
+            n = fill(self, s->fd, begin, claimed(self->buffer, (size_t)n));
         if (n < 0)
             return (int)n;
-        if (claimed(self->buffer, (size_t)n) > (size_t)n && (size_t)n == want) {
-            want = claimed(self->buffer, (size_t)n);
-            if (want > limit - begin)
-                return 0;
-            n = fill(self, fd, begin, want);
-            if (n < 0)
-                return (int)n;
-        }
-        walk_buffer(self, (journal_place){number, begin}, (size_t)n, w);
-        if (w->end == begin)
-            return 0;
+        walk_buffer(self, (journal_place){s->number, begin}, (size_t)n, w);
+        if (w->end != begin || w->stopped)
+            continue;
+        r = w->skips ? skip_damage(self, s, limit, &w->end) : 0;
+        if (r <= 0)
+            return r;
     }
     return 0;
 }
@@ -533,17 +594,20 @@ int64_t journal_last_id(const journal *self)
 ssize_t journal_read(journal *self, journal_place at, size_t limit, journal_entry_fn *fn,
                      void *user)
 {
-    walk w = {.fn = fn, .user = user, .left = limit};
+    walk w = {.fn = fn, .user = user, .left = limit, .skips = true};
     size_t committed;
     segment *s;
 
     while (!w.stopped && w.left > 0 && (s = segment_at(self, &at, &committed)) != NULL) {
-        int r = walk_file(self, s->fd, s->number, at.offset, committed, &w);
+        int r = walk_file(self, s, at.offset, committed, &w);
 
         if (r < 0)
             return w.taken ? (ssize_t)w.taken : r;
-        if (w.end == at.offset && !w.stopped)
-            return w.taken ? (ssize_t)w.taken : -EUCLEAN; /* was committed, and is no more */
+        if (w.end == at.offset && !w.stopped) { /* was committed, and is no more */
+            if (!self->read_only || check_head(s->fd, s->number) == 1)
+                count_damage(self, s, at.offset, committed);
+            w.end = committed;
+        }
         at.offset = w.end;
     }
     return (ssize_t)w.taken;
@@ -559,7 +623,7 @@ int journal_get(journal *self, journal_place at, journal_entry_fn *fn, void *use
 
     if (s == NULL || at.segment != wanted.segment || at.offset != wanted.offset)
         return -ENOENT;
-    r = walk_file(self, s->fd, s->number, at.offset, committed, &w);
+    r = walk_file(self, s, at.offset, committed, &w);
     return r < 0 ? r : w.taken ? 0 : -ENOENT;
 }
 
@@ -595,7 +659,7 @@ int journal_mark(journal *self, journal_place at)
 
 /* ---- segments that come and go ---- */
 
-/* Its file becomes the spare, or goes. */
+/* Its file becomes the spare, or goes; a damaged one is kept for whoever wants to look. */
 static void give_up(journal *self, segment *s)
 {
     char name[NAME_BYTES];
@@ -603,14 +667,16 @@ static void give_up(journal *self, segment *s)
 
     name_of(s->number, name, sizeof(name));
     pthread_mutex_lock(&self->lock);
-    wanted = self->spare_fd < 0 && s->size == self->segment_bytes && s->fd >= 0 &&
+    wanted = self->spare_fd < 0 && !s->damaged && s->size == self->segment_bytes && s->fd >= 0 &&
              renameat(self->directory_fd, name, self->directory_fd, spare_name) == 0;
     if (wanted) {
         self->spare_fd = s->fd;
         s->fd = -1;
     }
     pthread_mutex_unlock(&self->lock);
-    if (!wanted)
+    if (s->damaged)
+        (void)set_aside(self, name);
+    else if (!wanted)
         unlinkat(self->directory_fd, name, 0);
     free_segment(s);
 }
@@ -679,35 +745,17 @@ int journal_tend(journal *self)
 
 /* ---- opening ---- */
 
-/* Whether entries of this number were ever written to the file. -EUCLEAN: it cannot be said. */
-static int check_head(int fd, uint64_t number)
-{
-    char head[HEAD_BYTES], zeros[HEAD_BYTES] = {0};
-    uint64_t found;
-    uint32_t sum;
-
-    if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-        memcmp(head, zeros, sizeof(head)) == 0)
-        return 0;
-    memcpy(&found, head + 8, sizeof(found));
-    memcpy(&sum, head + 16, sizeof(sum));
-    if (memcmp(head, magic, sizeof(magic)) != 0 ||
-        sum != (uint32_t)crc32(0, (const Bytef *)head, 16))
-        return -EUCLEAN;
-    return found == number;
-}
-
 /* Finds how far a segment of an earlier run goes. */
 static int scan(journal *self, segment *s)
 {
     struct stat status;
-    walk w = {.left = SIZE_MAX};
+    walk w = {.left = SIZE_MAX, .skips = true};
     int r = fstat(s->fd, &status) == 0 ? check_head(s->fd, s->number) : -errno;
 
     if (r <= 0)
         return r;
     s->size = (size_t)status.st_size;
-    r = walk_file(self, s->fd, s->number, HEAD_BYTES, s->size, &w);
+    r = walk_file(self, s, HEAD_BYTES, s->size, &w);
     s->committed = w.end;
     s->live = w.taken;
     /* Nothing is written behind it any more. If it cannot be cut, it is only larger. */
@@ -716,16 +764,6 @@ static int scan(journal *self, segment *s)
     if (w.last_id > self->last_id)
         self->last_id = w.last_id;
     return r;
-}
-
-static int set_aside(journal *self, const char *name)
-{
-    char aside[NAME_BYTES];
-
-    snprintf(aside, sizeof(aside), "damaged-%.40s", name);
-    daemon_log(DAEMON_ERROR, "a file of the journal is damaged and was set aside", "file=%s",
-               aside);
-    return renameat(self->directory_fd, name, self->directory_fd, aside) == 0 ? 0 : -errno;
 }
 
 static int load_segment(journal *self, const char *name, uint64_t number)

@@ -5,7 +5,8 @@
  * its beginning by one run of the program only, and was written full of zeros before: so a sync has
  * no metadata to write, which makes it faster than one that appends. An entry that is done with is
  * marked where it stands. A segment with nothing but such entries is given up; its file is used
- * again under a new number. What an earlier run left is cut to what is in it.
+ * again under a new number. What an earlier run left is cut to what is in it. A damaged entry is
+ * never read; those behind it are, and its file is set aside instead of being used again.
  *
  * Three threads may use it, one of each kind: one appends and seals, one commits what was sealed,
  * the reader does the rest. Every call returns 0 or a negative errno. */
@@ -52,6 +53,9 @@ typedef struct journal_options {
  *   reason  what failed, one line */
 int journal_open(const journal_options *options, journal **ret, char *reason, size_t reason_size);
 void journal_close(journal *self); /* NULL is fine */
+/* What stood between entries and could not be read, at the opening or since: in how many places,
+ * and how many bytes. Any thread. */
+void journal_damage(const journal *self, size_t *ret_parts, size_t *ret_bytes);
 /* The largest id of what was found when it was opened, done with or not; 0: none. */
 int64_t journal_last_id(const journal *self);
 

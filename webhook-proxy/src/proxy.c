@@ -31,7 +31,7 @@ struct proxy {
     daemon_loop *loop;
     daemon_timer *tick;
     daemon_metrics *metrics;
-    daemon_gauge *waiting, *dead;
+    daemon_gauge *waiting, *dead, *damaged;
     sources *sources;
     spool *spool;
     server *server;
@@ -218,6 +218,7 @@ static void publish(proxy *self)
     spool_get_state(self->spool, &now);
     daemon_gauge_set(self->waiting, now.counts.waiting);
     daemon_gauge_set(self->dead, now.counts.dead);
+    daemon_gauge_set(self->damaged, (int64_t)now.damaged_parts);
     if (self->connected && now.writable && !self->announced) {
         self->announced = true;
         daemon_notify_ready();
@@ -331,6 +332,9 @@ int proxy_open(proxy **ret, const proxy_config *config)
     self->waiting = daemon_gauge_new(self->metrics, "webhook_spool_waiting", NULL,
                                      "Events stored and not yet delivered.");
     self->dead = daemon_gauge_new(self->metrics, "webhook_spool_dead", NULL, "Dead letters.");
+    self->damaged = daemon_gauge_new(self->metrics, "webhook_journal_damaged_parts", NULL,
+                                     "Places of the journal that cannot be read; what was "
+                                     "acknowledged in them is lost.");
     daemon_loop_on_stop(self->loop, on_stop, self);
     daemon_loop_on_reload(self->loop, on_reload, self);
     r = daemon_timer_new(self->loop, on_tick, self, &self->tick);

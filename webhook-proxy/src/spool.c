@@ -235,12 +235,15 @@ void spool_pause(spool *self)
 
 void spool_get_state(spool *self, spool_state *ret)
 {
+    size_t bytes;
+
     pthread_mutex_lock(&self->lock);
     *ret = self->state;
     ret->counts.waiting += self->journaled.events;
     ret->counts.bytes += self->journaled.bytes;
     ret->writable = ret->writable && !self->intake_fails;
     pthread_mutex_unlock(&self->lock);
+    journal_damage(self->journal, &ret->damaged_parts, &bytes);
 }
 
 void spool_delivery_free(spool_delivery *delivery)

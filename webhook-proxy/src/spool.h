@@ -103,6 +103,7 @@ void spool_pause(spool *self);
 
 typedef struct spool_state {
     outbox_counts counts; /* of journal and box */
+    size_t damaged_parts; /* of the journal, that cannot be read: what was in them is lost */
     bool writable;        /* the last batch and the last transaction were stored */
 } spool_state;
 

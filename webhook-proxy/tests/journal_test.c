@@ -563,6 +563,126 @@ TEST(a_file_with_a_damaged_head_is_set_aside)
     journal_close(self);
 }
 
+static void flip(const char *path, size_t offset, int bit)
+{
+    int fd = open(path, O_RDWR);
+    unsigned char byte;
+
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= (unsigned char)(1 << bit);
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    close(fd);
+}
+
+static void expect_damage(const journal *self, size_t parts, size_t bytes)
+{
+    size_t found_parts, found_bytes;
+
+    journal_damage(self, &found_parts, &found_bytes);
+    assert_int_equal(found_parts, parts);
+    assert_int_equal(found_bytes, bytes);
+}
+
+/* All that is read, by a process that only looks, is all but that one. */
+static void expect_all_but(int missing, size_t bytes)
+{
+    const journal_options options = {.directory = directory, .read_only = true};
+    char reason[300] = "";
+    journal *self = NULL;
+    seen s;
+
+    assert_int_equal(journal_open(&options, &self, reason, sizeof(reason)), 0);
+    s = read_all(self);
+    assert_int_equal(s.count, 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(s.numbers[i], i < missing ? i : i + 1);
+    expect_damage(self, 1, bytes);
+    journal_close(self);
+}
+
+TEST(a_bit_that_flips_anywhere_in_an_entry_costs_that_entry_and_no_other)
+{
+    journal *self = opened();
+    char path[400];
+    seen s;
+
+    for (int i = 0; i < 5; i++)
+        commit_one(self, i, 40 + (size_t)i * 8); /* nothing is padded but keys */
+    s = read_all(self);
+    journal_close(self);
+    one_file(path, sizeof(path));
+    for (int i = 0; i < 4; i++) {
+        size_t begin = s.places[i].offset, bytes = s.places[i + 1].offset - begin;
+
+        for (size_t at = 0; at < bytes - 8; at++) {
+            if (at >= 4 && at < 8)
+                continue; /* the mark: at worst the entry is not done with */
+            flip(path, begin + at, (int)at % 8);
+            expect_all_but(i, bytes);
+            flip(path, begin + at, (int)at % 8);
+        }
+    }
+}
+
+TEST(an_entry_larger_than_what_is_read_at_once_is_found_behind_a_damaged_one)
+{
+    journal *self = open_with(100, NULL);
+    char path[400];
+    seen s;
+
+    assert_int_equal(append(self, 0, 40), 0);
+    assert_int_equal(append(self, 1, 300000), 0);
+    assert_int_equal(commit(self), 0);
+    s = read_all(self);
+    one_file(path, sizeof(path));
+    flip(path, s.places[0].offset + 40, 0);
+    s = read_all(self);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.numbers[0], 1);
+    journal_close(self);
+}
+
+TEST(a_damaged_file_is_read_on_counted_once_and_set_aside_when_it_is_done_with)
+{
+    journal *self = opened();
+    char path[400];
+    size_t bytes;
+    seen s;
+
+    for (int i = 0; i < 4; i++)
+        commit_one(self, i, 100);
+    s = read_all(self);
+    bytes = s.places[1].offset - s.places[0].offset;
+    one_file(path, sizeof(path));
+    flip(path, s.places[1].offset + 40, 0); /* under the eyes of whoever has it open */
+    flip(path, s.places[3].offset + 40, 0); /* nothing is behind this one */
+    s = read_all(self);
+    assert_int_equal(s.count, 2);
+    assert_int_equal(s.numbers[1], 2);
+    expect_damage(self, 2, 2 * bytes);
+    (void)read_all(self);
+    expect_damage(self, 2, 2 * bytes);
+    journal_close(self);
+
+    self = opened();
+    s = read_all(self);
+    assert_int_equal(s.count, 2);
+    expect_damage(self, 1, bytes); /* the last one is a torn end to this run */
+    commit_one(self, 4, 10);
+    mark_all(self, &s);
+    assert_int_equal(journal_tend(self), 0);
+    s = read_all(self);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.numbers[0], 4);
+    journal_close(self);
+    assert_int_not_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof(path), "%s/damaged-journal-%020d", directory, 1);
+    assert_int_equal(access(path, F_OK), 0);
+    self = opened();
+    expect_damage(self, 0, 0);
+    journal_close(self);
+}
+
 TEST(a_directory_that_is_not_there_is_named)
 {
     const journal_options options = {.directory = "/nonexistent/place"};
@@ -639,6 +759,9 @@ int main(void)
         CASE(a_mark_that_cannot_be_written_counts_for_this_run_only),
         CASE(a_segment_in_which_nothing_was_committed_leaves_nothing_behind),
         CASE(a_file_with_a_damaged_head_is_set_aside),
+        CASE(a_bit_that_flips_anywhere_in_an_entry_costs_that_entry_and_no_other),
+        CASE(an_entry_larger_than_what_is_read_at_once_is_found_behind_a_damaged_one),
+        CASE(a_damaged_file_is_read_on_counted_once_and_set_aside_when_it_is_done_with),
         CASE(a_directory_that_is_not_there_is_named),
         CASE(one_thread_writes_while_another_reads_marks_and_tends),
     };

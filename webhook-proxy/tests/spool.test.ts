@@ -209,6 +209,48 @@ test("while only the database cannot be written, events are taken and delivered;
   await peer.close();
 });
 
+test("a damaged event is told and not delivered, those behind it are", async () => {
+  const { directory, remove } = makeDirectory();
+  const first = await Proxy.start({ directory });
+  const bodies = [order(), order({ note: "damaged" }), order()];
+  for (const body of bodies)
+    assert.equal((await post(first.port, body)).status, 200);
+  await first.stop();
+  const state = path.join(directory, "state");
+  const name = readdirSync(state).find((file) => /^journal-\d+$/.test(file));
+  const file = path.join(state, name!);
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf("damaged");
+  bytes[at] = bytes[at]! ^ 4;
+  writeFileSync(file, bytes);
+  const env = environment(directory);
+  const said = spawnSync(binary, ["events"], { env, encoding: "utf8" });
+  assert.equal(said.stdout.trim().split("\n").length, 2);
+  assert.match(said.stderr, /cannot be read in 1 place \(\d+ bytes\)/);
+
+  const peer = await Peer.listen();
+  const proxy = await Proxy.start({
+    directory,
+    env: { CONVEX_URL: peer.url, STATUS_LISTEN: "127.0.0.1:0" },
+  });
+  await proxy.seen(/level=error .*a part of the journal cannot be read/);
+  await peer.until(() => peer.ingested().length === 2);
+  assert.deepEqual(
+    peer.ingested().map((event) => event.body),
+    [bodies[0], bodies[2]],
+  );
+  const [, status] = await proxy.seen(/status=(\S+)/);
+  const told = async (): Promise<boolean> =>
+    /^webhook_journal_damaged_parts 1$/m.test(
+      await (await fetch(`http://${status}/metrics`)).text(),
+    );
+  while (!(await told()))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  await proxy.stop();
+  await peer.close();
+  remove();
+});
+
 test("a second proxy on the same state says who has it and exits 1", async () => {
   const proxy = await Proxy.start();
   const second = spawnSync(binary, [], { env: proxy.env, encoding: "utf8" });
