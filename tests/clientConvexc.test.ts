@@ -276,7 +276,7 @@ test("a lost answer is exit status 6, an answer of another server 5", async () =
   const [lost, nonsense] = await Promise.all(
     urls.map((url) => convexc(["action", "calls:echoLater", "--url", url])),
   );
-  const wait = ["--timeout", "1", "--url", urls[1]!];
+  const wait = ["--timeout", "3", "--url", urls[1]!];
   const never = await convexc(["mutation", "calls:increment", ...wait]);
   const refused = await convexc(["subscribe", "calls:echo", ...wait.slice(2)]);
   dropping.close();
