@@ -55,7 +55,7 @@ void canned_start(const canned *script, unsigned n)
     o.api_url = url;
     o.token = "secret-token";
     if (w.impatient)
-        o.attempt_timeout_ms = 400;
+        o.attempt_timeout_ms = 1000;
     o.on_refused = on_refused;
     assert_int_equal(discord_rest_new(&o, &w.rest, NULL), DISCORD_OK);
 }

@@ -29,7 +29,7 @@ typedef struct canned_world {
     peer *peer;
     discord_rest *rest;
     unsigned refused;
-    bool impatient;     /* an attempt has less than half a second */
+    bool impatient;     /* an attempt has a second */
     bool cut_when_idle; /* close after each answer without saying so */
 } canned_world;
 

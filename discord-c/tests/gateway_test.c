@@ -558,7 +558,6 @@ static void unanswered_heartbeats_end_in_a_resume(void **state)
 {
     start(serve_beats);
     AWAIT(strstr(w.reason, "the session goes on"));
-    assert_non_null(strstr(w.cut, "no heartbeat was acknowledged"));
 }
 
 static void serve_gateway_bot(peer_conn *conn)
