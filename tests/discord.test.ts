@@ -373,7 +373,10 @@ test("a channel that is switched off is not captured, and on again goes on from 
     [false, "off"],
     [true, "on again"],
   ] as const) {
-    const told = says(collector, /channels to capture/);
+    const told = says(
+      collector,
+      enabled ? /to capture" count=2/ : /to capture" count=1/,
+    );
     await setUp(OTHER_SOURCE, OTHER_MIRROR, enabled);
     await told();
     await other(content);

@@ -40,7 +40,7 @@ export async function freePort(): Promise<number> {
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  patienceMs = 120_000,
+  patienceMs = 300_000,
 ): Promise<void> {
   const end = Date.now() + patienceMs;
   while (!(await holds())) {
@@ -66,10 +66,11 @@ export class Backend {
   }: { control?: boolean; clock?: number } = {}): Promise<Backend> {
     const self = new Backend();
     if (clock !== undefined) self.more = ["--clock", String(clock)];
-    self.port = await freePort();
-    self.sitePort = await freePort();
-    if (control) self.controlPort = await freePort();
-    await self.open();
+    do {
+      self.port = await freePort();
+      self.sitePort = await freePort();
+      if (control) self.controlPort = await freePort();
+    } while (!(await self.answers()));
     const { stdout } = await run(process.execPath, [
       self.main,
       "admin-key",
@@ -88,7 +89,14 @@ export class Backend {
     return join(ROOT, "dev/convex-backend/dist/main.js");
   }
 
+  /** Again with the ports that it had. */
   async open(): Promise<void> {
+    await until("its ports to be free", () => this.answers());
+  }
+
+  /** Starts it; false when somebody else has one of its ports. */
+  private async answers(): Promise<boolean> {
+    const said = this.output.length;
     const child = spawn(
       process.execPath,
       [
@@ -109,14 +117,16 @@ export class Backend {
     this.child = child;
     for (const stream of [child.stdout!, child.stderr!])
       stream.on("data", (data: Buffer) => (this.output += data.toString()));
+    const closed = new Promise((resolve) => child.once("close", resolve));
     await until("the backend to answer", async () => {
-      if (child.exitCode !== null)
-        throw new Error(`the backend ended:\n${this.output}`);
-      return await fetch(`${this.url}/version`).then(
-        (response) => response.ok,
-        () => false,
-      );
+      if (child.exitCode === null)
+        return /^ready$/m.test(this.output.slice(said));
+      await closed;
+      return true;
     });
+    if (child.exitCode === null) return true;
+    if (/already in use/.test(this.output.slice(said))) return false;
+    throw new Error(`the backend ended:\n${this.output}`);
   }
 
   /**
@@ -232,8 +242,8 @@ export class FakeDiscord {
 
   static async start(): Promise<FakeDiscord> {
     const self = new FakeDiscord();
-    self.port = await freePort();
-    await self.open();
+    do self.port = await freePort();
+    while (!(await self.answers()));
     return self;
   }
 
@@ -241,8 +251,14 @@ export class FakeDiscord {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Again with the port that it had. */
   async open(): Promise<void> {
-    this.child = spawn(
+    await until("its port to be free", () => this.answers());
+  }
+
+  /** Starts it; false when somebody else has its port. */
+  private async answers(): Promise<boolean> {
+    const child = spawn(
       process.execPath,
       [
         join(ROOT, "dev/fake-discord/dist/main.js"),
@@ -251,14 +267,21 @@ export class FakeDiscord {
         "--data",
         this.dir,
       ],
-      { stdio: "ignore" },
+      { stdio: ["ignore", "pipe", "pipe"] },
     );
-    await until("the fake Discord to answer", () =>
-      fetch(`${this.url}/control/health`).then(
-        (response) => response.ok,
-        () => false,
-      ),
-    );
+    this.child = child;
+    let said = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (data: Buffer) => (said += data.toString()));
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    await until("the fake Discord to answer", async () => {
+      if (child.exitCode === null) return /^listening on /m.test(said);
+      await closed;
+      return true;
+    });
+    if (child.exitCode === null) return true;
+    if (/port in use/.test(said)) return false;
+    throw new Error(`the fake Discord ended:\n${said}`);
   }
 
   async control<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -348,7 +371,7 @@ export class Daemon {
   }
 
   /** Its exit status, once it ends by itself. */
-  async ended(patienceMs = 120_000): Promise<number | null> {
+  async ended(patienceMs?: number): Promise<number | null> {
     await until(
       `the daemon to end; it says:\n${this.log}`,
       () => this.exit !== null,

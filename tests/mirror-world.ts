@@ -153,7 +153,7 @@ export class MirrorWorld {
       .setAudience("signals-services")
       .setSubject(`${role}/test`)
       .setIssuedAt()
-      .setExpirationTime("30m")
+      .setExpirationTime("2h")
       .sign(await importPKCS8(pem, "ES256"));
     const client = new ConvexHttpClient(this.backend.url, { logger: false });
     client.setAuth(token);

@@ -34,7 +34,7 @@ import { api } from "../schema/convex/_generated/api";
 import { Backend, deploySchema, ROOT } from "./harness";
 
 export const PHONE = { viewport: { width: 390, height: 844 } };
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 180_000; // a guard against hanging only
 /** Has an account, and access wherever a reader was asked for. */
 export const MEMBER = {
   email: "member@test.example",
@@ -119,7 +119,7 @@ export class World {
     return client;
   }
 
-  /** With the token of a daemon, for ten minutes. */
+  /** With the token of a daemon. */
   async service(role: ServiceRole): Promise<ConvexHttpClient> {
     const client = new ConvexHttpClient(this.backend.url, { logger: false });
     const pem = readFileSync(`${this.backend.dir}/service-key.pem`, "utf8");
@@ -527,18 +527,26 @@ export class Reader {
       });
   }
 
-  /** What of an article sticks out of it, save what scrolls by itself. */
-  async protruding(article: Locator): Promise<string[]> {
-    return await article.evaluate((root) => {
-      const { left, right } = root.getBoundingClientRect();
-      return [...root.querySelectorAll<HTMLElement>("*")]
-        .filter((one) => !one.closest("pre, .reply"))
-        .filter((one) => {
-          const box = one.getBoundingClientRect();
-          return box.left < left - 1 || box.right > right + 1;
-        })
-        .map((one) => one.outerHTML.slice(0, 80));
-    });
+  /** Of each article in the document what sticks out of it, save what scrolls by itself. */
+  async protruding(): Promise<
+    { id: string; isWithin: boolean; out: string[] }[]
+  > {
+    return await this.page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-message-id]")].map(
+        (root) => {
+          const { left, right } = root.getBoundingClientRect();
+          const out = [...root.querySelectorAll<HTMLElement>("*")]
+            .filter((one) => !one.closest("pre, .reply"))
+            .filter((one) => {
+              const box = one.getBoundingClientRect();
+              return box.left < left - 1 || box.right > right + 1;
+            })
+            .map((one) => one.outerHTML.slice(0, 80));
+          const isWithin = left >= 0 && right <= window.innerWidth;
+          return { id: root.dataset.messageId!, isWithin, out };
+        },
+      ),
+    );
   }
 
   /** By how much the page is wider than its window, px. */
@@ -694,6 +702,6 @@ async function serviceToken(pem: string, role: ServiceRole): Promise<string> {
     .setAudience("signals-services")
     .setSubject(`${role}/test`)
     .setIssuedAt(Math.floor(Date.now() / 1000))
-    .setExpirationTime("10m")
+    .setExpirationTime("2h")
     .sign(key);
 }
