@@ -136,9 +136,12 @@ static file_fetch_result say(file_fetched *ret, file_fetch_result result, const 
 
 static file_fetch_result judge_status(file_fetcher *self, long status, file_fetched *ret)
 {
-    curl_off_t after = 0;
+    curl_off_t after = 0, length = -1;
     if (status == 200) {
         unsigned len = 0;
+        curl_easy_getinfo(self->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        if (self->size == 0 && length != 0) /* cut in its head: curl takes it for empty */
+            return say(ret, FILE_LATER, "the file server's answer ended early");
         ret->size = self->size;
         return EVP_DigestFinal_ex(self->hash, ret->sha256, &len) == 1
                    ? FILE_FETCHED
@@ -203,6 +206,7 @@ file_fetch_result file_fetch(file_fetcher *self, const char *url, int fd, file_f
             return result;
         current = strdup(next);
     }
+    say(ret, FILE_LATER, current ? "redirected too often" : "no memory");
     free(current);
-    return say(ret, FILE_LATER, "redirected too often");
+    return FILE_LATER;
 }
