@@ -25,6 +25,7 @@ import {
 } from "./model/fields";
 import { histogram } from "./model/histogram";
 import { fileKind, fileState } from "./model/files";
+import { lease } from "./model/leases";
 
 // A tenant. Written by the operator's set-up; read by everything.
 const communities = defineTable({
@@ -214,10 +215,7 @@ const attachmentJobs = defineTable({
   wantedAt: v.number(),
   readyAt: v.number(), // ms: not handed out before
   fence: v.number(), // counts leases: an older one may no longer report
-  lease: v.union(
-    v.object({ instance: v.string(), until: v.number() }),
-    v.null(),
-  ),
+  lease,
   attempts: v.number(), // handed out so far
   error: v.optional(v.string()), // why the last attempt failed
 })
@@ -252,10 +250,7 @@ const mirrors = defineTable({
   wantedAt: v.number(), // ms: when it last began to want something else
   generation: v.number(), // part of the nonce
   fence: v.number(), // counts leases: an older one may no longer report
-  lease: v.union(
-    v.object({ instance: v.string(), until: v.number() }),
-    v.null(),
-  ),
+  lease,
   attempts: v.number(), // handed out for the present want so far
   firstAttemptAt: v.union(v.number(), v.null()), // null: nothing unanswered
   attempted: v.union(v.string(), v.null()), // version of the unanswered attempts
@@ -491,10 +486,7 @@ const roleJobs = defineTable({
   wantedAt: v.number(), // ms: when it last began to want something else
   readyAt: v.number(), // ms: not handed out before
   fence: v.number(),
-  lease: v.union(
-    v.object({ instance: v.string(), until: v.number() }),
-    v.null(),
-  ),
+  lease,
   attempts: v.number(),
   error: v.optional(v.string()),
   dead: v.boolean(),
@@ -538,10 +530,7 @@ const checks = defineTable({
   wants: v.boolean(), // it waits or runs
   readyAt: v.number(), // ms: not handed out before
   fence: v.number(),
-  lease: v.union(
-    v.object({ instance: v.string(), until: v.number() }),
-    v.null(),
-  ),
+  lease,
   attempts: v.number(),
 })
   .index("by_communityId_and_channelId_and_kind", [

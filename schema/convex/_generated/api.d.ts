@@ -61,6 +61,7 @@ import type * as model_held from "../model/held.js";
 import type * as model_histogram from "../model/histogram.js";
 import type * as model_history from "../model/history.js";
 import type * as model_latency from "../model/latency.js";
+import type * as model_leases from "../model/leases.js";
 import type * as model_limits from "../model/limits.js";
 import type * as model_linkState from "../model/linkState.js";
 import type * as model_links from "../model/links.js";
@@ -162,6 +163,7 @@ declare const fullApi: ApiFromModules<{
   "model/histogram": typeof model_histogram;
   "model/history": typeof model_history;
   "model/latency": typeof model_latency;
+  "model/leases": typeof model_leases;
   "model/limits": typeof model_limits;
   "model/linkState": typeof model_linkState;
   "model/links": typeof model_links;

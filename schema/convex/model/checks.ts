@@ -15,6 +15,7 @@ import * as Channels from "./channels";
 import * as Communities from "./communities";
 import { failure } from "./failure";
 import { checkFinding, checkKind, findingKind, postIdentity } from "./fields";
+import * as Leases from "./leases";
 import * as Roles from "./roles";
 import * as Signals from "./signals";
 
@@ -150,18 +151,13 @@ export const check = v.object({
 });
 export type Work = Infer<typeof check>;
 
-export type Queue = { nextAt: number | null; mark: number };
-
-/** What waits, without a clock; as roles:queue. */
-export async function queue(ctx: QueryCtx): Promise<Queue> {
-  let nextAt: number | null = null;
-  let mark = 0;
+/** What waits. */
+export async function queue(ctx: QueryCtx): Promise<Leases.Queue> {
+  let found = Leases.EMPTY;
   for (const { _id } of await Communities.all(ctx))
-    for (const row of await wanting(ctx, _id, Infinity, MAX_BATCH)) {
-      nextAt = Math.min(nextAt ?? row.readyAt, row.readyAt);
-      mark = Math.max(mark, row.at);
-    }
-  return { nextAt, mark };
+    for (const { readyAt, at } of await wanting(ctx, _id, Infinity, MAX_BATCH))
+      found = Leases.withRows(found, { readyAt, wantedAt: at });
+  return found;
 }
 
 async function wanting(
@@ -185,7 +181,7 @@ export async function claim(
   limit: number,
 ): Promise<Work[]> {
   const now = Date.now();
-  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const most = Leases.bounded(limit, MAX_BATCH);
   const batch: Work[] = [];
   for (const community of await Communities.all(ctx)) {
     const left = most - batch.length;
@@ -216,20 +212,16 @@ async function lease(
     await ctx.db.patch(row._id, ended("failed", [LOST], now));
     return null;
   }
-  const fence = row.fence + 1;
-  const until = now + LEASE_MS;
+  const claimed = Leases.claimedReady(row, instance, now + LEASE_MS);
   await ctx.db.patch(row._id, {
+    ...claimed,
     state: "running",
     findings: [],
-    fence,
-    lease: { instance, until },
-    readyAt: until,
-    attempts: row.attempts + 1,
     at: now,
   });
   return {
     checkId: row._id,
-    fence,
+    fence: claimed.fence,
     kind,
     guildId: community.customerGuildId,
     channelId: channel.mirrorChannelId,
@@ -267,11 +259,7 @@ export async function report(
   const accepted: boolean[] = [];
   for (const { checkId, fence, passed, findings } of results) {
     const row = await ctx.db.get(checkId);
-    const current =
-      row !== null &&
-      row.wants &&
-      row.fence === fence &&
-      row.lease?.instance === instance;
+    const current = Leases.mayReport(row, instance, fence) && row.wants;
     const state = passed ? "passed" : "failed";
     if (current) await ctx.db.patch(checkId, ended(state, kept(findings), now));
     accepted.push(current);
@@ -287,11 +275,11 @@ export async function release(
   const now = Date.now();
   let released = 0;
   for (const { _id } of await Communities.all(ctx))
-    for (const row of await wanting(ctx, _id, Infinity, MAX_LEASES)) {
-      if (row.lease?.instance !== instance) continue;
-      await ctx.db.patch(row._id, { lease: null, readyAt: now });
-      released++;
-    }
+    released += await Leases.release(
+      await wanting(ctx, _id, Infinity, MAX_LEASES),
+      instance,
+      (row) => ctx.db.patch(row._id, Leases.putOff(now, 0)),
+    );
   return released;
 }
 

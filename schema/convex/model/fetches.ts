@@ -11,6 +11,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import * as Attachments from "./attachments";
 import * as Communities from "./communities";
 import { fileKind, filesOf, type NamedFile } from "./files";
+import * as Leases from "./leases";
 import * as Signals from "./signals";
 
 export const LEASE_MS = 180_000; // longer than a fetch and an upload may take together
@@ -104,7 +105,7 @@ export async function claim(
   limit: number,
 ): Promise<Work[]> {
   const now = Date.now();
-  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const most = Leases.bounded(limit, MAX_BATCH);
   const batch: Work[] = [];
   for (const { _id } of await Communities.all(ctx)) {
     const left = most - batch.length;
@@ -125,18 +126,12 @@ async function lease(
   instance: string,
   now: number,
 ): Promise<Work> {
-  const fence = job.fence + 1;
-  const until = now + LEASE_MS;
-  await ctx.db.patch(job._id, {
-    fence,
-    lease: { instance, until },
-    readyAt: until,
-    attempts: job.attempts + 1,
-  });
+  const claimed = Leases.claimedReady(job, instance, now + LEASE_MS);
+  await ctx.db.patch(job._id, claimed);
   const { id: attachmentId, kind, filename, url, size } = file;
   return {
     jobId: job._id,
-    fence,
+    fence: claimed.fence,
     channelId,
     messageId: row.messageId,
     attachmentId,
@@ -198,8 +193,7 @@ export async function report(
   const accepted: boolean[] = [];
   for (const { jobId, fence, outcome } of results) {
     const job = await ctx.db.get(jobId);
-    const current =
-      job !== null && job.fence === fence && job.lease?.instance === instance;
+    const current = Leases.mayReport(job, instance, fence);
     if (current) await settle(ctx, job, outcome, now);
     else if (outcome.type === "stored") await discard(ctx, outcome.storageId);
     accepted.push(current);
@@ -266,8 +260,7 @@ async function putOff(
       reason: shortened(`given up after ${job.attempts} attempts: ${error}`),
     });
   await ctx.db.patch(job._id, {
-    lease: null,
-    readyAt: now + Math.max(0, atLeastMs, delayAfter(job.attempts)),
+    ...Leases.putOff(now, Math.max(atLeastMs, delayAfter(job.attempts))),
     error: shortened(error),
   });
 }
@@ -300,27 +293,22 @@ function shortened(text: string): string {
   return text.slice(0, MAX_REASON_LENGTH);
 }
 
-export type Queue = { nextAt: number | null; mark: number };
-
-/**
- * What waits. No clock: a time in the past is for the caller to see.
- *   nextAt  when the first job may be handed out; null: there is none
- *   mark    grows with new work: two queues that only look alike differ in it
- */
-export async function queue(ctx: QueryCtx): Promise<Queue> {
-  let nextAt: number | null = null;
-  let mark = 0;
+/** What waits. */
+export async function queue(ctx: QueryCtx): Promise<Leases.Queue> {
+  let found = Leases.EMPTY;
   for (const { _id } of await Communities.all(ctx)) {
     const [first] = await firstOf(ctx, _id, Infinity, 1);
-    if (first) nextAt = Math.min(nextAt ?? first.readyAt, first.readyAt);
     const newest = await ctx.db
       .query("attachmentJobs")
       .withIndex("by_communityId_and_wantedAt", (q) => q.eq("communityId", _id))
       .order("desc")
       .first();
-    mark = Math.max(mark, newest?.wantedAt ?? 0);
+    found = Leases.withRows(found, {
+      readyAt: first?.readyAt,
+      wantedAt: newest?.wantedAt,
+    });
   }
-  return { nextAt, mark };
+  return found;
 }
 
 /** Gives up the leases of an earlier life of `instance`. */
@@ -331,10 +319,10 @@ export async function release(
   const now = Date.now();
   let released = 0;
   for (const { _id } of await Communities.all(ctx))
-    for (const job of await firstOf(ctx, _id, Infinity, MAX_LEASES)) {
-      if (job.lease?.instance !== instance) continue;
-      await ctx.db.patch(job._id, { lease: null, readyAt: now });
-      released++;
-    }
+    released += await Leases.release(
+      await firstOf(ctx, _id, Infinity, MAX_LEASES),
+      instance,
+      (job) => ctx.db.patch(job._id, Leases.putOff(now, 0)),
+    );
   return released;
 }

@@ -13,6 +13,7 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import * as Communities from "./communities";
 import { failure } from "./failure";
+import * as Leases from "./leases";
 import { orderOf } from "./versions";
 
 export const LEASE_MS = 15_000;
@@ -402,8 +403,7 @@ export async function report(
   const accepted: boolean[] = [];
   for (const { mirrorId, fence, outcome } of results) {
     const row = await ctx.db.get(mirrorId);
-    const current =
-      row !== null && row.fence === fence && row.lease?.instance === instance;
+    const current = Leases.mayReport(row, instance, fence);
     if (current) {
       const again = outcome.type === "gone" && (await recreates(ctx, row));
       await ctx.db.patch(mirrorId, settled(row, outcome, now, again));
@@ -602,10 +602,8 @@ export async function release(
   let released = 0;
   for (const { _id } of await Communities.all(ctx))
     for await (const rows of lanes(ctx, _id))
-      for (const row of rows) {
-        if (row.lease?.instance !== instance) continue;
-        await ctx.db.patch(row._id, { lease: null });
-        released++;
-      }
+      released += await Leases.release(rows, instance, (row) =>
+        ctx.db.patch(row._id, { lease: null }),
+      );
   return released;
 }

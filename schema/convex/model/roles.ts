@@ -13,6 +13,7 @@ import { v, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import * as Communities from "./communities";
+import * as Leases from "./leases";
 import * as Plans from "./plans";
 
 export const LEASE_MS = 15_000;
@@ -243,7 +244,7 @@ async function ready(
   until: number,
   limit: number,
 ): Promise<{ row: Job; guildId: string }[]> {
-  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const most = Leases.bounded(limit, MAX_BATCH);
   const batch: { row: Job; guildId: string }[] = [];
   for (const urgency of [REMOVE, ADD])
     for (const { _id, customerGuildId: guildId } of await Communities.all(
@@ -288,16 +289,9 @@ async function lease(
   instance: string,
   now: number,
 ): Promise<Work> {
-  const fence = row.fence + 1;
-  const until = now + LEASE_MS;
-  await ctx.db.patch(row._id, {
-    fence,
-    lease: { instance, until },
-    readyAt: until,
-    attempts: row.attempts + 1,
-    tried: true,
-  });
-  return workOf(row, fence, guildId);
+  const claimed = Leases.claimedReady(row, instance, now + LEASE_MS);
+  await ctx.db.patch(row._id, { ...claimed, tried: true });
+  return workOf(row, claimed.fence, guildId);
 }
 
 export const outcome = v.union(
@@ -317,11 +311,7 @@ export function settled(row: Job, result: Outcome, now: number): Partial<Job> {
   const error =
     "error" in result ? result.error.slice(0, MAX_ERROR_LENGTH) : undefined;
   if (result.type === "retry")
-    return {
-      lease: null,
-      readyAt: now + Math.max(0, result.retryAfterMs),
-      error,
-    };
+    return { ...Leases.putOff(now, result.retryAfterMs), error };
   if (result.type === "dead")
     return { lease: null, wants: false, dead: true, attempts: 0, error };
   const known =
@@ -348,28 +338,20 @@ export async function report(
   const accepted: boolean[] = [];
   for (const { jobId, fence, outcome } of results) {
     const row = await ctx.db.get(jobId);
-    const current =
-      row !== null && row.fence === fence && row.lease?.instance === instance;
+    const current = Leases.mayReport(row, instance, fence);
     if (current) await ctx.db.patch(jobId, settled(row, outcome, now));
     accepted.push(current);
   }
   return accepted;
 }
 
-export type Queue = { nextAt: number | null; mark: number };
-
-/**
- * What waits. No clock: a time in the past is for the caller to see.
- *   nextAt  when the first job may be handed out; null: there is none
- *   mark    grows with new work: two queues that only look alike differ in it
- */
-export async function queue(ctx: QueryCtx): Promise<Queue> {
-  let nextAt: number | null = null;
-  let mark = 0;
+/** What waits. */
+export async function queue(ctx: QueryCtx): Promise<Leases.Queue> {
+  let found = Leases.EMPTY;
   for (const { _id } of await Communities.all(ctx)) {
     for (const urgency of [REMOVE, ADD]) {
       const [first] = await firstOf(ctx, _id, urgency, Infinity, 1);
-      if (first) nextAt = Math.min(nextAt ?? first.readyAt, first.readyAt);
+      found = Leases.withRows(found, { readyAt: first?.readyAt });
     }
     const newest = await ctx.db
       .query("roleJobs")
@@ -378,9 +360,9 @@ export async function queue(ctx: QueryCtx): Promise<Queue> {
       )
       .order("desc")
       .first();
-    mark = Math.max(mark, newest?.wantedAt ?? 0);
+    found = Leases.withRows(found, { wantedAt: newest?.wantedAt });
   }
-  return { nextAt, mark };
+  return found;
 }
 
 /** Gives up the leases of an earlier life of `instance`. */
@@ -388,20 +370,15 @@ export async function release(
   ctx: MutationCtx,
   instance: string,
 ): Promise<number> {
+  const now = Date.now();
   let released = 0;
   for (const { _id } of await Communities.all(ctx))
     for (const urgency of [REMOVE, ADD])
-      for (const row of await firstOf(
-        ctx,
-        _id,
-        urgency,
-        Infinity,
-        MAX_LEASES,
-      )) {
-        if (row.lease?.instance !== instance) continue;
-        await ctx.db.patch(row._id, { lease: null, readyAt: Date.now() });
-        released++;
-      }
+      released += await Leases.release(
+        await firstOf(ctx, _id, urgency, Infinity, MAX_LEASES),
+        instance,
+        (job) => ctx.db.patch(job._id, Leases.putOff(now, 0)),
+      );
   return released;
 }
 

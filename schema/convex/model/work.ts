@@ -19,6 +19,7 @@ import {
   sticker,
   type Body,
 } from "./fields";
+import * as Leases from "./leases";
 import * as Mirrors from "./mirrors";
 import * as Signals from "./signals";
 import { orderOf } from "./versions";
@@ -98,7 +99,7 @@ export async function claim(
   const now = Date.now();
   const batch: Work[] = [];
   const lanes: Mirrors.Ours[] = [];
-  const most = Math.min(Math.floor(limit) || 0, MAX_BATCH);
+  const most = Leases.bounded(limit, MAX_BATCH);
   const left = () => Math.min(most - batch.length, MAX_RUN);
   for (const community of await Communities.all(ctx)) {
     if (left() <= 0) break;
@@ -167,17 +168,16 @@ async function lease(
   instance: string,
   now: number,
 ): Promise<Work> {
-  const fence = row.fence + 1;
+  const claimed = Leases.claimed(row, instance, now + Mirrors.LEASE_MS);
+  const { fence } = claimed;
   const firstAttemptAt = row.firstAttemptAt ?? now;
   const version = signal?.version ?? "";
   const identity = await identityOf(ctx, row, signal);
   await ctx.db.patch(row._id, {
-    fence,
+    ...claimed,
     firstAttemptAt,
     attempted: Mirrors.attemptedWith(row, version),
     attemptedAs: identity,
-    lease: { instance, until: now + Mirrors.LEASE_MS },
-    attempts: row.attempts + 1,
     nextAttemptAt: null,
   });
   const said = signal?.body ?? WITHDRAWN;
