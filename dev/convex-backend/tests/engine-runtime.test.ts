@@ -77,6 +77,14 @@ test("an error shows its message and its place in the source", async () => {
   assert.match(logLines[0]!, /^\[LOG\] 'before' \{/);
 });
 
+test("an id of another table than was said is refused", async () => {
+  const id = await b.mutate("messages:send", { channel: "of", body: "x" });
+  assert.match(
+    await b.failure("messages:ofTable", { table: "counters", id }),
+    /Invalid argument `id` for `db.get`: expected to be an Id<"counters">, got Id<"messages"> instead\./,
+  );
+});
+
 test("a table that does not exist is empty and has no index", async () => {
   assert.deepEqual(await b.query("messages:nowhere", { whole: true }), []);
   assert.match(

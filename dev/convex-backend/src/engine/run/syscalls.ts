@@ -61,7 +61,7 @@ function tableOfId(run: Execution, args: Args, method: string): Table | null {
   if (typeof said === "string" && said !== table.name)
     throw new SyscallError(
       "InvalidArgument",
-      `Invalid argument \`id\` for \`${method}\`: ID ${JSON.stringify(args["id"])} is from table \`${table.name}\`, which does not match the table name \`${said}\``,
+      `Invalid argument \`id\` for \`${method}\`: expected to be an Id<"${said}">, got Id<"${table.name}"> instead.`,
     );
   return table;
 }
@@ -125,7 +125,8 @@ export const SYNC: Record<string, SyncSyscall> = {
 // ---------------------------------------------------------------- documents
 
 function get(run: Execution, args: Args): string {
-  const table = tableOfId(run, args, "db.get");
+  const method = args["isSystem"] === true ? "db.system.get" : "db.get";
+  const table = tableOfId(run, args, method);
   if (table === null) return "null";
   guardSystem(table.name, args["isSystem"] === true);
   if (table.name.startsWith("_") && !READABLE_SYSTEM_TABLES.has(table.name))
