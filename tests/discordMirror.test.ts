@@ -187,6 +187,7 @@ test("posts whose records were lost with a restored backup are adopted, also whe
   const ids = [5, 4, 3].map((minutes) => snowflake(minutes * 60_000));
   await world.upsert(pair, ids[0]!, "kept");
   await world.shows(pair, ["kept"]);
+  await world.rowIs(ids[0]!, "its post to be known", isKnown);
   await world.restoreAround(async () => {
     await world.upsert(pair, ids[1]!, "lost");
     await world.upsert(pair, ids[2]!, "lost, too");
