@@ -56,6 +56,8 @@ test("numbers that make no sense of each other give no ratio", () => {
     true,
   );
   assert.ok(ratios({ ...LONG, stop: "66000" }).every((one) => one === null));
+  const toEntry = { ...LONG, stop: "64050" };
+  assert.ok(ratios(toEntry).every((one) => one === null));
   assert.deepEqual(ratios({ ...LONG, targets: ["60000"] })[3], null);
   assert.deepEqual(ladderOf({ ...LONG, entries: undefined }).entry, null);
   assert.deepEqual(

@@ -34,8 +34,13 @@ export function ladderOf(trade: Trade): Ladder {
       : entries.reduce((sum, one) => sum + one, 0) / entries.length;
   const stop = trade.stop === undefined ? null : Number(trade.stop);
   const long = sideOf(trade, entry, stop);
+  // A stop among the entries was moved there: what it risks is no measure any more.
+  const moved =
+    stop !== null &&
+    stop >= Math.min(...entries) &&
+    stop <= Math.max(...entries);
   const risk =
-    entry !== null && stop !== null && long !== null
+    entry !== null && stop !== null && long !== null && !moved
       ? (entry - stop) * (long ? 1 : -1)
       : null;
   const level = (
