@@ -265,7 +265,7 @@ test("a call is read as a trade, an edit anew, and its updates find it", async (
   assert.deepEqual(
     await asAdmin("trades:links", { community: "demo", messageId: call }),
     {
-      entry: null,
+      entries: [],
       updates: [
         { messageId: reply, found: "reply" },
         { messageId: later, found: "symbol" },
