@@ -153,8 +153,13 @@ export class Fake {
 
   announceMember(t: string, member: Member): void {
     const d = { ...this.render.member(member), guild_id: member.guild_id };
-    const event = { t, guildId: member.guild_id, render: () => d };
-    this.hub.emit({ ...event, intent: Intent.GUILD_MEMBERS });
+    this.hub.emit({
+      t,
+      guildId: member.guild_id,
+      intent: Intent.GUILD_MEMBERS,
+      ...(t === "GUILD_MEMBER_UPDATE" ? { about: member.user_id } : {}),
+      render: () => d,
+    });
   }
 
   announceGuild(guild: Guild, bot: Bot): void {

@@ -393,6 +393,21 @@ test("joins, role changes and leaves are told to who asked for members", async (
   assert.equal((await g.event("GUILD_MEMBER_REMOVE"))["d"].user.id, user.id);
 });
 
+test("a change of a bot's own roles is told to it without the intent", async (t) => {
+  const b = await bench(t);
+  const g = await identified(t, b.url, "bot-token", INTENTS.collector);
+  const role = (roles: string[], user: string) =>
+    b.control("PUT", `/guilds/${CUSTOMERS}/members/${user}`, { roles });
+  const { id } = await b.control("POST", "/users", { username: "newcomer" });
+  await role([], id);
+  await role([PREMIUM], id); // not told
+  const bots = (await g.event("READY"))["d"].user.id;
+  await role([PREMIUM], bots);
+  const told = (await g.event("GUILD_MEMBER_UPDATE"))["d"];
+  assert.equal(told.user.id, bots);
+  assert.deepEqual(told.roles, [PREMIUM]);
+});
+
 test("members can be asked for by id and by the start of a name", async (t) => {
   const b = await bench(t);
   const g = await identified(t, b.url, "bot-token", INTENTS.mirror);

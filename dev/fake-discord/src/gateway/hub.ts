@@ -19,6 +19,7 @@ export interface GatewayEvent {
   intent: number; // 0: needs none
   channel?: Channel; // only for those who may view it
   only?: string; // only for this bot
+  about?: string; // this bot needs no intent for it
   render(viewer: NonNullable<Viewer>): Wire;
 }
 
@@ -209,7 +210,12 @@ export class Hub {
   #wants(session: Session, event: GatewayEvent): boolean {
     const { bot, intents } = session;
     if (event.only !== undefined && event.only !== bot.id) return false;
-    if (event.intent !== 0 && !(intents & event.intent)) return false;
+    if (
+      event.intent !== 0 &&
+      !(intents & event.intent) &&
+      event.about !== bot.id
+    )
+      return false;
     if (!servesGuild(session, event.guildId)) return false;
     if (!event.channel)
       return this.#world.member(event.guildId, bot.id) !== undefined;
