@@ -7,7 +7,7 @@ find_package(Threads REQUIRED)
 set(SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
 option(WERROR "Treat warnings as errors" ON)
 option(FUZZ "Build the libFuzzer targets (needs clang)" OFF)
-set(FUZZ_SECONDS 3 CACHE STRING "How long each of them runs as a test")
+set(FUZZ_SECONDS 2 CACHE STRING "How long each of them runs as a test")
 
 set(PROJECT_WARNINGS -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wstrict-prototypes
     -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wno-unused-parameter -Wno-missing-field-initializers)

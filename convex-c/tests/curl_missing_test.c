@@ -88,7 +88,7 @@ static int run_child(char *self)
     if (child == 0) {
         setenv("LD_LIBRARY_PATH", path, 1);
         setenv(mark, "1", 1);
-        execl("/proc/self/exe", self, (char *)NULL);
+        execl(self, self, (char *)NULL);
         _exit(127);
     }
     if (child > 0)

@@ -4,6 +4,14 @@
 #include <locale.h>
 #include <math.h>
 
+/* How often something is tried; a part of it under valgrind. */
+static int rounds(int all)
+{
+    const char *part = getenv("CONVEX_RANDOM_PART");
+    int parts = part ? atoi(part) : 1;
+    return parts > 1 ? all / parts + 1 : all;
+}
+
 /* ---- random values ---- */
 
 static void write_random_text(convex_builder *b, uint64_t *seed, bool key)
@@ -96,7 +104,7 @@ static convex_value *random_value(uint64_t *seed)
 TEST(printing_and_parsing_gives_the_same_value_and_the_same_text)
 {
     uint64_t seed = 1;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < rounds(3000); i++) {
         convex_value *v = random_value(&seed), *back = NULL;
         char *text = print_as(v, CONVEX_ENCODED_JSON);
         back = parse(text);
@@ -113,7 +121,7 @@ TEST(printing_and_parsing_gives_the_same_value_and_the_same_text)
 TEST(the_order_of_values_is_total)
 {
     uint64_t seed = 2;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < rounds(3000); i++) {
         convex_value *a = random_value(&seed), *b = random_value(&seed), *c = random_value(&seed);
         int ab = convex_value_compare(a, b), bc = convex_value_compare(b, c);
         assert_true((ab > 0) == (convex_value_compare(b, a) < 0));
@@ -129,7 +137,7 @@ TEST(the_order_of_values_is_total)
 TEST(every_prefix_of_a_text_is_refused)
 {
     uint64_t seed = 3;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < rounds(100); i++) {
         convex_value *v = random_value(&seed), *back = NULL;
         convex_type type = convex_value_type(v);
         char *text = print_as(v, CONVEX_ENCODED_JSON);
@@ -187,7 +195,7 @@ TEST(names_come_out_sorted_in_whatever_order_they_were_written)
 {
     uint64_t seed = 7;
     char *json = malloc(1 << 20);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < rounds(300); i++) {
         size_t len = (size_t)sprintf(json, "[");
         for (int n = 0; n < 20; n++) {
             len += (size_t)sprintf(json + len, n == 0 ? "" : ",");
@@ -205,7 +213,7 @@ TEST(names_come_out_sorted_in_whatever_order_they_were_written)
  * the one it remembers, for those pairs that share a place. */
 TEST(a_name_in_the_place_of_another_is_not_taken_for_it)
 {
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < rounds(10000); i++) {
         char json[96];
         sprintf(json, "[{\"m\":0,\"z%d\":0},{\"a%d\":0},{\"m\":0,\"a%d\":0}]", i / 100, i % 100,
                 i % 100);
@@ -244,7 +252,7 @@ TEST(names_known_beforehand_change_nothing_but_the_time)
 {
     uint64_t seed = 8;
     char *json = malloc(1 << 20);
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < rounds(5000); i++) {
         size_t len = write_frame(json, &seed, 4);
         convex_value *v = parse(json), *frame = NULL;
         assert_int_equal(
@@ -334,7 +342,7 @@ static void print_number(double d, char *ret, size_t size)
 TEST(any_decimal_reads_as_the_nearest_double)
 {
     uint64_t seed = 4;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < rounds(100000); i++) {
         char text[64];
         size_t len = 0;
         if (draw_below(&seed, 2))
@@ -358,7 +366,7 @@ TEST(any_decimal_reads_as_the_nearest_double)
 TEST(a_decimal_halfway_between_two_doubles_reads_as_the_even_one)
 {
     uint64_t seed = 5;
-    for (int i = 0; i < 20000; i++) { /* 2^53 and up: the odd integers are halfway */
+    for (int i = 0; i < rounds(20000); i++) { /* 2^53 and up: the odd integers are halfway */
         char text[64];
         uint64_t n = (UINT64_C(1) << 53) + 1 + 2 * draw_below(&seed, UINT64_C(1) << 51);
         sprintf(text, "%llu.%0*d", (unsigned long long)n, (int)draw_below(&seed, 3) + 1, 0);
@@ -369,7 +377,7 @@ TEST(a_decimal_halfway_between_two_doubles_reads_as_the_even_one)
 TEST(any_double_prints_as_text_that_reads_back_as_itself)
 {
     uint64_t seed = 6;
-    for (int i = 0; i < 50000; i++) {
+    for (int i = 0; i < rounds(50000); i++) {
         double d = random_double(&seed);
         char text[64];
         if (!isfinite(d) || (d == 0 && signbit(d)))
@@ -401,7 +409,7 @@ static int digits_of(const char *text, char ret[32])
 TEST(any_ordinary_fraction_prints_with_the_fewest_digits_nearest_to_it)
 {
     uint64_t seed = 9;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < rounds(100000); i++) {
         double whole = (double)draw_below(&seed, UINT64_C(1) << draw_below(&seed, 53));
         double d = whole + (double)draw(&seed) / 0x1p64;
         if (i % 3 == 0)

@@ -108,6 +108,7 @@ describe("an app with scheduled functions", { timeout: 600_000 }, () => {
   test("a job that was waiting when the backend was killed runs after it is back", async () => {
     const reminderId = await remind("survivor", 1500);
     await app.backend.stop("SIGKILL");
+    app.backend.moreFlags = []; // today: a clock that began anew would be behind
     await app.backend.start();
     await watch(reminderId).until((now) => now.state === "sent");
   });

@@ -103,7 +103,7 @@ export class Backend {
     readonly main: string,
     readonly port: number,
     readonly sitePort: number,
-    readonly moreFlags: string[],
+    public moreFlags: readonly string[], // from the next start on
   ) {}
 
   static async start(main: string, flags: string[] = []): Promise<Backend> {
