@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { SEGMENT = 4096, ENTRIES = 8 };
 
 static char directory[] = "/dev/shm/journal-fuzz-XXXXXX";
+static bool made;
 
 static int no_sync(int fd)
 {
@@ -170,9 +171,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < ENTRIES)
         return 0;
-    if (strchr(directory, 'X')) { /* the first time */
+    if (!made) {
         if (mkdtemp(directory) == NULL)
             abort();
+        made = true;
         atexit(remove_directory);
         daemon_log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
     }
